@@ -1,0 +1,435 @@
+/*
+ * Four steps, each ending with fields that must be known before the next: the states of the sites
+ * -> the states of the visitors -> the rows that the deltas touch -> all changes. Values are
+ * unpacked when their step begins and packed when it ends, so that the store holds only bytes.
+ *
+ * A stored value that cannot be read (damaged, or from a newer version) stops the batch: going on
+ * would overwrite it. A record of the stream that cannot be read is counted and passed.
+ */
+#include "batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "bytes.h"
+#include "fold.h"
+#include "intake.h"
+#include "log.h"
+
+struct batch_site {
+    struct sitestate state;
+    struct store_entry *entry;
+};
+
+struct batch_hit {
+    struct hit hit;
+    uint32_t weight;
+    struct batch_site *site;
+};
+
+union batch_state {
+    struct visitor daily;
+    struct profile profile;
+};
+
+struct batch {
+    struct store *store;
+    struct fold *fold;
+    struct store_batch use;
+    unsigned partition;
+    unsigned step;
+    struct buf records; /* of all entries: the hits' strings point into it */
+    struct buf packed;  /* scratch */
+    struct batch_hit *hits;
+    size_t hits_n, hits_cap;
+    struct batch_site **sites;
+    size_t sites_n, sites_cap;
+    struct batch_site *last_site;
+    struct store_entry **entries; /* of the visitors, then of the rows, in their order */
+    union batch_state *states;
+    size_t states_n;
+    struct row *rows;
+    size_t rows_n;
+    struct key *closed;
+    size_t closed_n;
+    struct batch_figures figures;
+    uint64_t entry_weight; /* of the records of the entry being read */
+    bool failed;
+};
+
+struct batch *batch_new(struct store *store)
+{
+    struct batch *b = calloc(1, sizeof *b);
+    if (b == NULL) return NULL;
+    b->store = store;
+    b->fold = fold_new();
+    buf_init(&b->records, 0);
+    buf_init(&b->packed, 0);
+    if (b->fold != NULL) return b;
+    batch_free(b);
+    return NULL;
+}
+
+void batch_free(struct batch *b)
+{
+    if (b == NULL) return;
+    batch_end(b, false);
+    fold_free(b->fold);
+    buf_fini(&b->records);
+    buf_fini(&b->packed);
+    free(b->hits);
+    free(b->sites);
+    free(b);
+}
+
+static void free_states(struct batch *b)
+{
+    for (size_t i = 0; i < b->states_n; i++) {
+        if (fold_at(b->fold, i)->consented) {
+            profile_fini(&b->states[i].profile);
+        } else {
+            visitor_fini(&b->states[i].daily);
+        }
+    }
+    free(b->states);
+    b->states = NULL;
+    b->states_n = 0;
+}
+
+static void free_rows(struct batch *b)
+{
+    for (size_t i = 0; i < b->rows_n; i++)
+        row_fini(&b->rows[i]);
+    free(b->rows);
+    b->rows = NULL;
+    b->rows_n = 0;
+}
+
+void batch_end(struct batch *b, bool committed)
+{
+    if (committed) {
+        for (size_t i = 0; i < b->closed_n; i++) {
+            store_drop_hash(b->store, key_str(&b->closed[i]));
+        }
+    }
+    store_done(b->store, &b->use, committed);
+    free_states(b);
+    free_rows(b);
+    if (b->fold != NULL) fold_clear(b->fold);
+    for (size_t i = 0; i < b->sites_n; i++)
+        free(b->sites[i]);
+    b->sites_n = b->hits_n = 0;
+    b->last_site = NULL;
+    free(b->entries);
+    free(b->closed);
+    b->entries = NULL;
+    b->closed = NULL;
+    b->closed_n = 0;
+}
+
+bool batch_begin(struct batch *b, unsigned partition, size_t bytes)
+{
+    assert(b->use.n == 0 && b->hits_n == 0);
+    b->partition = partition;
+    b->step = 0;
+    b->failed = false;
+    b->figures = (struct batch_figures){0};
+    buf_clear(&b->records);
+    b->records.failed = false;
+    return buf_reserve(&b->records, bytes + 1) != NULL;
+}
+
+/* Doubles *array when n of them fill it. */
+static bool grow(void *array, size_t n, size_t *cap, size_t size)
+{
+    if (n < *cap) return true;
+    void **at = array;
+    size_t more = *cap == 0 ? 64 : *cap * 2;
+    void *grown = realloc(*at, more * size);
+    if (grown == NULL) return false;
+    *at = grown;
+    *cap = more;
+    return true;
+}
+
+/* What stands in a key must be what [site NAME] allows, whoever wrote the stream. */
+static bool site_name_ok(struct str s)
+{
+    if (s.n == 0 || s.n > HIT_SITE_MAX_BYTES) return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return true;
+}
+
+static struct batch_site *need_site(struct batch *b, struct str name)
+{
+    if (b->last_site != NULL && str_eq(str_of(b->last_site->state.name), name)) {
+        return b->last_site;
+    }
+    for (size_t i = 0; i < b->sites_n; i++) {
+        if (str_eq(str_of(b->sites[i]->state.name), name)) return b->last_site = b->sites[i];
+    }
+    if (!grow(&b->sites, b->sites_n, &b->sites_cap, sizeof b->sites[0])) return NULL;
+    struct batch_site *site = calloc(1, sizeof *site);
+    if (site == NULL) return NULL;
+    struct key key = key_sites(b->partition);
+    sitestate_init(&site->state, name);
+    site->entry = store_use(b->store, &b->use, b->partition, key_str(&key), name);
+    if (site->entry == NULL) {
+        free(site);
+        return NULL;
+    }
+    return b->last_site = b->sites[b->sites_n++] = site;
+}
+
+static void take_record(void *arg, uint64_t seq, uint32_t weight, const struct hit *hit)
+{
+    struct batch *b = arg;
+    (void)seq;
+    b->entry_weight += weight;
+    if (hit == NULL || !site_name_ok(hit->site)) {
+        b->figures.damaged++;
+        fold_unreadable(b->fold, weight);
+        return;
+    }
+    struct batch_site *site = need_site(b, hit->site);
+    if (site == NULL || !grow(&b->hits, b->hits_n, &b->hits_cap, sizeof b->hits[0])) {
+        b->failed = true;
+        return;
+    }
+    b->hits[b->hits_n++] = (struct batch_hit){*hit, weight, site};
+    b->figures.hits++;
+}
+
+bool batch_add(struct batch *b, uint64_t weight, struct str records)
+{
+    assert(b->step == 0 && b->records.n + records.n <= b->records.cap); /* hits point into it */
+    struct str copy = {b->records.p + b->records.n, records.n};
+    buf_add(&b->records, records);
+    b->entry_weight = 0;
+    int framed = intake_entry(copy, take_record, b);
+    if (framed < 0 || b->entry_weight != weight) b->figures.damaged++;
+    while (b->entry_weight < weight) {
+        uint64_t rest = weight - b->entry_weight;
+        fold_unreadable(b->fold, rest > UINT32_MAX ? UINT32_MAX : (uint32_t)rest);
+        b->entry_weight += rest > UINT32_MAX ? UINT32_MAX : rest;
+    }
+    b->figures.weight += weight;
+    b->figures.bytes += records.n;
+    return !b->failed;
+}
+
+/* For values that Redis holds and that cannot be read. The key names no person. */
+static enum batch_result damaged(const struct store_entry *e)
+{
+    log_error("batch.damaged", "key=%.*s the stored value cannot be read", STR_ARG(e->hash->key));
+    return BATCH_DAMAGED;
+}
+
+static struct store_entry *use_state(struct batch *b, const struct fold_visitor *v)
+{
+    char id[8];
+    struct str site = str_of(v->site->name);
+    struct key key = v->consented ? key_profiles(b->partition, site, key_bucket(v->id))
+                                  : key_visitors(b->partition, site, v->day);
+    store_le64(id, v->id);
+    return store_use(b->store, &b->use, b->partition, key_str(&key), (struct str){id, sizeof id});
+}
+
+static enum batch_result need_states(struct batch *b)
+{
+    for (size_t i = 0; i < b->sites_n; i++) {
+        const struct store_entry *e = b->sites[i]->entry;
+        if (e->value.n > 0 && !sitestate_decode(e->value, &b->sites[i]->state)) return damaged(e);
+    }
+    for (size_t i = 0; i < b->hits_n; i++) {
+        struct batch_hit *h = &b->hits[i];
+        if (!fold_add(b->fold, &h->site->state, &h->hit, h->weight)) return BATCH_MEMORY;
+    }
+    b->entries = calloc(fold_count(b->fold) + 1, sizeof b->entries[0]);
+    if (b->entries == NULL) return BATCH_MEMORY;
+    for (size_t i = 0; i < fold_count(b->fold); i++) {
+        b->entries[i] = use_state(b, fold_at(b->fold, i));
+        if (b->entries[i] == NULL) return BATCH_MEMORY;
+    }
+    return BATCH_LOAD;
+}
+
+static enum batch_result unpack_states(struct batch *b)
+{
+    size_t n = fold_count(b->fold);
+    b->states = calloc(n + 1, sizeof b->states[0]);
+    if (b->states == NULL) return BATCH_MEMORY;
+    b->states_n = n;
+    for (size_t i = 0; i < n; i++) {
+        struct fold_visitor *v = fold_at(b->fold, i);
+        union batch_state *state = &b->states[i];
+        struct str value = b->entries[i]->value;
+        if (v->consented) {
+            v->state.profile = &state->profile;
+            if (value.n > 0 && !profile_decode(value, &state->profile))
+                return damaged(b->entries[i]);
+        } else {
+            v->state.daily = &state->daily;
+            if (value.n > 0 && !visitor_decode(value, &state->daily)) return damaged(b->entries[i]);
+        }
+    }
+    return BATCH_READY;
+}
+
+static bool pack_states(struct batch *b)
+{
+    for (size_t i = 0; i < b->states_n; i++) {
+        const struct fold_visitor *v = fold_at(b->fold, i);
+        buf_clear(&b->packed);
+        bool ok = v->gone || (v->consented ? profile_encode(v->state.profile, &b->packed)
+                                           : visitor_encode(v->state.daily, &b->packed));
+        if (!ok || !store_set(b->store, b->entries[i], buf_str(&b->packed))) return false;
+    }
+    return true;
+}
+
+static bool list_closed(struct batch *b)
+{
+    size_t n = fold_closed_count(b->fold);
+    b->closed = calloc(n + 1, sizeof b->closed[0]);
+    if (b->closed == NULL) return false;
+    for (size_t i = 0; i < n; i++) {
+        struct fold_closed c = fold_closed_at(b->fold, i);
+        b->closed[i] = key_visitors(b->partition, str_of(c.site->name), c.day);
+    }
+    b->closed_n = n;
+    return true;
+}
+
+static enum batch_result need_rows(struct batch *b)
+{
+    enum batch_result unpacked = unpack_states(b);
+    if (unpacked != BATCH_READY) return unpacked;
+    struct deltas *d = fold_deltas(b->fold);
+    if (!fold_run(b->fold) || !deltas_finish(d)) return BATCH_MEMORY;
+    if (!pack_states(b) || !list_closed(b)) return BATCH_MEMORY;
+    free_states(b);
+
+    free(b->entries);
+    b->entries = calloc(deltas_count(d) + 1, sizeof b->entries[0]);
+    if (b->entries == NULL) return BATCH_MEMORY;
+    for (size_t i = 0; i < deltas_count(d); i++) {
+        const struct delta *row = deltas_at(d, i);
+        struct key key = key_day(b->partition, str_of(row->site->name), row->day);
+        b->entries[i] = store_use(b->store, &b->use, b->partition, key_str(&key), row->name);
+        if (b->entries[i] == NULL) return BATCH_MEMORY;
+    }
+    return BATCH_LOAD;
+}
+
+static enum batch_result unpack_rows(struct batch *b)
+{
+    struct deltas *d = fold_deltas(b->fold);
+    b->rows = calloc(deltas_count(d) + 1, sizeof b->rows[0]);
+    if (b->rows == NULL) return BATCH_MEMORY;
+    b->rows_n = deltas_count(d);
+    for (size_t i = 0; i < b->rows_n; i++) {
+        struct str value = b->entries[i]->value;
+        if (value.n > 0 && !row_decode(value, &b->rows[i])) return damaged(b->entries[i]);
+        deltas_at(d, i)->target = &b->rows[i];
+    }
+    return BATCH_READY;
+}
+
+/* Page names are written when this process does not know that they are there. */
+static bool set_page(struct batch *b, const struct delta *row)
+{
+    struct key key = key_pages(b->partition, str_of(row->site->name));
+    struct store_entry *e =
+        store_use(b->store, &b->use, b->partition, key_str(&key), str_from(row->name, 1));
+    if (e == NULL) return false;
+    if (e->known && str_eq(e->value, row->page)) return true;
+    return store_set(b->store, e, row->page);
+}
+
+static bool pack_rows(struct batch *b)
+{
+    struct deltas *d = fold_deltas(b->fold);
+    for (size_t i = 0; i < b->rows_n; i++) {
+        const struct delta *row = deltas_at(d, i);
+        if (row->page.n > 0 && !row->dropped && !set_page(b, row)) return false;
+        if (!row->changed) continue;
+        buf_clear(&b->packed);
+        if (!row_empty(row->target) && !row_encode(row->target, &b->packed)) return false;
+        if (!store_set(b->store, b->entries[i], buf_str(&b->packed))) return false;
+    }
+    return true;
+}
+
+static bool pack_sites(struct batch *b)
+{
+    for (size_t i = 0; i < b->sites_n; i++) {
+        buf_clear(&b->packed);
+        if (!sitestate_encode(&b->sites[i]->state, &b->packed)) return false;
+        if (!store_set(b->store, b->sites[i]->entry, buf_str(&b->packed))) return false;
+    }
+    return true;
+}
+
+static enum batch_result change_all(struct batch *b)
+{
+    enum batch_result unpacked = unpack_rows(b);
+    if (unpacked != BATCH_READY) return unpacked;
+    if (!deltas_apply(fold_deltas(b->fold))) return BATCH_MEMORY;
+    if (!pack_rows(b) || !pack_sites(b)) return BATCH_MEMORY;
+    b->figures.approximated = fold_approximated(b->fold);
+    return BATCH_READY;
+}
+
+static enum batch_result need_sites(struct batch *b)
+{
+    return b->failed ? BATCH_MEMORY : BATCH_LOAD; /* batch_add has listed them */
+}
+
+enum batch_result batch_step(struct batch *b)
+{
+    static enum batch_result (*const steps[])(struct batch *) = {need_sites, need_states, need_rows,
+                                                                 change_all};
+    assert(b->step < sizeof steps / sizeof steps[0]);
+    return steps[b->step++](b);
+}
+
+struct store_batch *batch_use(struct batch *b)
+{
+    return &b->use;
+}
+
+const uint64_t *batch_ledger(const struct batch *b)
+{
+    return deltas_ledger(fold_deltas(b->fold));
+}
+
+const struct key *batch_closed(const struct batch *b, size_t *n)
+{
+    *n = b->closed_n;
+    return b->closed;
+}
+
+void batch_days(const struct batch *b, void (*fn)(void *arg, struct str site, uint32_t day),
+                void *arg)
+{
+    struct deltas *d = fold_deltas(b->fold);
+    const struct delta *before = NULL;
+    for (size_t i = 0; i < b->rows_n; i++) {
+        const struct delta *row = deltas_at(d, i);
+        if (!row->changed) continue;
+        if (before == NULL || before->site != row->site || before->day != row->day) {
+            fn(arg, str_of(row->site->name), row->day);
+        }
+        before = row;
+    }
+}
+
+const struct batch_figures *batch_figures(const struct batch *b)
+{
+    return &b->figures;
+}

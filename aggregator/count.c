@@ -1,0 +1,210 @@
+/*
+ * Pageviews, engaged time and clicks only ever grow, so they are added as they come. Sessions and
+ * days change shape when a hit comes between others: what they added before is taken away and what
+ * they add now is added. Usually only the last session differs, so what both have in common from
+ * the start is skipped.
+ */
+#include "count.h"
+
+#include "bytes.h"
+
+static struct delta *row(const struct count *c, uint32_t day, struct str name)
+{
+    return deltas_row(c->deltas, c->site, day, name);
+}
+
+static struct delta *total_row(const struct count *c, uint32_t day)
+{
+    return row(c, day, STR("T"));
+}
+
+static struct delta *page_row(const struct count *c, uint32_t day, uint64_t page)
+{
+    char name[9] = {'p'};
+    store_le64(name + 1, page);
+    return row(c, day, (struct str){name, sizeof name});
+}
+
+static struct delta *class_row(const struct count *c, uint32_t day, char kind, uint8_t class)
+{
+    char name[2] = {kind, (char)class};
+    return row(c, day, (struct str){name, sizeof name});
+}
+
+static struct delta *country_row(const struct count *c, uint32_t day, const char country[2])
+{
+    char name[3] = {'g', '?', '?'};
+    if (country[0] != '\0') memcpy(name + 1, country, 2);
+    return row(c, day, (struct str){name, sizeof name});
+}
+
+static struct delta *text_row(const struct count *c, uint32_t day, char kind, struct str text)
+{
+    char name[ROW_NAME_MAX_BYTES];
+    text = str_upto(text, sizeof name - 1);
+    name[0] = kind;
+    if (text.n > 0) memcpy(name + 1, text.p, text.n);
+    return row(c, day, (struct str){name, 1 + text.n});
+}
+
+static void add(const struct count *c, struct delta *to, uint32_t column, int64_t amount)
+{
+    deltas_add(c->deltas, to, column, amount);
+}
+
+void count_verdict(const struct count *c, const struct hit *h, enum verdict v, uint32_t weight)
+{
+    deltas_verdict(c->deltas, v, weight);
+    add(c, row(c, h->day, STR("L")), COL_VERDICT + v, weight);
+    if (v != V_COUNTED || h->kind == HIT_TALLY) return;
+    add(c, total_row(c, h->day), h->flags & HIT_IMPORTED ? COL_IMPORTED : COL_LIVE, 1);
+}
+
+static void count_bot_view(const struct count *c, const struct pageview *p, struct delta *page,
+                           struct str rule)
+{
+    struct delta *total = total_row(c, p->day);
+    add(c, total, COL_BOT_VIEWS, 1);
+    add(c, page, COL_BOT_VIEWS, 1);
+    add(c, text_row(c, p->day, 'r', rule), COL_BOT_VIEWS, 1);
+    if (!(p->flags & PV_NOT_FOUND)) return;
+    add(c, total, COL_BOT_NOT_FOUND, 1);
+    add(c, page, COL_BOT_NOT_FOUND, 1);
+}
+
+void count_view(const struct count *c, const struct pageview *p, struct str page_text,
+                struct str rule)
+{
+    struct delta *page = page_row(c, p->day, p->page);
+    if (page != NULL) page->page = page_text;
+    if (p->flags & PV_BOT) {
+        count_bot_view(c, p, page, rule);
+        return;
+    }
+    struct delta *total = total_row(c, p->day);
+    add(c, total, COL_VIEWS, 1);
+    add(c, page, COL_VIEWS, 1);
+    add(c, country_row(c, p->day, p->country), COL_VIEWS, 1);
+    add(c, class_row(c, p->day, 'v', p->device), COL_VIEWS, 1);
+    add(c, class_row(c, p->day, 'b', p->browser), COL_VIEWS, 1);
+    add(c, class_row(c, p->day, 'o', p->os), COL_VIEWS, 1);
+    if (!(p->flags & PV_NOT_FOUND)) return;
+    add(c, total, COL_NOT_FOUND, 1);
+    add(c, page, COL_NOT_FOUND, 1);
+}
+
+void count_engaged(const struct count *c, const struct pageview *p, uint32_t grown_ms)
+{
+    add(c, total_row(c, p->day), COL_ENGAGED_MS, grown_ms);
+    add(c, page_row(c, p->day, p->page), COL_ENGAGED_MS, grown_ms);
+}
+
+void count_click(const struct count *c, const struct click *click)
+{
+    uint32_t column;
+    char kind;
+    switch (click->kind) {
+    case HIT_OUTBOUND: column = COL_OUTBOUND, kind = 'x'; break;
+    case HIT_DOWNLOAD: column = COL_DOWNLOADS, kind = 'f'; break;
+    case HIT_EVENT: column = COL_EVENTS, kind = 'e'; break;
+    default: return;
+    }
+    struct delta *page = page_row(c, click->day, click->page_id);
+    if (page != NULL && click->page.n > 0) page->page = click->page;
+    add(c, total_row(c, click->day), column, 1);
+    add(c, page, column, 1);
+    add(c, text_row(c, click->day, kind, click->text), column, 1);
+}
+
+/* Sums. `sign` is -1 for what was before, +1 for what is now. */
+
+static struct str source_of(const struct marks *m)
+{
+    return (struct str){m->source, m->source_n};
+}
+
+/* Total, channel, country, device, browser, system. */
+static void add_by_marks(const struct count *c, uint32_t day, const struct marks *m,
+                         uint32_t column, int sign)
+{
+    add(c, total_row(c, day), column, sign);
+    add(c, class_row(c, day, 'c', m->channel), column, sign);
+    add(c, country_row(c, day, m->country), column, sign);
+    add(c, class_row(c, day, 'v', m->device), column, sign);
+    add(c, class_row(c, day, 'b', m->browser), column, sign);
+    add(c, class_row(c, day, 'o', m->os), column, sign);
+}
+
+static void add_session(const struct count *c, const struct session *s, int sign)
+{
+    struct delta *entry = page_row(c, s->day, s->entry_page);
+    struct delta *source =
+        s->marks.source_n == 0 ? NULL : text_row(c, s->day, 's', source_of(&s->marks));
+    add_by_marks(c, s->day, &s->marks, COL_SESSIONS, sign);
+    add(c, source, COL_SESSIONS, sign);
+    add(c, entry, COL_SESSIONS, sign);
+    add(c, page_row(c, s->day, s->exit_page), COL_EXITS, sign);
+    if (!s->bounce) return;
+    add(c, total_row(c, s->day), COL_BOUNCES, sign);
+    add(c, class_row(c, s->day, 'c', s->marks.channel), COL_BOUNCES, sign);
+    add(c, source, COL_BOUNCES, sign);
+    add(c, entry, COL_BOUNCES, sign);
+}
+
+static void add_part(const struct count *c, const struct part *p, int sign)
+{
+    struct delta *channel = class_row(c, p->day, 'c', p->marks.channel);
+    add(c, channel, COL_VIEWS, sign * (int64_t)p->views);
+    add(c, channel, COL_ENGAGED_MS, sign * (int64_t)p->engaged_ms);
+    if (p->marks.source_n == 0) return;
+    add(c, text_row(c, p->day, 's', source_of(&p->marks)), COL_VIEWS, sign * (int64_t)p->views);
+}
+
+/* How many of the first n items of a and b are the same. */
+static uint32_t common(const void *a, uint32_t an, const void *b, uint32_t bn, size_t size)
+{
+    uint32_t i = 0;
+    while (i < an && i < bn &&
+           memcmp((const char *)a + i * size, (const char *)b + i * size, size) == 0)
+        i++;
+    return i;
+}
+#define COMMON(a, b, list)                                                                         \
+    common((a)->list, (a)->list##_n, (b)->list, (b)->list##_n, sizeof(a)->list[0])
+
+/* The items of s from the given places on. */
+struct places {
+    uint32_t sessions, parts, days, pages;
+};
+
+static void add_from(const struct count *c, const struct sums *s, struct places from,
+                     bool consented, int sign)
+{
+    for (uint32_t i = from.sessions; i < s->sessions_n; i++)
+        add_session(c, &s->sessions[i], sign);
+    for (uint32_t i = from.parts; i < s->parts_n; i++)
+        add_part(c, &s->parts[i], sign);
+    for (uint32_t i = from.days; i < s->days_n; i++) {
+        const struct active_day *d = &s->days[i];
+        uint32_t column = consented ? COL_GAP_NONE + d->gap : COL_DAILY_VISITORS;
+        add_by_marks(c, d->day, &d->marks, column, sign);
+    }
+    for (uint32_t i = from.pages; i < s->pages_n; i++) {
+        const struct page_day *p = &s->pages[i];
+        uint32_t column = consented ? COL_GAP_NONE + p->gap : COL_DAILY_VISITORS;
+        add(c, page_row(c, p->day, p->page), column, sign);
+    }
+}
+
+void count_sums(const struct count *c, const struct sums *before, const struct sums *now,
+                bool consented)
+{
+    struct places from = {
+        .sessions = COMMON(before, now, sessions),
+        .parts = COMMON(before, now, parts),
+        .days = COMMON(before, now, days),
+        .pages = COMMON(before, now, pages),
+    };
+    add_from(c, before, from, consented, -1);
+    add_from(c, now, from, consented, +1);
+}

@@ -1,0 +1,36 @@
+/* count.h - the table of README.md ("Rows of a site's day") as code: what adds to which row and
+ * column. Memory failures are remembered by the deltas. */
+#ifndef SENTIER_COUNT_H
+#define SENTIER_COUNT_H
+
+#include "delta.h"
+#include "hit.h"
+#include "session.h"
+
+struct count {
+    struct deltas *deltas;
+    struct sitestate *site;
+};
+
+/* The hit's verdict, into the ledgers of the partition and of the site's day. */
+void count_verdict(const struct count *c, const struct hit *h, enum verdict v, uint32_t weight);
+
+/* A pageview came. `page` names its id; `rule` is the bot's, for bots. */
+void count_view(const struct count *c, const struct pageview *p, struct str page, struct str rule);
+void count_engaged(const struct count *c, const struct pageview *p, uint32_t grown_ms);
+
+/* An outbound click, download or event; other kinds add nothing. `page` may be empty: not named. */
+struct click {
+    uint32_t day;
+    uint64_t page_id;
+    enum hit_kind kind;
+    struct str text; /* target or name */
+    struct str page;
+};
+void count_click(const struct count *c, const struct click *click);
+
+/* The difference between what a visitor's sessions and days added before and add now. */
+void count_sums(const struct count *c, const struct sums *before, const struct sums *now,
+                bool consented);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * fold.h - a batch of one partition's hits -> changed visitors, profiles and site states, row
+ * deltas, ledger. Pure and deterministic: no clock, no I/O. One batch is:
+ *
+ *   fold_clear(f);
+ *   for each record in the order of the stream:
+ *       fold_add(f, site, hit, weight);            site: the caller's loaded struct sitestate,
+ * changed in place fold_unreadable(f, weight);                for records that are no hit for each
+ * i < fold_count(f): v = fold_at(f, i);                         load v->state.daily or
+ * v->state.profile fold_run(f); fold_deltas(f)                                 as in delta.h for
+ * each fold_closed: DEL {pN}:visitors:SITE:DAY            first for each i < fold_count(f): write
+ * the state, unless v->gone  then write every sitestate that was given to fold_add
+ *
+ * Hits are copied, their strings are not: those bytes, and the site states, must live until
+ * fold_clear. After a failure (memory) nothing of the batch may be committed and every state that
+ * was given to it must be loaded again. Memory is reused from batch to batch.
+ */
+#ifndef SENTIER_FOLD_H
+#define SENTIER_FOLD_H
+
+#include "delta.h"
+#include "profile.h"
+
+struct fold;
+
+/* One visitor of the batch. The key of its state is (site, day, id) or (site, id). */
+struct fold_visitor {
+    struct sitestate *site;
+    uint64_t id;
+    uint32_t day;   /* of a daily visitor */
+    bool consented; /* profile, else daily */
+    union {         /* set by the caller before fold_run; all zero inside when there is none yet */
+        struct visitor *daily;
+        struct profile *profile;
+    } state;
+    bool gone; /* by fold_run: its day was closed in this batch; do not write the state */
+    /* the fold's own: its hits */
+    uint32_t first_hit, last_hit, hash;
+};
+
+struct fold_closed {
+    struct sitestate *site;
+    uint32_t day;
+};
+
+struct fold *fold_new(void); /* NULL: no memory */
+void fold_free(struct fold *f);
+void fold_clear(struct fold *f);
+
+bool fold_add(struct fold *f, struct sitestate *site, const struct hit *hit, uint32_t weight);
+void fold_unreadable(struct fold *f, uint32_t weight);
+
+size_t fold_count(const struct fold *f);
+struct fold_visitor *fold_at(struct fold *f, size_t i);
+
+bool fold_run(struct fold *f); /* false: no memory */
+struct deltas *fold_deltas(struct fold *f);
+size_t fold_closed_count(const struct fold *f);
+struct fold_closed fold_closed_at(const struct fold *f, size_t i);
+uint64_t fold_approximated(const struct fold *f); /* bounds crossed in this batch, for /metrics */
+
+#endif

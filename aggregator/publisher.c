@@ -1,0 +1,269 @@
+/*
+ * A summary of 28 days changes in one of them, nearly always today. So the packed rows of the last
+ * 28 days are kept and only days that were touched are read again; merging starts from the packed
+ * rows each time, which keeps the arithmetic in one place (range.c).
+ *
+ * A partition that another process folds tells nothing about its days. When its commit id moves,
+ * the total and ledger rows of each day are compared with those read before: whatever a hit
+ * changes, it changes one of these on its day. What it changes besides lies nearby: a session may
+ * have begun the day before, and a late hit moves the gap of a visit up to three days later.
+ */
+#include "publisher.h"
+
+#include <stdlib.h>
+
+#include "ask.h"
+#include "bytes.h"
+#include "clock.h"
+#include "hash.h"
+#include "keys.h"
+#include "owner.h"
+#include "summary.h"
+
+enum { NEAR_BEFORE = 1, NEAR_AFTER = 4 };
+
+struct cached_part {
+    struct buf rows;
+    uint64_t mark; /* of its total and ledger rows */
+};
+
+struct cached_day {
+    uint32_t day;
+    unsigned n; /* parts; 0: not read */
+    struct cached_part *parts;
+};
+
+static const struct {
+    const char *name;
+    uint32_t days;
+} ranges[] = {{"today", 1}, {"7d", 7}, {"28d", PUBLISH_DAYS}};
+enum { RANGES = sizeof ranges / sizeof *ranges };
+
+static struct range_source source_of(const struct publisher *p, const struct publish_env *env)
+{
+    return (struct range_source){.redis = env->redis,
+                                 .site = str_of(p->name),
+                                 .partitions = env->partitions,
+                                 .spread = p->spread};
+}
+
+static void drop_day(struct publisher *p, struct cached_day *d, struct publish_env *env)
+{
+    for (unsigned i = 0; i < d->n; i++) {
+        p->bytes -= d->parts[i].rows.cap;
+        env->cached -= d->parts[i].rows.cap;
+        buf_fini(&d->parts[i].rows);
+    }
+    free(d->parts);
+    *d = (struct cached_day){0};
+}
+
+/* The place of a date in the ring, NULL when it holds another date. */
+static struct cached_day *day_of(struct publisher *p, uint32_t day)
+{
+    if (p->days == NULL) return NULL;
+    struct cached_day *d = &p->days[day % PUBLISH_DAYS];
+    return d->n > 0 && d->day == day ? d : NULL;
+}
+
+void publisher_touch(struct publisher *p, uint32_t day, struct publish_env *env)
+{
+    struct cached_day *d = day_of(p, day);
+    if (d != NULL) drop_day(p, d, env);
+}
+
+void publisher_forget(struct publisher *p, struct publish_env *env)
+{
+    for (int i = 0; p->days != NULL && i < PUBLISH_DAYS; i++)
+        drop_day(p, &p->days[i], env);
+    free(p->days);
+    p->days = NULL;
+}
+
+static uint64_t mark_value(char name, struct str value)
+{
+    return value.n == 0 ? 0 : hash64(value) * (name == 'T' ? 1 : 3);
+}
+
+static uint64_t mark_of(struct str rows)
+{
+    uint64_t mark = 0;
+    struct reader in = reader_of(rows);
+    while (!reader_done(&in)) {
+        struct str name = get_bytes(&in, get_varint(&in));
+        struct str value = get_bytes(&in, get_varint(&in));
+        if (name.n == 1 && (name.p[0] == 'T' || name.p[0] == 'L'))
+            mark += mark_value(name.p[0], value);
+    }
+    return mark;
+}
+
+/* True: the part's day is not what was read. */
+static int part_moved(const struct range_source *s, unsigned part, const struct cached_day *d,
+                      bool *moved, struct buf *err)
+{
+    struct key key = key_day(range_part(s, part), s->site, d->day);
+    redisReply *r = ask(s->redis, err, "HMGET %b T L", key.p, key.n);
+    if (r == NULL) return -1;
+    uint64_t mark = mark_value('T', ask_text(r, 0)) + mark_value('L', ask_text(r, 1));
+    if (mark != d->parts[part].mark) *moved = true;
+    freeReplyObject(r);
+    return 0;
+}
+
+/* Drops the days that other processes have changed, and their neighbours. */
+static int check_days(struct publisher *p, struct publish_env *env, struct buf *err)
+{
+    struct range_source s = source_of(p, env);
+    uint32_t moved_days[PUBLISH_DAYS];
+    unsigned n = 0;
+    for (int i = 0; p->days != NULL && i < PUBLISH_DAYS; i++) {
+        struct cached_day *d = &p->days[i];
+        bool moved = false;
+        for (unsigned part = 0; part < d->n && !moved; part++) {
+            if (part_moved(&s, part, d, &moved, err) < 0) return -1;
+        }
+        if (moved) moved_days[n++] = d->day;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t day = moved_days[i];
+        for (uint32_t near = day < NEAR_BEFORE ? 0 : day - NEAR_BEFORE; near <= day + NEAR_AFTER;
+             near++)
+            publisher_touch(p, near, env);
+    }
+    p->check = false;
+    return 0;
+}
+
+/* Reads a day into its place in the ring. */
+static int read_day(struct publisher *p, struct publish_env *env, uint32_t day, struct buf *err)
+{
+    struct range_source s = source_of(p, env);
+    struct cached_day *d = &p->days[day % PUBLISH_DAYS];
+    drop_day(p, d, env);
+    d->parts = calloc(range_parts(&s), sizeof *d->parts);
+    if (d->parts == NULL) {
+        buf_printf(err, "out of memory");
+        return -1;
+    }
+    d->day = day;
+    for (unsigned i = 0; i < range_parts(&s); i++) {
+        struct cached_part *part = &d->parts[d->n++];
+        buf_init(&part->rows, RANGE_PART_MAX_BYTES);
+        int result = range_read_day(&s, range_part(&s, i), day, &part->rows, err);
+        p->bytes += part->rows.cap;
+        env->cached += part->rows.cap;
+        if (result < 0) {
+            drop_day(p, d, env);
+            return -1;
+        }
+        part->mark = mark_of(buf_str(&part->rows));
+    }
+    return 0;
+}
+
+static int add_day(struct publisher *p, struct publish_env *env, uint32_t day,
+                   struct range *into[RANGES], struct buf *err)
+{
+    if (day_of(p, day) == NULL && read_day(p, env, day, err) < 0) return -1;
+    struct cached_day *d = day_of(p, day);
+    for (int i = 0; i < RANGES; i++) {
+        if (day < into[i]->from || day > into[i]->to) continue;
+        for (unsigned part = 0; part < d->n; part++) {
+            if (range_add(into[i], day, buf_str(&d->parts[part].rows))) continue;
+            buf_printf(err, "out of memory");
+            return -1;
+        }
+    }
+    if (env->cached > env->cache_max) drop_day(p, d, env);
+    return 0;
+}
+
+static int fill(struct publisher *p, struct publish_env *env, const struct range_extent *extent,
+                struct range *into[RANGES], struct buf *err)
+{
+    uint32_t end = into[RANGES - 1]->to, day = into[RANGES - 1]->from;
+    if (day < extent->first) day = extent->first;
+    for (; day <= end && day <= extent->last; day++) {
+        if (add_day(p, env, day, into, err) < 0) return -1;
+    }
+    return 0;
+}
+
+static int name_pages(const struct range_source *s, struct range *r, struct buf *err)
+{
+    struct range_top top;
+    if (!range_top(r, 'p', COL_VIEWS, OWNER_SUMMARY_ROWS, &top)) {
+        buf_printf(err, "out of memory");
+        return -1;
+    }
+    int result = range_read_pages(s, r, &top, err);
+    range_top_fini(&top);
+    return result;
+}
+
+static int write_summary(const struct publisher *p, struct publish_env *env, struct range *r,
+                         const char *name, struct buf *err)
+{
+    struct range_source s = source_of(p, env);
+    if (name_pages(&s, r, err) < 0) return -1;
+    struct summary_opts opts = {.range = name,
+                                .time_zone = p->time_zone,
+                                .made_ms = clock_ms(),
+                                .late_after_h = env->late_after_h,
+                                .limit = OWNER_SUMMARY_ROWS};
+    json_t *doc = summary_document(r, &opts);
+    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_COMPACT);
+    json_decref(doc);
+    if (text == NULL) {
+        buf_printf(err, "out of memory");
+        return -1;
+    }
+    struct key key = key_summary(s.site, str_of(name));
+    redisReply *reply = ask(env->redis, err, "SET %b %b", key.p, key.n, text, strlen(text));
+    free(text);
+    if (reply == NULL) return -1;
+    freeReplyObject(reply);
+    return 0;
+}
+
+static int publish_all(struct publisher *p, struct publish_env *env,
+                       const struct range_extent *extent, uint32_t end, struct buf *err)
+{
+    struct range *r[RANGES] = {0};
+    int result = 0;
+    for (int i = 0; i < RANGES; i++) {
+        uint32_t back = ranges[i].days - 1;
+        r[i] = range_new(str_of(p->name), end < back ? 0 : end - back, end);
+        if (r[i] == NULL) result = -1;
+    }
+    if (result < 0)
+        buf_printf(err, "out of memory");
+    else
+        result = fill(p, env, extent, r, err);
+    for (int i = 0; i < RANGES && result == 0; i++) {
+        result = write_summary(p, env, r[i], ranges[i].name, err);
+    }
+    for (int i = 0; i < RANGES; i++)
+        range_free(r[i]);
+    return result;
+}
+
+int publisher_publish(struct publisher *p, struct publish_env *env, struct buf *err)
+{
+    struct range_source s = source_of(p, env);
+    struct range_extent extent;
+    int64_t now_ms = clock_ms();
+    if (p->check && check_days(p, env, err) < 0) return -1;
+    if (range_read_extent(&s, &extent, err) < 0) return -1;
+    p->midnight_ms = zone_midnight_ms(p->zone, zone_day(p->zone, now_ms) + 1);
+    if (!extent.any) return 0;
+    if (p->days == NULL) p->days = calloc(PUBLISH_DAYS, sizeof *p->days);
+    if (p->days == NULL) {
+        buf_printf(err, "out of memory");
+        return -1;
+    }
+    if (publish_all(p, env, &extent, range_end(&extent, p->zone, now_ms), err) < 0) return -1;
+    p->published_ms = now_ms;
+    return 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * publisher.h - one site's summaries in Redis, and the days it has read for them. Used by the
+ * owner's thread only.
+ */
+#ifndef SENTIER_PUBLISHER_H
+#define SENTIER_PUBLISHER_H
+
+#include "hit.h"
+#include "range_read.h"
+
+enum { PUBLISH_DAYS = 28 };
+
+/* Shared by all publishers of a thread. */
+struct publish_env {
+    redisContext *redis; /* NULL: not connected */
+    unsigned partitions;
+    uint32_t late_after_h;
+    size_t cache_max; /* bytes of packed rows; beyond it days are read again each time */
+    size_t cached;
+};
+
+struct cached_day;
+
+struct publisher {
+    char name[HIT_SITE_MAX_BYTES + 1];
+    const struct zone *zone; /* both belong to the owner's snapshot */
+    const char *time_zone;
+    unsigned spread;
+    struct cached_day *days; /* PUBLISH_DAYS, a ring by date; NULL: nothing was read yet */
+    size_t bytes;            /* of them */
+    int64_t midnight_ms;     /* then another day begins; 0: nothing published yet */
+    int64_t published_ms;
+    bool check; /* a partition that others fold has changed: see what */
+};
+
+void publisher_touch(struct publisher *p, uint32_t day, struct publish_env *env);
+void publisher_forget(struct publisher *p, struct publish_env *env); /* all days; frees them */
+
+/* Reads what is not cached and writes the summaries. 0 (also when the site has no data), or -1 with
+ * why in err: nothing is lost, it can be tried again. */
+int publisher_publish(struct publisher *p, struct publish_env *env, struct buf *err);
+
+#endif

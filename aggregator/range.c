@@ -1,0 +1,269 @@
+/*
+ * Days of rows -> one set of rows. Columns add up; the persons of a range follow from the gap
+ * columns: a person counts on the one day whose previous active day lies before the range, so
+ * the sum over days and partitions is exact and nobody counts twice.
+ *
+ * Rows come packed, as they were read: a cached day costs its bytes and no more, and is decoded
+ * while it is added. The result is a hash table by row name.
+ */
+#include "range.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "bytes.h"
+#include "hash.h"
+
+enum { BLOCK_BYTES = 64 * 1024, SLOTS_MIN = 64 };
+
+struct range_block {
+    struct range_block *next;
+    size_t n, cap;
+    char bytes[];
+};
+
+struct range *range_new(struct str site, uint32_t from, uint32_t to)
+{
+    assert(from <= to && to - from < RANGE_DAYS_MAX);
+    struct range *r = calloc(1, sizeof *r);
+    if (r == NULL) return NULL;
+    size_t days = (size_t)(to - from) + 1;
+    r->from = from;
+    r->to = to;
+    r->site = strndup(site.n == 0 ? "" : site.p, site.n);
+    r->days = calloc(days, sizeof *r->days);
+    r->slots = calloc(SLOTS_MIN, sizeof *r->slots);
+    r->slot_count = SLOTS_MIN;
+    if (r->site == NULL || r->days == NULL || r->slots == NULL) {
+        range_free(r);
+        return NULL;
+    }
+    for (size_t i = 0; i < days; i++)
+        r->days[i].day = from + (uint32_t)i;
+    return r;
+}
+
+void range_free(struct range *r)
+{
+    if (r == NULL) return;
+    for (size_t i = 0; i < r->n; i++)
+        row_fini(&r->rows[i].row);
+    for (uint32_t i = 0; r->days != NULL && i <= r->to - r->from; i++)
+        row_fini(&r->days[i].total);
+    while (r->blocks != NULL) {
+        struct range_block *b = r->blocks;
+        r->blocks = b->next;
+        free(b);
+    }
+    row_fini(&r->scratch);
+    free(r->rows);
+    free(r->days);
+    free(r->slots);
+    free(r->site);
+    free(r);
+}
+
+bool range_pack(struct buf *rows, struct str name, struct str value)
+{
+    return buf_add_varint(rows, name.n) && buf_add(rows, name) && buf_add_varint(rows, value.n) &&
+           buf_add(rows, value);
+}
+
+/* A copy that lives as long as the range. */
+static bool keep(struct range *r, struct str s, struct str *out)
+{
+    struct range_block *b = r->blocks;
+    if (b == NULL || b->cap - b->n < s.n) {
+        size_t cap = s.n > BLOCK_BYTES ? s.n : BLOCK_BYTES;
+        b = malloc(sizeof *b + cap);
+        if (b == NULL) return false;
+        *b = (struct range_block){.next = r->blocks, .cap = cap};
+        r->blocks = b;
+    }
+    *out = (struct str){b->bytes + b->n, s.n};
+    if (s.n > 0) memcpy(b->bytes + b->n, s.p, s.n);
+    b->n += s.n;
+    return true;
+}
+
+/* The slot that holds name, or the empty one where it would go. */
+static uint32_t *slot_of(const struct range *r, struct str name)
+{
+    size_t mask = r->slot_count - 1;
+    size_t i = (size_t)hash64(name) & mask;
+    while (r->slots[i] != 0 && !str_eq(r->rows[r->slots[i] - 1].name, name))
+        i = (i + 1) & mask;
+    return &r->slots[i];
+}
+
+static bool grow(struct range *r)
+{
+    if (r->n == r->cap) {
+        size_t cap = r->cap == 0 ? SLOTS_MIN : r->cap * 2;
+        struct range_row *rows = realloc(r->rows, cap * sizeof *rows);
+        if (rows == NULL) return false;
+        r->rows = rows;
+        r->cap = cap;
+    }
+    if ((r->n + 1) * 2 <= r->slot_count) return true;
+    uint32_t *slots = calloc(r->slot_count * 2, sizeof *slots);
+    if (slots == NULL) return false;
+    free(r->slots);
+    r->slots = slots;
+    r->slot_count *= 2;
+    for (size_t i = 0; i < r->n; i++)
+        *slot_of(r, r->rows[i].name) = (uint32_t)i + 1;
+    return true;
+}
+
+static struct range_row *row_of(struct range *r, struct str name)
+{
+    uint32_t *slot = slot_of(r, name);
+    if (*slot != 0) return &r->rows[*slot - 1];
+    struct str kept;
+    if (!grow(r) || !keep(r, name, &kept)) return NULL;
+    r->rows[r->n] = (struct range_row){.name = kept};
+    *slot_of(r, kept) = (uint32_t)++r->n;
+    return &r->rows[r->n - 1];
+}
+
+/* Adds one day's row to the row of the range: plain columns, and its share of the persons. */
+static bool add_row(struct range *r, uint32_t day, struct row *into, const struct row *from)
+{
+    for (uint32_t i = 0; i < from->n && from->cells[i].column < COL_GAP_NONE; i++) {
+        if (!row_add(into, from->cells[i].column, from->cells[i].value)) return false;
+    }
+    int64_t persons = row_persons(from, day, r->from);
+    return persons == 0 || row_add(into, COL_GAP_NONE, persons);
+}
+
+static bool add_packed(struct range *r, uint32_t day, struct str name, struct str value)
+{
+    row_clear(&r->scratch);
+    if (name.n == 0 || !row_decode(value, &r->scratch)) {
+        r->unreadable++;
+        return true;
+    }
+    struct range_row *row = row_of(r, name);
+    if (row == NULL) return false;
+    if (row->stamp == r->stamp) return true;
+    row->stamp = r->stamp;
+    if (str_eq(name, STR("T")) && !row_merge(&r->days[day - r->from].total, &r->scratch))
+        return false;
+    return add_row(r, day, &row->row, &r->scratch);
+}
+
+bool range_add(struct range *r, uint32_t day, struct str rows)
+{
+    assert(day >= r->from && day <= r->to);
+    struct reader in = reader_of(rows);
+    r->stamp++;
+    while (!reader_done(&in)) {
+        struct str name = get_bytes(&in, get_varint(&in));
+        struct str value = get_bytes(&in, get_varint(&in));
+        assert(!in.bad); /* range_pack wrote it */
+        if (!add_packed(r, day, name, value)) return false;
+    }
+    return true;
+}
+
+struct range_row *range_find(const struct range *r, struct str name)
+{
+    uint32_t index = *slot_of(r, name);
+    return index == 0 ? NULL : &r->rows[index - 1];
+}
+
+int64_t range_value(const struct range *r, struct str name, uint32_t column)
+{
+    const struct range_row *row = range_find(r, name);
+    return row == NULL ? 0 : row_get(&row->row, column);
+}
+
+bool range_set_page(struct range *r, struct range_row *row, struct str page)
+{
+    return keep(r, page, &row->page);
+}
+
+bool range_pages_exact(const struct range *r)
+{
+    return r->to - r->from < RANGE_PAGE_DAYS;
+}
+
+/* A row and what it is sorted by, read once. */
+struct ranked {
+    int64_t value;
+    struct range_row *row;
+};
+
+static int compare_text(struct str a, struct str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
+    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+/* < 0: a stands before b. */
+static int compare(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->value != y->value) return x->value > y->value ? -1 : 1;
+    int order = compare_text(x->row->page, y->row->page);
+    return order != 0 ? order : compare_text(x->row->name, y->row->name);
+}
+
+/* Restores a heap whose root is the row that stands last. */
+static void sift_down(struct ranked *heap, size_t n, size_t at)
+{
+    for (;;) {
+        size_t last = at, left = 2 * at + 1;
+        for (size_t child = left; child < n && child <= left + 1; child++) {
+            if (compare(&heap[child], &heap[last]) > 0) last = child;
+        }
+        if (last == at) return;
+        struct ranked swap = heap[at];
+        heap[at] = heap[last];
+        heap[last] = swap;
+        at = last;
+    }
+}
+
+/* Leaves the `limit` first of n rows at the front, in any order. */
+static void keep_first(struct ranked *all, size_t n, size_t limit)
+{
+    for (size_t i = limit / 2; i-- > 0;)
+        sift_down(all, limit, i);
+    for (size_t i = limit; i < n; i++) {
+        if (compare(&all[i], &all[0]) >= 0) continue;
+        all[0] = all[i];
+        sift_down(all, limit, 0);
+    }
+}
+
+bool range_top(const struct range *r, char kind, uint32_t column, size_t limit,
+               struct range_top *out)
+{
+    *out = (struct range_top){0};
+    struct ranked *all = malloc((r->n + 1) * sizeof *all);
+    if (all == NULL) return false;
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        struct range_row *row = &r->rows[i];
+        if (row->name.p[0] != kind || row->row.n == 0) continue;
+        all[n++] = (struct ranked){row_get(&row->row, column), row};
+    }
+    out->cut = limit > 0 && n > limit;
+    if (out->cut) keep_first(all, n, limit);
+    out->n = out->cut ? limit : n;
+    qsort(all, out->n, sizeof *all, compare);
+    out->rows = malloc((out->n + 1) * sizeof(struct range_row *));
+    for (size_t i = 0; out->rows != NULL && i < out->n; i++)
+        out->rows[i] = all[i].row;
+    free(all);
+    return out->rows != NULL;
+}
+
+void range_top_fini(struct range_top *t)
+{
+    free(t->rows);
+    *t = (struct range_top){0};
+}

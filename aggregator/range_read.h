@@ -1,0 +1,50 @@
+/*
+ * range_read.h - brings the stored rows of a site: blocking, over all its partitions. Large
+ * hashes are read by HSCAN, so that Redis serves others between the steps.
+ */
+#ifndef SENTIER_RANGE_READ_H
+#define SENTIER_RANGE_READ_H
+
+#include <hiredis/hiredis.h>
+
+#include "range.h"
+#include "zone.h"
+
+enum { RANGE_PART_MAX_BYTES = 256 * 1024 * 1024, RANGE_SCAN_COUNT = 1000 };
+
+struct range_source {
+    redisContext *redis;
+    struct str site;
+    unsigned partitions; /* of the data set */
+    unsigned spread;     /* of the site */
+};
+
+unsigned range_parts(const struct range_source *s);            /* partitions of the site */
+unsigned range_part(const struct range_source *s, unsigned i); /* the i-th of them */
+
+/* Which dates of a site have rows. */
+struct range_extent {
+    bool any; /* false: no hit of this site was ever folded */
+    uint32_t first, last;
+    int64_t live_ms; /* newest hit from a browser; 0: all are imported */
+};
+int range_read_extent(const struct range_source *s, struct range_extent *out, struct buf *err);
+
+/* The day on which "today" and "the last 28 days" end: the date in the site's zone, or, for a site
+ * of which there are only logs, its newest day. */
+uint32_t range_end(const struct range_extent *e, const struct zone *zone, int64_t now_ms);
+
+/* Appends the packed rows of one day in partition `part`. 0, or -1 with why in err. */
+int range_read_day(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,
+                   struct buf *err);
+
+/* All days from `from` to `to`, all partitions. Reads again when a commit came between, a
+ * few times, so that totals and rows belong together wherever possible. *out is new. */
+int range_read(const struct range_source *s, uint32_t from, uint32_t to, struct range **out,
+               struct buf *err);
+
+/* Page names of the rows; a page that Redis does not know keeps an empty name. */
+int range_read_pages(const struct range_source *s, struct range *r, const struct range_top *pages,
+                     struct buf *err);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * report.h - what the commands of sentier-report share: arguments, configuration, the link, and
+ * how they end. A command returns its exit status; what it prints is gathered in `out` and written
+ * at the end, so that an error never leaves half a document.
+ */
+#ifndef SENTIER_REPORT_H
+#define SENTIER_REPORT_H
+
+#include <jansson.h>
+
+#include "options.h"
+#include "range_read.h"
+#include "table.h"
+
+enum report_exit { REPORT_OK = 0, REPORT_UNBALANCED = 1, REPORT_FAILED = 2 };
+enum report_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
+enum {
+    REPORT_COLLECTORS_MAX = 64,
+    REPORT_TABLE_ROWS = 50, /* of a table without --limit */
+};
+
+struct report_args {
+    const char *subject; /* of the verb: which report, whose profile */
+    const char *conf, *redis, *site, *from, *to, *last;
+    const char *collectors[REPORT_COLLECTORS_MAX]; /* admin addresses */
+    unsigned n_collectors;
+    enum report_format format;
+    int64_t limit; /* 0: all; -1: not given */
+};
+
+struct report {
+    struct report_args args;
+    const char *conf_file; /* that was read; NULL: none was found */
+    struct redis_conf redis_conf;
+    struct aggregator_conf aggregator_conf;
+    char *collector_admin;
+    struct sites *sites;
+    redisContext *redis;
+    unsigned partitions; /* of the data set */
+    unsigned width;      /* columns of the terminal */
+    int64_t now_ms;
+    struct buf out;
+
+    /* of --site, once report_open_site has found it */
+    struct range_source source;
+    const struct zone *zone;
+    const char *time_zone;
+    struct zone *utc; /* where there is no configuration */
+};
+
+typedef int report_fn(struct report *r);
+report_fn report_list, report_customers, report_profile, report_status;
+
+/* Says why on stderr; returns REPORT_FAILED. */
+int report_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* 0, or REPORT_FAILED after saying why. Each needs the one before. */
+int report_load(struct report *r);      /* the configuration */
+int report_connect(struct report *r);   /* Redis and its data set */
+int report_open_site(struct report *r); /* --site */
+void report_close(struct report *r);
+
+/* Puts the document, and a newline, into out; takes it. */
+int report_print_json(struct report *r, json_t *document);
+
+/* "2026-01-31 14:05" in the site's zone. */
+enum { REPORT_MOMENT_BYTES = 24 };
+void report_moment(const struct report *r, int64_t at_ms, char out[REPORT_MOMENT_BYTES]);
+
+#endif

@@ -1,0 +1,440 @@
+/*
+ * sentier report LIST: one list of a site's range as a table, CSV, or the whole summary document. A
+ * list is a row of a table here: whose rows, and which figures stand beside them. For people,
+ * columns that hold nothing but zeros are left out; programs always get all of them.
+ */
+#include "report.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "sitestate.h"
+#include "summary.h"
+#include "text.h"
+
+enum { DAYS = 'd', DEFAULT_DAYS = 28 }; /* DAYS: no kind of row, the days of the range */
+
+struct figure {
+    struct table_column column;
+    uint32_t of, whole; /* columns of the row; of 0: the label */
+};
+
+struct list {
+    const char *name;
+    char kind;
+    uint32_t order;
+    bool whole_site; /* its rows share out what the site's total row holds */
+    struct figure figures[TABLE_COLUMNS_MAX];
+};
+
+#define LABEL(title, name)                                                                         \
+    {                                                                                              \
+        {title, name, CELL_TEXT, 0}, 0, 0                                                          \
+    }
+#define VIEWS                                                                                      \
+    {                                                                                              \
+        {"Views", "views", CELL_COUNT, 0}, COL_VIEWS, 0                                            \
+    }
+#define VISITORS                                                                                   \
+    {                                                                                              \
+        {"Visitors", "visitors", CELL_COUNT, 0}, COL_GAP_NONE, 0                                   \
+    }
+#define DAILY                                                                                      \
+    {                                                                                              \
+        {"Daily", "daily_visitors", CELL_COUNT, 1}, COL_DAILY_VISITORS, 0                          \
+    }
+#define SESSIONS                                                                                   \
+    {                                                                                              \
+        {"Sessions", "sessions", CELL_COUNT, 1}, COL_SESSIONS, 0                                   \
+    }
+#define ENTRIES                                                                                    \
+    {                                                                                              \
+        {"Entries", "entries", CELL_COUNT, 4}, COL_SESSIONS, 0                                     \
+    }
+#define EXITS                                                                                      \
+    {                                                                                              \
+        {"Exits", "exits", CELL_COUNT, 4}, COL_EXITS, 0                                            \
+    }
+#define BOUNCE                                                                                     \
+    {                                                                                              \
+        {"Bounce", "bounce_rate", CELL_SHARE, 3}, COL_BOUNCES, COL_SESSIONS                        \
+    }
+#define ENGAGED                                                                                    \
+    {                                                                                              \
+        {"Engaged", "engaged_ms", CELL_DURATION, 2}, COL_ENGAGED_MS, 0                             \
+    }
+#define NOT_FOUND                                                                                  \
+    {                                                                                              \
+        {"404", "not_found", CELL_COUNT, 5}, COL_NOT_FOUND, 0                                      \
+    }
+#define BOTS                                                                                       \
+    {                                                                                              \
+        {"Bots", "bot_views", CELL_COUNT, 6}, COL_BOT_VIEWS, 0                                     \
+    }
+#define PER_VIEW                                                                                   \
+    {                                                                                              \
+        {"Per view", "engaged_ms_per_view", CELL_DURATION, 2}, COL_ENGAGED_MS, COL_VIEWS           \
+    }
+#define PER_SESSION                                                                                \
+    {                                                                                              \
+        {"Per session", "engaged_ms_per_session", CELL_DURATION, 2}, COL_ENGAGED_MS, COL_SESSIONS  \
+    }
+#define CLASS(title, name)                                                                         \
+    {                                                                                              \
+        LABEL(title, name), VIEWS, SESSIONS, VISITORS, DAILY                                       \
+    }
+
+static const struct list lists[] = {
+    {"pages",
+     'p',
+     COL_VIEWS,
+     true,
+     {LABEL("Page", "page"), VIEWS, VISITORS, DAILY, ENTRIES, EXITS, BOUNCE, ENGAGED, PER_VIEW,
+      NOT_FOUND, BOTS}},
+    {"channels",
+     'c',
+     COL_VIEWS,
+     true,
+     {LABEL("Channel", "channel"), VIEWS, SESSIONS, VISITORS, DAILY, BOUNCE, ENGAGED, PER_SESSION}},
+    {"countries", 'g', COL_VIEWS, true, CLASS("Country", "country")},
+    {"devices", 'v', COL_VIEWS, true, CLASS("Device", "device")},
+    {"browsers", 'b', COL_VIEWS, true, CLASS("Browser", "browser")},
+    {"systems", 'o', COL_VIEWS, true, CLASS("System", "system")},
+    {"sources", 's', COL_VIEWS, false, {LABEL("Source", "source"), VIEWS, SESSIONS, BOUNCE}},
+    {"bots",
+     'r',
+     COL_BOT_VIEWS,
+     false,
+     {LABEL("Rule", "rule"), {{"Views", "views", CELL_COUNT, 0}, COL_BOT_VIEWS, 0}}},
+    {"outbound",
+     'x',
+     COL_OUTBOUND,
+     false,
+     {LABEL("Target", "target"), {{"Clicks", "clicks", CELL_COUNT, 0}, COL_OUTBOUND, 0}}},
+    {"downloads",
+     'f',
+     COL_DOWNLOADS,
+     false,
+     {LABEL("File", "file"), {{"Clicks", "clicks", CELL_COUNT, 0}, COL_DOWNLOADS, 0}}},
+    {"events",
+     'e',
+     COL_EVENTS,
+     false,
+     {LABEL("Event", "name"), {{"Count", "count", CELL_COUNT, 0}, COL_EVENTS, 0}}},
+    {"days",
+     DAYS,
+     0,
+     true,
+     {LABEL("Day", "day"), VIEWS, SESSIONS, VISITORS, DAILY, BOUNCE, ENGAGED, NOT_FOUND, BOTS}},
+};
+enum { LISTS = sizeof lists / sizeof *lists };
+
+/* What a command has chosen and read. */
+struct reading {
+    const struct list *list;
+    struct range_extent extent;
+    uint32_t from, to;
+    char label[16]; /* "28d"; "" for dates */
+    struct range *range;
+    struct figure shown[TABLE_COLUMNS_MAX];
+    struct table_column columns[TABLE_COLUMNS_MAX + 1];
+    unsigned n;
+    size_t limit; /* of rows, for programs; a table is cut when it is printed */
+};
+
+static const struct list *find_list(const char *name)
+{
+    for (int i = 0; name != NULL && i < LISTS; i++) {
+        if (strcmp(lists[i].name, name) == 0) return &lists[i];
+    }
+    return NULL;
+}
+
+/* ---- which days ---- */
+
+static int read_last(const char *text, uint32_t *days)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (*end == 'w' && n < RANGE_DAYS_MAX) n *= 7;
+    if (*end == 'd' || *end == 'w') end++;
+    if (end == text || *end != '\0' || n < 1 || n > RANGE_DAYS_MAX)
+        return report_fail("--last %s: must be days or weeks, as 28d or 4w, at most %d days", text,
+                           RANGE_DAYS_MAX);
+    *days = (uint32_t)n;
+    return REPORT_OK;
+}
+
+static int read_date(const char *option, const char *text, uint32_t *day)
+{
+    if (date_parse(text, day) == 0) return REPORT_OK;
+    return report_fail("%s %s: must be a date as 2026-01-31", option, text);
+}
+
+static int choose_days(const struct report *r, struct reading *g)
+{
+    const struct report_args *a = &r->args;
+    uint32_t days = DEFAULT_DAYS;
+    g->to = range_end(&g->extent, r->zone, r->now_ms);
+    if (a->to != NULL && read_date("--to", a->to, &g->to) != 0) return REPORT_FAILED;
+    if (a->last != NULL && a->from != NULL)
+        return report_fail("--last and --from exclude each other");
+    if (a->last != NULL && read_last(a->last, &days) != 0) return REPORT_FAILED;
+    g->from = g->to < days - 1 ? 0 : g->to - (days - 1);
+    if (a->from != NULL && read_date("--from", a->from, &g->from) != 0) return REPORT_FAILED;
+    if (g->from > g->to) return report_fail("--from lies behind --to");
+    if (g->to - g->from >= RANGE_DAYS_MAX)
+        return report_fail("at most %d days at once", RANGE_DAYS_MAX);
+    if (a->from == NULL && a->to == NULL) snprintf(g->label, sizeof g->label, "%ud", days);
+    return REPORT_OK;
+}
+
+/* ---- columns and cells ---- */
+
+static int64_t figure_of(const struct row *row, uint32_t column, uint32_t day)
+{
+    if (column == COL_GAP_NONE && day > 0) return row_persons(row, day, day);
+    return row_get(row, column);
+}
+
+/* day: of a row whose persons are still gaps; 0 for rows of the range. */
+static void fill(const struct reading *g, struct str label, const struct row *row, uint32_t day,
+                 struct cell *cells)
+{
+    for (unsigned i = 0; i < g->n; i++) {
+        const struct figure *f = &g->shown[i];
+        cells[i] = (struct cell){.text = f->of == 0 ? label : (struct str){NULL, 0}};
+        if (f->of == 0) continue;
+        int64_t n = figure_of(row, f->of, day);
+        int64_t whole = f->whole == 0 ? 0 : figure_of(row, f->whole, day);
+        if (f->column.kind == CELL_DURATION && f->whole != 0) n = whole == 0 ? 0 : n / whole;
+        cells[i].number = n;
+        cells[i].whole = whole;
+    }
+}
+
+/* The site's total row where the list shares it out, else the sum of its rows. Persons are never
+ * summed: one who opens two pages is one. */
+static bool total_of(const struct reading *g, struct row *total)
+{
+    const struct range_row *site = range_find(g->range, STR("T"));
+    if (g->list->whole_site && site != NULL && !row_merge(total, &site->row)) return false;
+    for (size_t i = 0; i < g->range->n; i++) {
+        const struct range_row *row = &g->range->rows[i];
+        if (row->name.p[0] != g->list->kind) continue;
+        if (g->list->whole_site) {
+            int64_t exits = row_get(&row->row, COL_EXITS); /* the one figure that totals lack */
+            if (exits != 0 && !row_add(total, COL_EXITS, exits)) return false;
+        } else if (!row_merge(total, &row->row)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void choose_columns(struct reading *g, const struct row *total, bool all)
+{
+    for (const struct figure *f = g->list->figures; f->column.title != NULL; f++) {
+        if (!all && f->column.rank > 0 && row_get(total, f->of) == 0) continue;
+        g->shown[g->n] = *f;
+        g->columns[g->n++] = f->column;
+        if (f - g->list->figures == TABLE_COLUMNS_MAX - 1) break;
+    }
+}
+
+static bool add_rows(const struct reading *g, struct table *t)
+{
+    struct cell cells[TABLE_COLUMNS_MAX];
+    struct range_top top;
+    char room[SUMMARY_LABEL_BYTES];
+    if (!range_top(g->range, g->list->kind, g->list->order, g->limit, &top)) return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < top.n; i++) {
+        fill(g, summary_label(top.rows[i], room), &top.rows[i]->row, 0, cells);
+        ok = table_add(t, cells);
+    }
+    range_top_fini(&top);
+    return ok;
+}
+
+static bool add_days(const struct reading *g, struct table *t)
+{
+    struct cell cells[TABLE_COLUMNS_MAX];
+    bool ok = true;
+    for (uint32_t i = 0; ok && i <= g->to - g->from; i++) {
+        const struct range_day *d = &g->range->days[i];
+        char date[DATE_TEXT_BYTES];
+        date_format(d->day, date);
+        fill(g, str_of(date), &d->total, d->day, cells);
+        ok = table_add(t, cells);
+    }
+    return ok;
+}
+
+static struct table *make_table(struct reading *g, bool all_columns)
+{
+    struct row total = {0};
+    struct cell cells[TABLE_COLUMNS_MAX];
+    struct table *t = NULL;
+    bool ok = total_of(g, &total);
+    if (ok) {
+        choose_columns(g, &total, all_columns);
+        t = table_new(g->columns);
+        fill(g, STR("Total"), &total, 0, cells);
+        ok = t != NULL && table_set_total(t, cells) &&
+             (g->list->kind == DAYS ? add_days(g, t) : add_rows(g, t));
+    }
+    row_fini(&total);
+    if (ok) return t;
+    table_free(t);
+    return NULL;
+}
+
+/* ---- printing ---- */
+
+static void print_head(struct report *r, const struct reading *g)
+{
+    char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
+    uint32_t days = g->to - g->from + 1;
+    date_format(g->from, from);
+    date_format(g->to, to);
+    buf_printf(&r->out, "%s of %s, ", g->list->name, r->args.site);
+    if (days == 1)
+        buf_printf(&r->out, "%s (1 day, %s)\n\n", to, r->time_zone);
+    else
+        buf_printf(&r->out, "%s to %s (%u days, %s)\n\n", from, to, days, r->time_zone);
+}
+
+static void print_notes(struct report *r, const struct reading *g)
+{
+    bool persons = false;
+    buf_add_char(&r->out, '\n');
+    for (unsigned i = 0; i < g->n; i++)
+        persons = persons || g->shown[i].of == COL_GAP_NONE;
+    if (persons && range_value(g->range, STR("T"), COL_DAILY_VISITORS) > 0)
+        buf_printf(&r->out, "Daily: visitors without consent are counted per day, so one who comes "
+                            "on two days is two.\n");
+    if (persons && g->list->kind == 'p' && !range_pages_exact(g->range))
+        buf_printf(&r->out,
+                   "Visitors of a page are exact up to %d days; over longer ranges one who stays "
+                   "away longer counts again.\n",
+                   RANGE_PAGE_DAYS);
+    if (g->range->unreadable > 0)
+        buf_printf(&r->out, "%llu stored rows could not be read and are left out.\n",
+                   (unsigned long long)g->range->unreadable);
+}
+
+static int print_nothing(struct report *r, const struct reading *g)
+{
+    char first[DATE_TEXT_BYTES], last[DATE_TEXT_BYTES];
+    date_format(g->extent.first, first);
+    date_format(g->extent.last, last);
+    buf_printf(&r->out, "Nothing in this range. The site has data from %s to %s.\n", first, last);
+    return REPORT_OK;
+}
+
+static int print_table(struct report *r, struct reading *g)
+{
+    size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
+    if (g->list->kind == DAYS && r->args.limit < 0) rows = 0;
+    struct table *t = make_table(g, false);
+    if (t == NULL) return report_fail("out of memory");
+    print_head(r, g);
+    int result = REPORT_OK;
+    if (table_rows(t) == 0) {
+        result = print_nothing(r, g);
+    } else if (table_print(t, r->width, rows, &r->out)) {
+        print_notes(r, g);
+    } else {
+        result = report_fail("out of memory");
+    }
+    table_free(t);
+    return result;
+}
+
+static int print_csv(struct report *r, struct reading *g)
+{
+    g->limit = r->args.limit < 0 ? 0 : (size_t)r->args.limit;
+    struct table *t = make_table(g, true);
+    bool ok = t != NULL && table_print_csv(t, &r->out);
+    table_free(t);
+    return ok ? REPORT_OK : report_fail("out of memory");
+}
+
+static int print_document(struct report *r, const struct reading *g)
+{
+    struct summary_opts opts = {.range = g->label,
+                                .time_zone = r->time_zone,
+                                .made_ms = r->now_ms,
+                                .late_after_h = LATE_AFTER_MS / 3600000,
+                                .limit = r->args.limit < 0 ? 0 : (size_t)r->args.limit};
+    return report_print_json(r, summary_document(g->range, &opts));
+}
+
+/* ---- reading ---- */
+
+static int read_rows(struct report *r, struct reading *g)
+{
+    struct buf err = {0};
+    struct range_top pages = {0};
+    int result = range_read(&r->source, g->from, g->to, &g->range, &err);
+    bool names = g->list->kind == 'p' || r->args.format == FORMAT_JSON;
+    if (result == 0 && names) {
+        if (!range_top(g->range, 'p', COL_VIEWS, 0, &pages)) {
+            buf_printf(&err, "out of memory");
+            result = -1;
+        } else {
+            result = range_read_pages(&r->source, g->range, &pages, &err);
+        }
+        range_top_fini(&pages);
+    }
+    if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
+    buf_fini(&err);
+    return result < 0 ? REPORT_FAILED : REPORT_OK;
+}
+
+static int read_extent(struct report *r, struct reading *g)
+{
+    struct buf err = {0};
+    int result = REPORT_OK;
+    if (range_read_extent(&r->source, &g->extent, &err) < 0)
+        result = report_fail("%.*s", STR_ARG(buf_str(&err)));
+    else if (!g->extent.any)
+        result = report_fail("site '%s' has no data yet; sentier status shows whether hits arrive",
+                             r->args.site);
+    buf_fini(&err);
+    return result;
+}
+
+static int unknown_list(const char *name)
+{
+    struct buf known = {0};
+    for (int i = 0; i < LISTS; i++)
+        buf_printf(&known, "%s%s", i == 0 ? "" : ", ", lists[i].name);
+    if (name == NULL)
+        report_fail("which report? One of: %.*s", STR_ARG(buf_str(&known)));
+    else
+        report_fail("no report '%s'; there are: %.*s", name, STR_ARG(buf_str(&known)));
+    buf_fini(&known);
+    return REPORT_FAILED;
+}
+
+int report_list(struct report *r)
+{
+    struct reading g = {.list = find_list(r->args.subject)};
+    if (g.list == NULL) return unknown_list(r->args.subject);
+    if (report_load(r) != 0 || report_connect(r) != 0 || report_open_site(r) != 0)
+        return REPORT_FAILED;
+    if (read_extent(r, &g) != 0 || choose_days(r, &g) != 0) return REPORT_FAILED;
+    int result = read_rows(r, &g);
+    if (result == REPORT_OK) {
+        switch (r->args.format) {
+        case FORMAT_TABLE: result = print_table(r, &g); break;
+        case FORMAT_CSV: result = print_csv(r, &g); break;
+        case FORMAT_JSON: result = print_document(r, &g); break;
+        }
+    }
+    range_free(g.range);
+    return result;
+}

@@ -1,0 +1,200 @@
+/*
+ * sentier-report: the commands that only read. A verb is a row of a table: its function, the
+ * options that it knows, its help. Exit status: 0 done, 1 the ledger does not balance, 2 anything
+ * else.
+ */
+#include <getopt.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "report.h"
+
+enum { WIDTH_DEFAULT = 80, WIDTH_MAX = 400 };
+
+struct verb {
+    const char *name;
+    report_fn *run;
+    bool has_subject;
+    const char *options; /* first letters of the options that it takes */
+    const char *help;
+};
+
+#define COMMON_HELP                                                                                \
+    "  --format table|json|csv    table by default\n"                                              \
+    "  --conf FILE                default: $SENTIER_CONF, ./sentier.conf, "                        \
+    "/etc/sentier/sentier.conf\n"                                                                  \
+    "  --redis ADDRESS            unix:/path or host:port, instead of the configuration's\n"
+
+static const struct verb verbs[] = {
+    {"report", report_list, true, "sftlnFcr",
+     "sentier report LIST --site NAME [--last 28d | --from DATE --to DATE]\n\n"
+     "LIST: pages, channels, countries, devices, browsers, systems, sources, bots, outbound,\n"
+     "      downloads, events, days\n\n"
+     "  --site NAME                as in [site NAME]\n"
+     "  --last 28d                 days (or 4w) up to today; 28d by default\n"
+     "  --from DATE, --to DATE     the site's local dates, both included, as 2026-01-31\n"
+     "  --limit N                  rows; 0: all. Default: 50 in a table, all "
+     "otherwise\n" COMMON_HELP
+     "\nA site that has imported logs only ends at its newest day instead of today. JSON is the\n"
+     "whole document, as in the summaries in Redis.\n"},
+    {"customers", report_customers, false, "snFcr",
+     "sentier customers --site NAME [--limit N]\n\n"
+     "The consented visitors of a site, seen last first.\n\n"
+     "  --site NAME                as in [site NAME]\n"
+     "  --limit N                  at most so many; 50 by default, 0: all\n" COMMON_HELP},
+    {"profile", report_profile, true, "snFcr",
+     "sentier profile --site NAME ID\n\n"
+     "What is kept of one consented visitor: when, how often, and each page.\n\n"
+     "  --site NAME                as in [site NAME]\n"
+     "  --limit N                  pages of the table; 50 by default, 0: all\n" COMMON_HELP},
+    {"status", report_status, false, "aFcr",
+     "sentier status\n\n"
+     "Where every received hit is. Exit status 1 when the sum does not come out.\n\n"
+     "  --collector HOST:PORT      a collector's admin address; once for each, where there are "
+     "several\n"
+     "  --format table|json        table by default\n"
+     "  --conf FILE                default: $SENTIER_CONF, ./sentier.conf, "
+     "/etc/sentier/sentier.conf\n"
+     "  --redis ADDRESS            unix:/path or host:port, instead of the configuration's\n"},
+};
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+static const struct option long_options[] = {
+    {"site", required_argument, NULL, 's'},
+    {"from", required_argument, NULL, 'f'},
+    {"to", required_argument, NULL, 't'},
+    {"last", required_argument, NULL, 'l'},
+    {"limit", required_argument, NULL, 'n'},
+    {"format", required_argument, NULL, 'F'},
+    {"conf", required_argument, NULL, 'c'},
+    {"redis", required_argument, NULL, 'r'},
+    {"collector", required_argument, NULL, 'a'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+static int usage(FILE *out)
+{
+    fprintf(out, "sentier-report VERB ...\n\n");
+    for (int i = 0; i < VERBS; i++) {
+        const char *end = strchr(verbs[i].help, '\n');
+        fprintf(out, "  %.*s\n", (int)(end - verbs[i].help), verbs[i].help);
+    }
+    fprintf(out, "\nsentier-report VERB --help says more.\n");
+    return out == stdout ? REPORT_OK : REPORT_FAILED;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    for (int i = 0; i < VERBS; i++) {
+        if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
+    }
+    return NULL;
+}
+
+static int read_format(const char *text, enum report_format *format)
+{
+    static const char *const names[] = {"table", "json", "csv"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *format = (enum report_format)i;
+        return 0;
+    }
+    return report_fail("--format %s: must be table, json or csv", text);
+}
+
+static int read_limit(const char *text, int64_t *limit)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || n < 0)
+        return report_fail("--limit %s: must be a number; 0: no limit", text);
+    *limit = n;
+    return 0;
+}
+
+static int set_option(struct report_args *a, int letter, const char *value)
+{
+    switch (letter) {
+    case 's': a->site = value; return 0;
+    case 'f': a->from = value; return 0;
+    case 't': a->to = value; return 0;
+    case 'l': a->last = value; return 0;
+    case 'c': a->conf = value; return 0;
+    case 'r': a->redis = value; return 0;
+    case 'n': return read_limit(value, &a->limit);
+    case 'F': return read_format(value, &a->format);
+    case 'a':
+        if (a->n_collectors == REPORT_COLLECTORS_MAX) return report_fail("too many collectors");
+        a->collectors[a->n_collectors++] = value;
+        return 0;
+    }
+    return REPORT_FAILED;
+}
+
+/* argv[0] is the verb. 0; REPORT_FAILED after saying why; -1: help was asked for. */
+static int read_args(const struct verb *verb, int argc, char **argv, struct report_args *a)
+{
+    int letter;
+    a->limit = -1;
+    opterr = 0;
+    while ((letter = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+        if (letter == 'h') return -1;
+        if (letter == '?' || strchr(verb->options, letter) == NULL)
+            return report_fail("%s: not an option here, or its value is missing; "
+                               "sentier %s --help lists them",
+                               argv[optind - 1], verb->name);
+        if (set_option(a, letter, optarg) != 0) return REPORT_FAILED;
+    }
+    if (verb->has_subject && optind < argc) a->subject = argv[optind++];
+    if (optind == argc) return 0;
+    return report_fail("'%s' is too much; sentier %s --help", argv[optind], verb->name);
+}
+
+/* Columns of the terminal; where there is none, $COLUMNS or 80. */
+static unsigned terminal_width(void)
+{
+    struct winsize size;
+    const char *text = getenv("COLUMNS");
+    long n = text == NULL ? 0 : strtol(text, NULL, 10);
+    if (n <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) n = size.ws_col;
+    if (n <= 0) n = WIDTH_DEFAULT;
+    return (unsigned)(n > WIDTH_MAX ? WIDTH_MAX : n);
+}
+
+static int run(const struct verb *verb, const struct report_args *args)
+{
+    struct report r = {.args = *args, .width = terminal_width(), .now_ms = clock_ms()};
+    int result = verb->run(&r);
+    fflush(stderr);
+    if (fwrite(r.out.p == NULL ? "" : r.out.p, 1, r.out.n, stdout) != r.out.n ||
+        fflush(stdout) != 0)
+        result = REPORT_FAILED;
+    report_close(&r);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct report_args args = {0};
+    log_program("report");
+    if (argc < 2) return usage(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return usage(stdout);
+    const struct verb *verb = find_verb(argv[1]);
+    if (verb == NULL) {
+        report_fail("no command '%s'", argv[1]);
+        return usage(stderr);
+    }
+    if (sodium_init() < 0) return report_fail("libsodium cannot be used");
+    int result = read_args(verb, argc - 1, argv + 1, &args);
+    if (result < 0) {
+        fputs(verb->help, stdout);
+        return REPORT_OK;
+    }
+    return result == 0 ? run(verb, &args) : result;
+}

@@ -1,0 +1,63 @@
+/*
+ * session.h - what a visitor's recent pageviews add to rows beyond themselves: sessions, active
+ * days, pages of a day. Made anew before and after a visitor's hits; the fold adds the difference.
+ */
+#ifndef SENTIER_SESSION_H
+#define SENTIER_SESSION_H
+
+#include "visitor.h"
+
+/* By whom a session or day is counted: marks of its first pageview. */
+struct marks {
+    const char *source; /* borrowed from the pageview */
+    uint16_t source_n;
+    char country[2];
+    uint8_t channel, device, browser, os;
+};
+
+struct session {
+    struct marks marks;
+    uint64_t entry_page, exit_page;
+    uint32_t day; /* of its first pageview */
+    bool bounce;
+};
+
+/* Pageviews of one session on one date. */
+struct part {
+    struct marks marks; /* the session's */
+    uint64_t engaged_ms;
+    uint32_t day;
+    uint32_t views;
+};
+
+struct active_day {
+    struct marks marks; /* of the day's first pageview, with its session's channel */
+    uint32_t day;
+    uint32_t gap; /* days since the active day before; 0: none within GAP_MAX */
+};
+
+struct page_day {
+    uint64_t page;
+    uint32_t day;
+    uint32_t gap; /* 0: none within PAGE_GAP_MAX */
+};
+
+struct sums {
+    uint32_t sessions_n, parts_n, days_n, pages_n;
+    struct session sessions[RECENT_MAX];
+    uint32_t starts[RECENT_MAX]; /* per session, the index of its first pageview */
+    struct part parts[RECENT_MAX];
+    struct active_day days[RECENT_MAX];
+    struct page_day pages[RECENT_MAX];
+};
+
+/* Pageview `border` begins a session whatever stands before it; 0: no border. Bytes of equal things
+ * are equal. The sums borrow from v until it changes. */
+void sums_make(struct sums *s, const struct visitor *v, uint32_t border);
+
+/* How many of the oldest pageviews no hit can change any more, now that v->newest_ms is reached. */
+uint32_t sums_settled(const struct sums *s, const struct visitor *v);
+/* How many to give up early, because the visitor has too many. */
+uint32_t sums_surplus(const struct sums *s, const struct visitor *v);
+
+#endif

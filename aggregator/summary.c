@@ -1,0 +1,323 @@
+/*
+ * The document is a table of lists: a kind of row, the name its label goes by, and the columns that
+ * stand beside it. Adding a list or a figure is a row here. A missing column is zero, so every
+ * object of a list has the same fields.
+ */
+#include "summary.h"
+
+#include <stdio.h>
+
+#include "bytes.h"
+#include "clock.h"
+#include "hit.h"
+#include "keys.h"
+#include "text.h"
+
+struct figure {
+    const char *name;
+    uint32_t column;
+};
+
+struct list {
+    const char *name;  /* of the list */
+    char kind;         /* first byte of its rows */
+    const char *label; /* field of the row's name */
+    uint32_t order;    /* column it is sorted by */
+    struct figure figures[16];
+};
+
+static const struct list lists[] = {
+    {"pages",
+     'p',
+     "page",
+     COL_VIEWS,
+     {{"views", COL_VIEWS},
+      {"bot_views", COL_BOT_VIEWS},
+      {"visitors", COL_GAP_NONE},
+      {"daily_visitors", COL_DAILY_VISITORS},
+      {"entries", COL_SESSIONS},
+      {"exits", COL_EXITS},
+      {"bounces", COL_BOUNCES},
+      {"engaged_ms", COL_ENGAGED_MS},
+      {"not_found", COL_NOT_FOUND},
+      {"bot_not_found", COL_BOT_NOT_FOUND},
+      {"outbound", COL_OUTBOUND},
+      {"downloads", COL_DOWNLOADS},
+      {"events", COL_EVENTS}}},
+    {"channels",
+     'c',
+     "channel",
+     COL_VIEWS,
+     {{"views", COL_VIEWS},
+      {"sessions", COL_SESSIONS},
+      {"bounces", COL_BOUNCES},
+      {"engaged_ms", COL_ENGAGED_MS},
+      {"visitors", COL_GAP_NONE},
+      {"daily_visitors", COL_DAILY_VISITORS}}},
+    {"sources",
+     's',
+     "source",
+     COL_VIEWS,
+     {{"views", COL_VIEWS}, {"sessions", COL_SESSIONS}, {"bounces", COL_BOUNCES}}},
+#define CLASS_FIGURES                                                                              \
+    {                                                                                              \
+        {"views", COL_VIEWS}, {"sessions", COL_SESSIONS}, {"visitors", COL_GAP_NONE},              \
+        {                                                                                          \
+            "daily_visitors", COL_DAILY_VISITORS                                                   \
+        }                                                                                          \
+    }
+    {"countries", 'g', "country", COL_VIEWS, CLASS_FIGURES},
+    {"devices", 'v', "device", COL_VIEWS, CLASS_FIGURES},
+    {"browsers", 'b', "browser", COL_VIEWS, CLASS_FIGURES},
+    {"systems", 'o', "system", COL_VIEWS, CLASS_FIGURES},
+    {"bots", 'r', "rule", COL_BOT_VIEWS, {{"views", COL_BOT_VIEWS}}},
+    {"outbound", 'x', "target", COL_OUTBOUND, {{"clicks", COL_OUTBOUND}}},
+    {"downloads", 'f', "file", COL_DOWNLOADS, {{"clicks", COL_DOWNLOADS}}},
+    {"events", 'e', "name", COL_EVENTS, {{"count", COL_EVENTS}}},
+};
+enum { LISTS = sizeof lists / sizeof *lists };
+
+static const struct figure total_figures[] = {
+    {"views", COL_VIEWS},
+    {"bot_views", COL_BOT_VIEWS},
+    {"sessions", COL_SESSIONS},
+    {"bounces", COL_BOUNCES},
+    {"engaged_ms", COL_ENGAGED_MS},
+    {"visitors", COL_GAP_NONE},
+    {"daily_visitors", COL_DAILY_VISITORS},
+    {"not_found", COL_NOT_FOUND},
+    {"bot_not_found", COL_BOT_NOT_FOUND},
+    {"outbound", COL_OUTBOUND},
+    {"downloads", COL_DOWNLOADS},
+    {"events", COL_EVENTS},
+    {"imported", COL_IMPORTED},
+    {"live", COL_LIVE},
+    {0},
+};
+static const struct figure day_figures[] = {
+    {"views", COL_VIEWS},           {"bot_views", COL_BOT_VIEWS},
+    {"sessions", COL_SESSIONS},     {"bounces", COL_BOUNCES},
+    {"engaged_ms", COL_ENGAGED_MS}, {"daily_visitors", COL_DAILY_VISITORS},
+    {"not_found", COL_NOT_FOUND},   {0},
+};
+
+static bool set(json_t *object, const char *name, json_t *value)
+{
+    return json_object_set_new(object, name, value) == 0; /* takes value, NULL is a failure */
+}
+
+static bool set_number(json_t *object, const char *name, int64_t n)
+{
+    return set(object, name, json_integer(n));
+}
+
+/* Names in the journal are UTF-8; imported ones may not be. */
+static json_t *text(struct str s)
+{
+    json_t *t = json_stringn(s.n == 0 ? "" : s.p, s.n);
+    if (t != NULL) return t;
+    struct buf fixed;
+    buf_init(&fixed, 0);
+    if (text_add_utf8(&fixed, s)) t = json_stringn(fixed.p, fixed.n);
+    buf_fini(&fixed);
+    return t;
+}
+
+static bool set_figures(json_t *object, const struct figure *figures, const struct row *row)
+{
+    static const struct row none = {0};
+    for (const struct figure *f = figures; f->name != NULL; f++) {
+        if (!set_number(object, f->name, row_get(row == NULL ? &none : row, f->column)))
+            return false;
+    }
+    return true;
+}
+
+/* ---- labels ---- */
+
+static const char *class_name(char kind, unsigned char number)
+{
+    switch (kind) {
+    case 'c': return number < CHANNELS ? channel_name((enum channel)number) : NULL;
+    case 'v': return number < DEVICES ? device_name((enum device)number) : NULL;
+    case 'b': return number < BROWSERS ? browser_name((enum browser)number) : NULL;
+    case 'o': return number < OSES ? os_name((enum os)number) : NULL;
+    }
+    return NULL;
+}
+
+static struct str label_of_page(const struct range_row *row, char room[SUMMARY_LABEL_BYTES])
+{
+    if (row->page.n > 0) return row->page;
+    char id[ID_TEXT_BYTES] = "";
+    if (row->name.n == 1 + 8) id_format(load_le64(row->name.p + 1), id);
+    snprintf(room, SUMMARY_LABEL_BYTES, "(page %s)", id);
+    return str_of(room);
+}
+
+struct str summary_label(const struct range_row *row, char room[SUMMARY_LABEL_BYTES])
+{
+    char kind = row->name.p[0];
+    struct str rest = str_from(row->name, 1);
+    if (rest.n == 0) return STR("(other)");
+    if (kind == 'p') return label_of_page(row, room);
+    if (strchr("cvbo", kind) == NULL) return rest;
+    const char *name = rest.n == 1 ? class_name(kind, (unsigned char)rest.p[0]) : NULL;
+    if (name != NULL) return str_of(name);
+    snprintf(room, SUMMARY_LABEL_BYTES, "(%u)", (unsigned char)rest.p[0]);
+    return str_of(room);
+}
+
+/* ---- parts of the document ---- */
+
+static json_t *list_row(const struct range *r, const struct list *l, const struct range_row *row)
+{
+    char room[SUMMARY_LABEL_BYTES], id[ID_TEXT_BYTES] = "";
+    json_t *object = json_object();
+    bool ok = object != NULL && set(object, l->label, text(summary_label(row, room)));
+    if (l->kind == 'p') {
+        if (row->name.n == 1 + 8) id_format(load_le64(row->name.p + 1), id);
+        ok = ok && set(object, "id", json_string(id)) &&
+             set(object, "visitors_exact", json_boolean(range_pages_exact(r)));
+    }
+    if (ok && set_figures(object, l->figures, &row->row)) return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *list_rows(const struct range *r, const struct list *l, size_t limit, bool *cut)
+{
+    struct range_top top;
+    json_t *rows = json_array();
+    if (rows == NULL || !range_top(r, l->kind, l->order, limit, &top)) {
+        json_decref(rows);
+        return NULL;
+    }
+    *cut = top.cut;
+    for (size_t i = 0; rows != NULL && i < top.n; i++) {
+        if (json_array_append_new(rows, list_row(r, l, top.rows[i])) == 0) continue;
+        json_decref(rows);
+        rows = NULL;
+    }
+    range_top_fini(&top);
+    return rows;
+}
+
+static bool set_lists(json_t *doc, const struct range *r, size_t limit)
+{
+    json_t *truncated = json_array();
+    if (truncated == NULL) return false;
+    for (int i = 0; i < LISTS; i++) {
+        bool cut = false;
+        bool ok = set(doc, lists[i].name, list_rows(r, &lists[i], limit, &cut)) &&
+                  (!cut || json_array_append_new(truncated, json_string(lists[i].name)) == 0);
+        if (ok) continue;
+        json_decref(truncated);
+        return false;
+    }
+    if (json_array_size(truncated) > 0) return set(doc, "truncated", truncated);
+    json_decref(truncated);
+    return true;
+}
+
+static json_t *totals(const struct range *r)
+{
+    const struct range_row *total = range_find(r, STR("T"));
+    json_t *object = json_object();
+    bool ok = object != NULL &&
+              set_figures(object, total_figures, total == NULL ? NULL : &total->row) &&
+              set(object, "visitors_exact", json_boolean(r->to - r->from <= GAP_MAX));
+    if (ok) return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *days(const struct range *r)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list != NULL && i <= r->to - r->from; i++) {
+        const struct range_day *d = &r->days[i];
+        char date[DATE_TEXT_BYTES];
+        date_format(d->day, date);
+        json_t *object = json_object();
+        bool ok = object != NULL && set(object, "day", json_string(date)) &&
+                  set_figures(object, day_figures, &d->total) &&
+                  set_number(object, "visitors", row_persons(&d->total, d->day, d->day));
+        if (ok && json_array_append(list, object) < 0) ok = false;
+        json_decref(object);
+        if (ok) continue;
+        json_decref(list);
+        list = NULL;
+    }
+    return list;
+}
+
+/* ---- the ledger ---- */
+
+int64_t summary_ledger(const struct range *r, enum ledger_line line)
+{
+    int64_t sum = 0;
+    for (unsigned v = 0; v < VERDICTS; v++) {
+        if (verdict_line((enum verdict)v) == line) sum += range_value(r, STR("L"), COL_VERDICT + v);
+    }
+    return sum;
+}
+
+int64_t summary_received(const struct range *r)
+{
+    int64_t sum = 0;
+    for (unsigned l = 0; l < LEDGER_LINES; l++)
+        sum += summary_ledger(r, (enum ledger_line)l);
+    return sum;
+}
+
+static json_t *verdicts(const struct range *r)
+{
+    json_t *object = json_object();
+    for (unsigned v = 0; object != NULL && v < VERDICTS; v++) {
+        int64_t n = range_value(r, STR("L"), COL_VERDICT + v);
+        if (n == 0 && v != V_COUNTED) continue;
+        if (set_number(object, verdict_name((enum verdict)v), n)) continue;
+        json_decref(object);
+        object = NULL;
+    }
+    return object;
+}
+
+static json_t *ledger(const struct range *r)
+{
+    json_t *object = json_object();
+    bool ok = object != NULL && set_number(object, "received", summary_received(r));
+    for (unsigned l = 0; ok && l < LEDGER_LINES; l++) {
+        enum ledger_line line = (enum ledger_line)l;
+        ok = set_number(object, ledger_line_name(line), summary_ledger(r, line));
+    }
+    if (ok && set(object, "verdicts", verdicts(r))) return object;
+    json_decref(object);
+    return NULL;
+}
+
+static bool set_head(json_t *doc, const struct range *r, const struct summary_opts *opts)
+{
+    char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
+    date_format(r->from, from);
+    date_format(r->to, to);
+    return set_number(doc, "version", SUMMARY_VERSION) && set(doc, "site", json_string(r->site)) &&
+           set(doc, "range", json_string(opts->range)) && set(doc, "from", json_string(from)) &&
+           set(doc, "to", json_string(to)) && set(doc, "time_zone", json_string(opts->time_zone)) &&
+           set_number(doc, "folded_at_ms", opts->made_ms) &&
+           set_number(doc, "late_after_h", opts->late_after_h) &&
+           set_number(doc, "session_gap_min", SUMMARY_SESSION_GAP_MIN);
+}
+
+json_t *summary_document(const struct range *r, const struct summary_opts *opts)
+{
+    json_t *doc = json_object();
+    if (doc == NULL) return NULL;
+    bool ok = set_head(doc, r, opts) && set(doc, "totals", totals(r)) &&
+              set(doc, "ledger", ledger(r)) && set(doc, "days", days(r)) &&
+              set_lists(doc, r, opts->limit);
+    if (ok) return doc;
+    json_decref(doc);
+    return NULL;
+}

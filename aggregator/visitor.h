@@ -1,0 +1,120 @@
+/*
+ * visitor.h - fold state of one visitor: its recent pageviews with their registers, and what is
+ * still needed of those that are frozen. A daily visitor's value in {pN}:visitors:SITE:DAY; part
+ * of a consented visitor's profile. The same hits in any order give the same bytes.
+ *
+ * Encoding (numbers are varints, ids 8 bytes little-endian):
+ *
+ *   01, flags (1: approximate), newest_ms, frozen_day,
+ *   frozen pages: count, then by rising id: page (8 bytes), day
+ *   pageviews: count, then by rising (at, id, ...): flags (enum pageview_flag), at (minus the one
+ * before), page (8 bytes), day, channel, device, browser, os, country (2 bytes), depth, [PV_ID: id
+ * (8 bytes), numbers seen (4 words of 64 bits)] [PV_SOURCE: length, source] [PV_ENGAGED:
+ * engaged_ms, its time minus at (zigzag)] [PV_INTERACTION: its time minus at (zigzag)] waiting
+ * hits: count, then by rising (id, number): id (8 bytes), number, kind, at, engaged_ms, engaged_at,
+ * interaction_at, depth, length, text
+ */
+#ifndef SENTIER_VISITOR_H
+#define SENTIER_VISITOR_H
+
+#include <stdint.h>
+
+#include "buf.h"
+#include "hit.h"
+
+enum {
+    SESSION_GAP_MS = 30 * 60 * 1000,
+    SESSION_MAX_MS = 24 * 3600 * 1000,
+    REGISTER_OPEN_MS = 24 * 3600 * 1000, /* a hit belongs to its pageview within this time of it */
+    RECENT_MAX = 256,
+    RECENT_KEEP = 192, /* what stays when RECENT_MAX is reached */
+    WAITING_MAX = 256,
+    WAITING_MAX_BYTES = 16 * 1024,
+    FROZEN_PAGES_MAX = 512,
+};
+
+enum pageview_flag {
+    PV_BOT = 1,
+    PV_NOT_FOUND = 2,
+    PV_ID = 4,
+    PV_SOURCE = 8,
+    PV_ENGAGED = 16,
+    PV_INTERACTION = 32,
+};
+
+struct pageview {
+    int64_t at_ms;
+    uint64_t id;               /* 0: a pageview of one hit */
+    uint64_t page;             /* hash64 of the page */
+    int64_t engaged_at_ms;     /* the earliest time at which engaged_ms was reported */
+    int64_t interaction_at_ms; /* the latest */
+    uint64_t numbers[4];       /* of the hits that were counted */
+    uint32_t engaged_ms;
+    uint32_t day;
+    uint8_t flags;
+    uint8_t channel, device, browser, os, depth;
+    char country[2];
+    uint32_t source_n;
+    char *source; /* owned */
+};
+
+/* A hit whose pageview has not come. */
+struct waiting {
+    uint64_t id;
+    uint32_t number;
+    uint32_t kind;
+    int64_t at_ms, engaged_at_ms, interaction_at_ms;
+    uint32_t engaged_ms;
+    uint32_t depth;
+    uint32_t text_n;
+    char *text; /* owned: target or event name */
+};
+
+struct frozen_page {
+    uint64_t page;
+    uint32_t day; /* last day of this page among frozen pageviews */
+};
+
+struct visitor {
+    bool approximate;
+    int64_t newest_ms;   /* of its hits */
+    uint32_t frozen_day; /* gap columns up to this day are final; 0: none is */
+    struct frozen_page *frozen;
+    struct pageview *views; /* by (at, id, content) */
+    struct waiting *waiting;
+    uint32_t frozen_n, views_n, waiting_n;
+    uint32_t frozen_cap, views_cap, waiting_cap;
+    uint32_t waiting_bytes;
+};
+
+/* All zero is an empty visitor. */
+void visitor_fini(struct visitor *v); /* leaves it empty */
+bool visitor_encode(const struct visitor *v, struct buf *out);
+bool visitor_decode(struct str in,
+                    struct visitor *v);        /* into an empty one; false: damaged, and empty */
+size_t visitor_bytes(const struct visitor *v); /* memory it takes, about; for caches */
+
+/* The latest moment that is known of a pageview. */
+int64_t pageview_last_ms(const struct pageview *p);
+
+/* For the fold. */
+int pageview_order(const struct pageview *a, const struct pageview *b); /* <0, 0, >0 */
+
+/* The pageview that a hit of this id and time belongs to, or NULL. */
+struct pageview *visitor_find(const struct visitor *v, uint64_t id, int64_t at_ms);
+/* Puts *p into its place and returns it there; takes p->source. There must be room. NULL: no
+ * memory. */
+struct pageview *visitor_insert(struct visitor *v, struct pageview *p);
+/* Moves a pageview back to an earlier time. */
+struct pageview *visitor_move(struct visitor *v, struct pageview *p, int64_t at_ms);
+/* Freezes the oldest n pageviews. False: no memory. */
+bool visitor_freeze(struct visitor *v, uint32_t n);
+uint32_t visitor_frozen_day_of(const struct visitor *v, uint64_t page); /* 0: none */
+
+/* The place of a waiting hit, whether or not it is there. */
+uint32_t visitor_waiting_at(const struct visitor *v, uint64_t id, uint32_t number);
+bool visitor_wait(struct visitor *v, uint32_t i,
+                  struct waiting *w); /* takes w->text, also on false */
+void visitor_unwait(struct visitor *v, uint32_t i);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * A body that begins with '{' or '[' (a byte order mark and white space apart) is JSON: one hit, an
+ * array of hits, or {"hits": [...]}. Anything else is a pile of pixels, a query string per line.
+ * Both end as the same struct of strings, so that there is one place that checks a hit, and it does
+ * not know which way the hit came.
+ *
+ * Names of fields that nobody knows are passed over: newer trackers may talk to older collectors.
+ * What is not passed over: a field whose escape is cut off, the same JSON key twice (jansson
+ * refuses), a JSON value that is no text, number or boolean. Of a field that stands twice in a line
+ * the last one counts. A line or object without any known field is no hit.
+ */
+#include "beacon.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "query.h"
+
+enum { NUMBER_TEXT_BYTES = 32, FIELD_COUNT = sizeof(struct fields) / sizeof(struct str) };
+
+/* One row per field: short and long name, offset. */
+static const struct field_name {
+    const char *letter, *name;
+    size_t offset;
+} field_names[] = {
+#define FIELD(letter, text, name) {text, #name, offsetof(struct fields, name)},
+    HIT_FIELDS(FIELD)
+#undef FIELD
+};
+_Static_assert(sizeof field_names / sizeof field_names[0] == FIELD_COUNT, "a row per field");
+
+/* Index into field_names + 1 by letter: the hot path. */
+static const unsigned char rows[128] = {
+#define FIELD(letter, text, name) [letter] = offsetof(struct fields, name) / sizeof(struct str) + 1,
+    HIT_FIELDS(FIELD)
+#undef FIELD
+};
+
+static const struct field_name *find_field(struct str name)
+{
+    if (name.n == 1) {
+        unsigned char row = rows[name.p[0] & 127];
+        return row == 0 || name.p[0] < 0 ? NULL : &field_names[row - 1];
+    }
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        if (str_eq(str_of(field_names[i].name), name)) return &field_names[i];
+    }
+    return NULL;
+}
+
+static struct str *field_of(struct fields *f, const struct field_name *name)
+{
+    return (struct str *)((char *)f + name->offset);
+}
+
+enum verdict beacon_line(struct str line, char *scratch, size_t scratch_bytes, struct fields *out,
+                         const char **field)
+{
+    struct query_pair pair;
+    struct query q = query_of(line, scratch, scratch_bytes);
+    bool any = false;
+
+    *out = (struct fields){.site = {NULL, 0}};
+    *field = NULL;
+    while (query_next(&q, &pair)) {
+        const struct field_name *name = find_field(pair.name);
+        if (name == NULL) continue;
+        if (pair.bad_escape) {
+            *field = name->letter;
+            return V_BAD_QUERY;
+        }
+        *field_of(out, name) = pair.value;
+        if (pair.value.n > 0) any = true;
+    }
+    return any ? V_COUNTED : V_BAD_QUERY;
+}
+
+/* What the hits of one body share. */
+struct pile {
+    unsigned max_hits, hits, line;
+    char *scratch;
+    size_t scratch_bytes;
+    beacon_hit *on_hit;
+    void *arg;
+};
+
+/* Past the limit? Then that is its verdict, and nobody looks at it. */
+static bool over_limit(struct pile *p)
+{
+    if (p->hits++ < p->max_hits) return false;
+    p->on_hit(p->arg, p->line, V_TOO_MANY, NULL, NULL);
+    return true;
+}
+
+static void read_lines(struct pile *p, struct str body)
+{
+    while (body.n > 0) {
+        struct str line = str_upto(body, str_find(body, '\n'));
+        body = str_from(body, line.n + 1);
+        p->line++;
+        if (line.n > 0 && line.p[line.n - 1] == '\r') line.n--;
+        if (line.n == 0 || over_limit(p)) continue;
+
+        struct fields fields;
+        const char *field;
+        enum verdict v = beacon_line(line, p->scratch, p->scratch_bytes, &fields, &field);
+        p->on_hit(p->arg, p->line, v, v == V_COUNTED ? &fields : NULL, field);
+    }
+    if (p->hits == 0) p->on_hit(p->arg, 1, V_BAD_QUERY, NULL, NULL);
+}
+
+/* A scalar as the text it would be in a query string. False: it is none. */
+static bool take_value(const json_t *value, char text[NUMBER_TEXT_BYTES], struct str *out)
+{
+    int n = 0;
+
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        *out = (struct str){json_string_value(value), json_string_length(value)};
+        return true;
+    case JSON_INTEGER:
+        n = snprintf(text, NUMBER_TEXT_BYTES, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        break;
+    case JSON_REAL: { /* 3.0 and 1e3 are integers to whoever wrote them */
+        double d = json_real_value(value);
+        bool whole = d == floor(d) && fabs(d) < 9e15;
+        n = whole ? snprintf(text, NUMBER_TEXT_BYTES, "%lld", (long long)d)
+                  : snprintf(text, NUMBER_TEXT_BYTES, "%.17g", d);
+        break;
+    }
+    case JSON_TRUE: n = snprintf(text, NUMBER_TEXT_BYTES, "1"); break;
+    case JSON_FALSE: n = snprintf(text, NUMBER_TEXT_BYTES, "0"); break;
+    case JSON_NULL: break;
+    default: return false;
+    }
+    *out = (struct str){text, (size_t)n};
+    return true;
+}
+
+static enum verdict read_object(const json_t *object, struct fields *out,
+                                char numbers[FIELD_COUNT][NUMBER_TEXT_BYTES], const char **field)
+{
+    bool any = false;
+
+    *out = (struct fields){.site = {NULL, 0}};
+    *field = NULL;
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        const json_t *value = json_object_get(object, field_names[i].letter);
+        if (value == NULL) value = json_object_get(object, field_names[i].name);
+        if (value == NULL) continue;
+        if (!take_value(value, numbers[i], field_of(out, &field_names[i]))) {
+            *field = field_names[i].letter;
+            return V_BAD_JSON;
+        }
+        if (field_of(out, &field_names[i])->n > 0) any = true;
+    }
+    return any ? V_COUNTED : V_BAD_JSON;
+}
+
+static void read_element(struct pile *p, const json_t *element)
+{
+    struct fields fields;
+    char numbers[FIELD_COUNT][NUMBER_TEXT_BYTES];
+    const char *field = NULL;
+
+    p->line++;
+    if (over_limit(p)) return;
+    enum verdict v =
+        json_is_object(element) ? read_object(element, &fields, numbers, &field) : V_BAD_JSON;
+    p->on_hit(p->arg, p->line, v, v == V_COUNTED ? &fields : NULL, field);
+}
+
+static void read_json(struct pile *p, struct str body)
+{
+    /* A NUL is never JSON, but jansson passes over one behind a number. */
+    bool has_nul = memchr(body.p, '\0', body.n) != NULL;
+    json_t *root = has_nul ? NULL : json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *hits = json_is_object(root) ? json_object_get(root, "hits") : root;
+
+    if (json_is_array(hits)) {
+        for (size_t i = 0; i < json_array_size(hits); i++)
+            read_element(p, json_array_get(hits, i));
+    } else if (json_is_object(root)) {
+        read_element(p, root);
+    }
+    json_decref(root);
+    if (p->hits == 0) p->on_hit(p->arg, 1, V_BAD_JSON, NULL, NULL);
+}
+
+static bool begins_json(struct str s)
+{
+    size_t i = 0;
+
+    while (i < s.n && memchr(" \t\r\n", s.p[i], 4) != NULL)
+        i++;
+    return i < s.n && (s.p[i] == '{' || s.p[i] == '[');
+}
+
+void beacon_read(struct str body, unsigned max_hits, char *scratch, size_t scratch_bytes,
+                 beacon_hit *on_hit, void *arg)
+{
+    struct pile p = {max_hits, 0, 0, scratch, scratch_bytes, on_hit, arg};
+
+    if (str_starts(body, STR("\xef\xbb\xbf"))) body = str_from(body, 3);
+    if (begins_json(body))
+        read_json(&p, body);
+    else
+        read_lines(&p, body);
+}

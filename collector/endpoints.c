@@ -1,0 +1,406 @@
+/*
+ * A table of paths; each row says which methods it knows and what it does. The two that take hits
+ * end alike: every hit of the request has its verdict, what is taken is staged in the journal, and
+ * the reply is one of four: all taken, some refused, none could be read, nothing could be stored.
+ *
+ * An opted-out hit is answered like one that was taken: a page must not learn who opted out.
+ */
+#include "endpoints.h"
+
+#include <stdlib.h>
+
+#include "assets.h"
+#include "beacon.h"
+#include "clock.h"
+#include "stats.h"
+
+enum {
+    REFUSED_NAMED_MAX = 64, /* in one reply */
+    HEADERS_MAX_BYTES = 16 * 1024,
+    REPLY_MAX_BYTES = 64 * 1024,
+    PREFLIGHT_MAX_AGE_S = 86400,
+};
+
+#define NO_STORE "Cache-Control: no-store\r\n"
+#define GIF_TYPE                                                                                   \
+    "Content-Type: image/gif\r\n" NO_STORE "Cross-Origin-Resource-Policy: cross-origin\r\n"
+#define TEXT_TYPE "Content-Type: text/plain; charset=utf-8\r\n" NO_STORE
+#define JSON_TYPE "Content-Type: application/json\r\n" NO_STORE
+#define RETRY     "Retry-After: 1\r\n"
+
+/* One transparent pixel: GIF89a, 1x1, two colours of which one is transparent. */
+static const char gif[43] =
+    "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;";
+
+struct endpoints {
+    struct endpoints_opts o;
+    const struct sites *sites;
+    struct buf encoded, headers, body;
+    struct buf retry; /* headers of a 503 */
+    char *scratch;
+    size_t scratch_bytes;
+    uint32_t staged; /* hits of this turn */
+};
+
+/* One request's hits, while they are read. */
+struct taking {
+    struct endpoints *e;
+    struct visit visit;
+    struct http_reply *out;
+    unsigned taken, staged, refused, unstored;
+    enum verdict verdict; /* of the last refused hit */
+    const char *field;    /* at fault in it, or NULL */
+    bool origin_allowed;  /* by the site of one of the hits */
+};
+
+struct endpoints *endpoints_new(const struct endpoints_opts *opts)
+{
+    struct endpoints *e = calloc(1, sizeof *e);
+    if (e == NULL) return NULL;
+    e->o = *opts;
+    int64_t head = opts->conf->http.head_max_bytes, body = opts->conf->http.body_max_bytes;
+    e->scratch_bytes = (size_t)(head > body ? head : body);
+    e->scratch = malloc(e->scratch_bytes);
+    buf_init(&e->encoded, HIT_MAX_BYTES);
+    buf_init(&e->headers, HEADERS_MAX_BYTES);
+    buf_init(&e->retry, HEADERS_MAX_BYTES);
+    buf_init(&e->body, REPLY_MAX_BYTES);
+    if (e->scratch != NULL) return e;
+    endpoints_free(e);
+    return NULL;
+}
+
+void endpoints_free(struct endpoints *e)
+{
+    if (e == NULL) return;
+    buf_fini(&e->encoded);
+    buf_fini(&e->headers);
+    buf_fini(&e->retry);
+    buf_fini(&e->body);
+    free(e->scratch);
+    free(e);
+}
+
+void endpoints_set_sites(struct endpoints *e, const struct sites *sites)
+{
+    e->sites = sites;
+}
+
+void endpoints_stored(struct endpoints *e, bool stored)
+{
+    if (stored)
+        metrics_add(e->o.metrics, M_HITS, V_COUNTED, e->staged);
+    else
+        metrics_add(e->o.metrics, M_NOT_STORED, 0, e->staged);
+    e->staged = 0;
+}
+
+/* ---- hits ---- */
+
+static void refuse(struct taking *t, unsigned line, struct str site, enum verdict v,
+                   const char *field)
+{
+    struct endpoints *e = t->e;
+    metrics_add(e->o.metrics, M_HITS, v, 1);
+    tally_add(e->o.tally, sites_find(e->sites, site), v, t->visit.now_ms);
+    if (v == V_OPTED_OUT) {
+        t->taken++;
+        return;
+    }
+    t->verdict = v;
+    t->field = field;
+    if (t->refused++ >= REFUSED_NAMED_MAX) return;
+    buf_printf(&e->body, "%s{\"line\":%u,\"why\":\"%s\"", t->refused == 1 ? "" : ",", line,
+               verdict_name(v));
+    if (field != NULL) buf_printf(&e->body, ",\"field\":\"%s\"", field);
+    buf_printf(&e->body, ",\"help\":\"%s\"}", verdict_help(v));
+}
+
+static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields *fields,
+                   const char *field)
+{
+    struct taking *t = arg;
+    struct endpoints *e = t->e;
+    struct hit hit = {0};
+    unsigned partition = 0;
+    if (v == V_COUNTED) {
+        v = ingest_hit(e->o.ingest, &t->visit, fields, e->o.partitions, &hit, &partition, &field);
+        if (hit.site.n > 0 && v != V_UNKNOWN_SITE && v != V_BAD_ORIGIN) t->origin_allowed = true;
+    }
+    if (v != V_COUNTED) {
+        refuse(t, line, hit.site, v, field);
+        return;
+    }
+    buf_clear(&e->encoded);
+    if (hit_encode(&hit, &e->encoded) &&
+        journal_stage(e->o.journal, partition, hit_weight(&hit), 0, buf_str(&e->encoded))) {
+        t->taken++;
+        t->staged++;
+        e->staged++;
+    } else {
+        t->unstored++;
+        metrics_add(e->o.metrics, M_NOT_STORED, 0, 1);
+    }
+}
+
+static struct taking begin(struct endpoints *e, const struct http_request *req,
+                           struct http_reply *out, bool from_beacon)
+{
+    struct taking t = {.e = e, .out = out};
+    t.visit = (struct visit){
+        .origin = req->origin,
+        .referer = req->referer,
+        .agent = req->user_agent,
+        .accept_language = req->accept_language,
+        .opted_out = str_eq(req->gpc, STR("1")) || str_eq(req->dnt, STR("1")),
+        .from_beacon = from_beacon,
+        .now_ms = clock_ms(),
+    };
+    client_address(e->o.proxies, &req->peer, req->forwarded_for, t.visit.address);
+    buf_clear(&e->headers);
+    buf_clear(&e->body);
+    return t;
+}
+
+/* ---- replies ---- */
+
+static void reply(struct http_reply *out, int status, struct str headers, struct str body)
+{
+    *out = (struct http_reply){.status = status, .headers = headers, .body = body};
+}
+
+static void add_cors(struct buf *headers, struct str origin, bool allowed)
+{
+    if (origin.n == 0) return;
+    if (allowed) {
+        buf_printf(
+            headers,
+            "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Allow-Credentials: true\r\n",
+            STR_ARG(origin));
+    }
+    buf_add(headers, STR("Vary: Origin\r\n"));
+}
+
+/* e->body holds the named refusals; makes the whole document of it. */
+static struct str refusals_json(struct taking *t)
+{
+    struct buf *b = &t->e->body;
+    struct buf names = *b;
+    buf_init(b, REPLY_MAX_BYTES);
+    buf_printf(b, "{\"taken\":%u,\"refused_count\":%u,\"not_stored\":%u,\"refused\":[", t->taken,
+               t->refused, t->unstored);
+    buf_add(b, buf_str(&names));
+    buf_add(b, STR("]}\n"));
+    buf_fini(&names);
+    return buf_str(b);
+}
+
+static void reply_beacon(struct taking *t, struct str origin)
+{
+    static const struct str failed = {"nothing could be stored\n", 24};
+    struct endpoints *e = t->e;
+    bool allowed = t->origin_allowed || sites_allow(e->sites, origin);
+    buf_clear(&e->retry);
+    add_cors(&e->retry, origin, allowed);
+    buf_add(&e->retry, STR(TEXT_TYPE RETRY));
+    add_cors(&e->headers, origin, allowed);
+
+    if (t->taken == 0 && t->refused == 0) {
+        reply(t->out, 503, buf_str(&e->retry), failed);
+    } else if (t->refused == 0 && t->unstored == 0) {
+        reply(t->out, 204, buf_str(&e->headers), STR(""));
+    } else {
+        buf_add(&e->headers, STR(JSON_TYPE));
+        reply(t->out, t->taken > 0 ? 200 : 400, buf_str(&e->headers), refusals_json(t));
+    }
+    t->out->needs_store = t->staged > 0;
+    t->out->otherwise_status = 503;
+    t->out->otherwise_headers = buf_str(&e->retry);
+    t->out->otherwise_body = failed;
+}
+
+static void post_beacon(struct endpoints *e, const struct http_request *req, struct http_reply *out)
+{
+    struct taking t = begin(e, req, out, true);
+    beacon_read(req->body.n > 0 ? req->body : req->query, (unsigned)e->o.conf->beacon_max_hits,
+                e->scratch, e->scratch_bytes, on_hit, &t);
+    reply_beacon(&t, req->origin);
+}
+
+static void get_pixel(struct endpoints *e, const struct http_request *req, struct http_reply *out)
+{
+    static const struct str pixel = {gif, sizeof gif};
+    struct taking t = begin(e, req, out, false);
+    struct fields fields;
+    const char *field = NULL;
+    enum verdict v = beacon_line(req->query, e->scratch, e->scratch_bytes, &fields, &field);
+    on_hit(&t, 1, v, &fields, field);
+
+    struct str headers = STR(GIF_TYPE), retry = STR(GIF_TYPE RETRY);
+    if (t.refused > 0) {
+        buf_printf(&e->headers, GIF_TYPE "X-Sentier-Refused: %s%s%s\r\n", verdict_name(t.verdict),
+                   t.field == NULL ? "" : " ", t.field == NULL ? "" : t.field);
+        headers = buf_str(&e->headers);
+    }
+    reply(out,
+          t.unstored > 0  ? 503
+          : t.refused > 0 ? 400
+                          : 200,
+          t.unstored > 0 ? retry : headers, pixel);
+    out->needs_store = t.staged > 0;
+    out->otherwise_status = 503;
+    out->otherwise_headers = retry;
+    out->otherwise_body = pixel;
+}
+
+static void preflight(struct endpoints *e, const struct http_request *req, struct http_reply *out)
+{
+    buf_clear(&e->headers);
+    bool allowed = req->origin.n > 0 && sites_allow(e->sites, req->origin);
+    add_cors(&e->headers, req->origin, allowed);
+    if (allowed) {
+        buf_printf(&e->headers,
+                   "Access-Control-Allow-Methods: GET, HEAD, POST\r\n"
+                   "Access-Control-Max-Age: %d\r\n",
+                   PREFLIGHT_MAX_AGE_S);
+        if (req->want_headers.n > 0) {
+            buf_printf(&e->headers, "Access-Control-Allow-Headers: %.*s\r\n",
+                       STR_ARG(req->want_headers));
+        }
+    }
+    reply(out, 204, buf_str(&e->headers), STR(""));
+}
+
+/* ---- files ---- */
+
+/* "gzip" is named, and not with a weight of zero. */
+static bool accepts_gzip(struct str accept)
+{
+    while (accept.n > 0) {
+        size_t comma = str_find(accept, ',');
+        struct str item = str_trim(str_upto(accept, comma));
+        size_t semicolon = str_find(item, ';');
+        struct str coding = str_trim(str_upto(item, semicolon));
+        if (str_ieq(coding, STR("gzip")) || str_eq(coding, STR("*"))) {
+            struct str q = str_trim(str_from(item, semicolon + 1));
+            bool zero = str_starts(q, STR("q=0")) && strspn(q.p + 3, ".0") >= q.n - 3;
+            return !zero;
+        }
+        accept = str_from(accept, comma + 1);
+    }
+    return false;
+}
+
+/* If-None-Match lists the tag, or is a star. Weak comparison: prefixes W/ do not matter. */
+static bool has_etag(struct str header, struct str etag)
+{
+    if (str_starts(etag, STR("W/"))) etag = str_from(etag, 2);
+    if (str_eq(str_trim(header), STR("*"))) return true;
+    while (header.n > 0) {
+        size_t comma = str_find(header, ',');
+        struct str item = str_trim(str_upto(header, comma));
+        if (str_starts(item, STR("W/"))) item = str_from(item, 2);
+        if (str_eq(item, etag)) return true;
+        header = str_from(header, comma + 1);
+    }
+    return false;
+}
+
+static void send_asset(struct endpoints *e, const struct http_request *req, const struct asset *a,
+                       int64_t max_age_s, struct http_reply *out)
+{
+    bool gzip = a->gzip != NULL && accepts_gzip(req->accept_encoding);
+    buf_clear(&e->headers);
+    buf_printf(&e->headers,
+               "ETag: %s\r\nCache-Control: public, max-age=%lld, stale-while-revalidate=86400\r\n"
+               "Vary: Accept-Encoding\r\nCross-Origin-Resource-Policy: cross-origin\r\n",
+               a->etag, (long long)max_age_s);
+    if (has_etag(req->if_none_match, str_of(a->etag))) {
+        reply(out, 304, buf_str(&e->headers), STR(""));
+        return;
+    }
+    buf_printf(&e->headers, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n%s", a->type,
+               gzip ? "Content-Encoding: gzip\r\n" : "");
+    struct str bytes = gzip ? (struct str){(const char *)a->gzip, a->gzip_n}
+                            : (struct str){(const char *)a->bytes, a->n};
+    reply(out, 200, buf_str(&e->headers), bytes);
+}
+
+static void get_script(struct endpoints *e, const struct http_request *req, struct http_reply *out)
+{
+    send_asset(e, req, asset_tracker(), e->o.conf->script_max_age_s, out);
+}
+
+static void get_demo(struct endpoints *e, const struct http_request *req, struct http_reply *out)
+{
+    if (str_eq(req->path, STR("/demo"))) {
+        reply(out, 301, STR("Location: /demo/\r\n" TEXT_TYPE), STR("/demo/\n"));
+        return;
+    }
+    const struct asset *a = asset_demo(req->path);
+    if (a != NULL)
+        send_asset(e, req, a, 0, out);
+    else
+        reply(out, 404, STR(TEXT_TYPE), STR("the demo has no such page\n"));
+}
+
+static void get_health(struct endpoints *e, const struct http_request *req, struct http_reply *out)
+{
+    (void)req;
+    if (journal_healthy(e->o.journal))
+        reply(out, 200, STR(TEXT_TYPE), STR("ok\n"));
+    else
+        reply(out, 503, STR(TEXT_TYPE RETRY), STR("the journal cannot store\n"));
+}
+
+/* ---- the table ---- */
+
+typedef void endpoint(struct endpoints *e, const struct http_request *req, struct http_reply *out);
+
+struct route {
+    struct str path;
+    bool whole;                     /* else the path only begins with it */
+    endpoint *get, *post, *options; /* NULL: 405. HEAD is get without the body */
+    const char *allow;
+};
+
+static void dispatch(const struct route *r, struct endpoints *e, const struct http_request *req,
+                     struct http_reply *out)
+{
+    endpoint *f = NULL;
+    switch (req->method) {
+    case HTTP_GET:
+    case HTTP_HEAD: f = r->get; break;
+    case HTTP_POST: f = r->post; break;
+    case HTTP_OPTIONS: f = r->options; break;
+    case HTTP_OTHER: break;
+    }
+    if (f != NULL) {
+        f(e, req, out);
+        return;
+    }
+    buf_clear(&e->headers);
+    buf_printf(&e->headers, "Allow: %s\r\n" TEXT_TYPE, r->allow);
+    reply(out, 405, buf_str(&e->headers), STR("this path does not know the method\n"));
+}
+
+void endpoints_handle(void *arg, const struct http_request *req, struct http_reply *out)
+{
+    struct endpoints *e = arg;
+    const struct collector_conf *c = e->o.conf;
+    const struct route routes[] = {
+        {str_of(c->pixel_path), true, get_pixel, NULL, preflight, "GET, HEAD, OPTIONS"},
+        {str_of(c->beacon_path), true, NULL, post_beacon, preflight, "POST, OPTIONS"},
+        {str_of(c->script_path), true, get_script, NULL, NULL, "GET, HEAD"},
+        {STR("/healthz"), true, get_health, NULL, NULL, "GET, HEAD"},
+        {STR("/demo"), false, get_demo, NULL, NULL, "GET, HEAD"},
+    };
+    size_t n = sizeof routes / sizeof *routes - !c->demo;
+    for (size_t i = 0; i < n; i++) {
+        const struct route *r = &routes[i];
+        if (!(r->whole ? str_eq(req->path, r->path) : str_starts(req->path, r->path))) continue;
+        dispatch(r, e, req, out);
+        return;
+    }
+    reply(out, 404, STR(TEXT_TYPE), STR("there is nothing here\n"));
+}

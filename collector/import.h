@@ -1,0 +1,51 @@
+/* import.h - one access log -> a producer's journal segments, ready to be shipped. Knows files and
+ * the journal, not Redis. */
+#ifndef SENTIER_IMPORT_H
+#define SENTIER_IMPORT_H
+
+#include "import_file.h"
+#include "ingest.h"
+#include "logline.h"
+#include "visitor.h"
+
+enum { IMPORT_EXAMPLES = 5, IMPORT_REASONS = 8 };
+
+struct import_opts {
+    const struct site *site;
+    struct ingest *ingest;
+    const unsigned char *key; /* IMPORT_KEY_BYTES */
+    const char *host;         /* of lines that name none */
+    const char *journal_dir;
+    int64_t segment_bytes, reserve_bytes;
+    unsigned partitions;
+    const unsigned char *producer;
+    const uint64_t *seen; /* per partition: the last line Redis has */
+    void (*progress)(void *arg, uint64_t lines, double share); /* now and then */
+    void *arg;
+};
+
+struct import_count {
+    const char *reason;
+    uint64_t n;
+};
+
+/* What was found. Every line is exactly one of taken, refused, left out, unreadable. */
+struct import_result {
+    uint64_t lines, taken, bots, broken, refused, left_out, unreadable;
+    uint64_t staged;                    /* records that Redis did not have yet */
+    int64_t from_ms, to_ms;             /* of the hits taken */
+    uint64_t examples[IMPORT_EXAMPLES]; /* line numbers of the first unreadable ones */
+    struct import_count left[IMPORT_REASONS];
+    uint64_t *last; /* per partition: the last staged line; freed by import_result_fini */
+    bool cut;       /* the last line was left for the next import */
+};
+void import_result_fini(struct import_result *r);
+
+/* Reads the file to its end into a staging directory. 0; -1: *err says why, nothing was kept. */
+int import_read(const struct import_opts *o, struct import_file *file, struct import_result *out,
+                struct buf *err);
+/* Moves the staged segments to where shippers look. */
+int import_publish(const struct import_opts *o, struct buf *err);
+void import_discard(const struct import_opts *o); /* or forgets them */
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * A file is known by its head. A log grows at its end, so a file whose first bytes made a known
+ * producer is that file, whatever came after; a small file that has grown is recognised by the
+ * length that its head had then.
+ */
+#include "import_ledger.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "keys.h"
+#include "row.h"
+
+static bool failed(redisContext *redis, redisReply *r, struct buf *err)
+{
+    if (r != NULL && r->type != REDIS_REPLY_ERROR) return false;
+    buf_printf(err, "Redis: %s", r == NULL ? redis->errstr : r->str);
+    if (r != NULL) freeReplyObject(r);
+    return true;
+}
+
+static bool read_record(const redisReply *field, const redisReply *value, struct import_record *out)
+{
+    size_t n;
+    json_int_t head, lines, from, to;
+    json_t *o = json_loadb(value->str, value->len, 0, NULL);
+    bool ok = o != NULL &&
+              sodium_hex2bin(out->producer, PRODUCER_BYTES, field->str, field->len, NULL, &n,
+                             NULL) == 0 &&
+              n == PRODUCER_BYTES &&
+              json_unpack(o, "{s:I, s:I, s:I, s:I}", "head_bytes", &head, "lines", &lines,
+                          "from_ms", &from, "to_ms", &to) == 0;
+    json_decref(o);
+    if (!ok) return false;
+    out->head_bytes = (uint64_t)head;
+    out->lines = (uint64_t)lines;
+    out->from_ms = from;
+    out->to_ms = to;
+    return true;
+}
+
+static redisReply *all_records(redisContext *redis, const struct site *site, struct buf *err)
+{
+    struct key key = key_imports(str_of(site->name));
+    redisReply *r = redisCommand(redis, "HGETALL %b", key.p, key.n);
+    return failed(redis, r, err) ? NULL : r;
+}
+
+int import_find(redisContext *redis, const struct site *site, const struct import_file *file,
+                struct import_record *out, struct buf *err)
+{
+    struct str name = str_of(site->name), head = import_file_head(file);
+    unsigned char print[PRODUCER_BYTES];
+    redisReply *r = all_records(redis, site, err);
+    if (r == NULL) return -1;
+    bool found = false;
+    for (size_t i = 0; i + 1 < r->elements && !found; i += 2) {
+        if (!read_record(r->element[i], r->element[i + 1], out) || out->head_bytes > head.n)
+            continue;
+        import_file_fingerprint(file, name, out->head_bytes, print);
+        found = memcmp(print, out->producer, PRODUCER_BYTES) == 0;
+    }
+    freeReplyObject(r);
+    if (found) return 0;
+    *out = (struct import_record){.head_bytes = head.n};
+    import_file_fingerprint(file, name, head.n, out->producer);
+    return 0;
+}
+
+int import_save(redisContext *redis, const struct site *site, const struct import_record *record,
+                struct buf *err)
+{
+    char hex[2 * PRODUCER_BYTES + 1];
+    struct key key = key_imports(str_of(site->name));
+    sodium_bin2hex(hex, sizeof hex, record->producer, PRODUCER_BYTES);
+    redisReply *r = redisCommand(
+        redis, "HSET %b %s {\"head_bytes\":%llu,\"lines\":%llu,\"from_ms\":%lld,\"to_ms\":%lld}",
+        key.p, key.n, hex, (unsigned long long)record->head_bytes,
+        (unsigned long long)record->lines, (long long)record->from_ms, (long long)record->to_ms);
+    if (failed(redis, r, err)) return -1;
+    freeReplyObject(r);
+    return 0;
+}
+
+int import_seen(redisContext *redis, const struct import_record *record, unsigned partitions,
+                uint64_t *seen, struct buf *err)
+{
+    for (unsigned p = 0; p < partitions; p++) {
+        struct key key = key_seen(p);
+        redisAppendCommand(redis, "HGET %b %b", key.p, key.n, record->producer,
+                           (size_t)PRODUCER_BYTES);
+    }
+    for (unsigned p = 0; p < partitions; p++) {
+        redisReply *r = NULL;
+        redisGetReply(redis, (void **)&r);
+        if (failed(redis, r, err)) return -1;
+        seen[p] = r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
+        freeReplyObject(r);
+    }
+    return 0;
+}
+
+static int check_imports(redisContext *redis, const struct site *site,
+                         const struct import_record *record, struct buf *err)
+{
+    redisReply *r = all_records(redis, site, err);
+    if (r == NULL) return -1;
+    int result = 0;
+    for (size_t i = 0; i + 1 < r->elements && result == 0; i += 2) {
+        struct import_record other;
+        char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
+        if (!read_record(r->element[i], r->element[i + 1], &other)) continue;
+        if (memcmp(other.producer, record->producer, PRODUCER_BYTES) == 0) continue;
+        if (other.lines == 0 || other.to_ms < record->from_ms || other.from_ms > record->to_ms) {
+            continue;
+        }
+        date_format(zone_day(site->zone, other.from_ms), from);
+        date_format(zone_day(site->zone, other.to_ms), to);
+        buf_printf(
+            err,
+            "another file with %llu lines of %s to %s was imported before and overlaps in time",
+            (unsigned long long)other.lines, from, to);
+        result = -1;
+    }
+    freeReplyObject(r);
+    return result;
+}
+
+/* Live hits of a day in one partition; -1: Redis. */
+static int64_t live_hits(redisContext *redis, const struct site *site, unsigned p, uint32_t day,
+                         struct buf *err)
+{
+    struct key key = key_day(p, str_of(site->name), day);
+    struct row row = {0};
+    int64_t live = 0;
+    redisReply *r = redisCommand(redis, "HGET %b T", key.p, key.n);
+    if (failed(redis, r, err)) return -1;
+    if (r->type == REDIS_REPLY_STRING && row_decode((struct str){r->str, r->len}, &row)) {
+        live = row_get(&row, COL_LIVE);
+    }
+    row_fini(&row);
+    freeReplyObject(r);
+    return live;
+}
+
+static int check_live(redisContext *redis, const struct site *site, unsigned partitions,
+                      const struct import_record *record, struct buf *err)
+{
+    uint32_t from = zone_day(site->zone, record->from_ms), to = zone_day(site->zone, record->to_ms);
+    unsigned home = key_home(str_of(site->name), partitions);
+    for (uint32_t day = from; day <= to; day++) {
+        for (unsigned i = 0; i < (unsigned)site->spread && i < partitions; i++) {
+            char text[DATE_TEXT_BYTES];
+            int64_t live = live_hits(redis, site, (home + i) % partitions, day, err);
+            if (live < 0) return -1;
+            if (live == 0) continue;
+            date_format(day, text);
+            buf_printf(err,
+                       "%s already holds hits that browsers sent; its visits would count twice",
+                       text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int import_check_overlap(redisContext *redis, const struct site *site, unsigned partitions,
+                         const struct import_record *record, struct buf *err)
+{
+    int result = check_imports(redis, site, record, err);
+    return result < 0 ? result : check_live(redis, site, partitions, record, err);
+}

@@ -1,0 +1,38 @@
+/*
+ * import_ledger.h - what Redis knows of imports: which files came before, what of a file has been
+ * taken, whether its days hold other hits. Blocking; for the command line.
+ */
+#ifndef SENTIER_IMPORT_LEDGER_H
+#define SENTIER_IMPORT_LEDGER_H
+
+#include <hiredis/hiredis.h>
+
+#include "buf.h"
+#include "import_file.h"
+#include "site.h"
+
+/* One import as `sentier:imports:SITE` keeps it. */
+struct import_record {
+    unsigned char producer[PRODUCER_BYTES];
+    uint64_t head_bytes; /* of the head that made the producer */
+    uint64_t lines;      /* read when it last ran to the end; 0: it never did */
+    int64_t from_ms, to_ms;
+};
+
+/* 0 and *out is the record of this file (of an earlier, shorter state of it too), or a new one with
+ * lines 0. -1: err. */
+int import_find(redisContext *redis, const struct site *site, const struct import_file *file,
+                struct import_record *out, struct buf *err);
+int import_save(redisContext *redis, const struct site *site, const struct import_record *record,
+                struct buf *err);
+
+/* seen[p] = the last line of the producer that partition p has taken. */
+int import_seen(redisContext *redis, const struct import_record *record, unsigned partitions,
+                uint64_t *seen, struct buf *err);
+
+/* 0: nothing stands against it. -1: err says which other import overlaps in time, or which of its
+ * days hold live hits. */
+int import_check_overlap(redisContext *redis, const struct site *site, unsigned partitions,
+                         const struct import_record *record, struct buf *err);
+
+#endif

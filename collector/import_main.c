@@ -1,0 +1,357 @@
+/*
+ * sentier-import: access logs -> journal -> Redis, each line exactly once however often it is
+ * given. A running collector ships what this writes; without one, this process ships it itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "dataset.h"
+#include "import.h"
+#include "import_ledger.h"
+#include "log.h"
+#include "options.h"
+#include "redis.h"
+#include "shipper.h"
+
+enum { PATH_BYTES = 4096, SETS_MAX = 16, SHIP_CHECK_MS = 50, PROGRESS_MS = 500 };
+
+static struct collector_conf conf;
+static struct redis_conf redis;
+static const struct conf_section sections[] = {{"collector", collector_options, &conf},
+                                               {"redis", redis_options, &redis},
+                                               {"aggregator", NULL, NULL},
+                                               {0}};
+
+struct importer {
+    const char *conf_file, *site_name, *host;
+    bool force, dry_run, quiet;
+    struct sites *sites;
+    const struct site *site;
+    struct lists *lists;
+    struct ingest *ingest;
+    redisContext *redis;
+    char journal_dir[PATH_BYTES], host_text[256];
+    unsigned char key[IMPORT_KEY_BYTES];
+    uint64_t *seen;
+    /* of the file being read */
+    const char *path;
+    int64_t began_ms, told_ms;
+};
+
+static const char usage[] =
+    "sentier import --site NAME FILE...\n"
+    "Reads access logs of nginx and Apache (common, combined, with or without a virtual host), "
+    "plain\n"
+    "or gzip; - is standard input. A file may be given again, or when it has grown: each line "
+    "counts\n"
+    "once.\n\n"
+    "  --site NAME    a [site NAME] of the configuration\n"
+    "  --host HOST    of lines that name none (default: the site's first origin)\n"
+    "  --force        import in spite of an overlapping file, or of days with live hits\n"
+    "  --dry-run      read and count, store nothing\n"
+    "  --quiet        no progress\n"
+    "  --conf FILE    the configuration\n"
+    "  --set SECTION.KEY=VALUE\n";
+
+static int complain(const char *path, const struct buf *err)
+{
+    fprintf(stderr, "sentier import: %s%s%.*s\n", path == NULL ? "" : path,
+            path == NULL ? "" : ": ", STR_ARG(buf_str(err)));
+    return -1;
+}
+
+/* ---- start ---- */
+
+static bool parse_arguments(struct importer *im, int argc, char **argv, const char **sets,
+                            unsigned *n_sets)
+{
+    static const struct option options[] = {{"conf", required_argument, NULL, 'c'},
+                                            {"set", required_argument, NULL, 's'},
+                                            {"site", required_argument, NULL, 'n'},
+                                            {"host", required_argument, NULL, 'o'},
+                                            {"force", no_argument, NULL, 'f'},
+                                            {"dry-run", no_argument, NULL, 'd'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        switch (o) {
+        case 'c': im->conf_file = optarg; break;
+        case 's':
+            if (*n_sets < SETS_MAX) sets[(*n_sets)++] = optarg;
+            break;
+        case 'n': im->site_name = optarg; break;
+        case 'o': im->host = optarg; break;
+        case 'f': im->force = true; break;
+        case 'd': im->dry_run = true; break;
+        case 'q': im->quiet = true; break;
+        case 'h': fputs(usage, stdout); exit(0);
+        default: return false;
+        }
+    }
+    return im->site_name != NULL && optind < argc;
+}
+
+/* The key is the data set's: with it the same visitor of two runs is the same, without it nobody
+ * can find out who a visitor was. */
+static int read_key(struct importer *im, struct buf *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/import.key", conf.data);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool ok = false;
+    if (fd >= 0) {
+        randombytes_buf(im->key, sizeof im->key);
+        ok = write(fd, im->key, sizeof im->key) == sizeof im->key && fsync(fd) == 0;
+    } else if (errno == EEXIST) {
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        ok = fd >= 0 && read(fd, im->key, sizeof im->key) == sizeof im->key;
+    }
+    if (!ok) buf_printf(err, "%s: %s", path, errno ? strerror(errno) : "too short");
+    if (fd >= 0) close(fd);
+    return ok ? 0 : -1;
+}
+
+static void choose_host(struct importer *im)
+{
+    const char *origin = im->site->origins == NULL ? NULL : im->site->origins[0];
+    const char *slashes = origin == NULL ? NULL : strstr(origin, "://");
+    if (im->host == NULL && slashes != NULL && strchr(origin, '*') == NULL) im->host = slashes + 3;
+    snprintf(im->host_text, sizeof im->host_text, "%s",
+             im->host == NULL ? im->site->name : im->host);
+    im->host = im->host_text;
+}
+
+static int find_site(struct importer *im, struct buf *err)
+{
+    im->site = sites_find(im->sites, str_of(im->site_name));
+    if (im->site != NULL) return 0;
+    buf_printf(err, "there is no [site %s]; the configuration has:", im->site_name);
+    for (size_t i = 0; i < sites_count(im->sites); i++) {
+        buf_printf(err, " %s", sites_at(im->sites, i)->name);
+    }
+    return -1;
+}
+
+static int open_all(struct importer *im, struct buf *err)
+{
+    unsigned partitions = (unsigned)redis.partitions;
+    snprintf(im->journal_dir, sizeof im->journal_dir, "%s/journal", conf.data);
+    if (find_site(im, err) < 0) return -1;
+    choose_host(im);
+    if ((mkdir(conf.data, 0750) < 0 && errno != EEXIST) ||
+        (mkdir(im->journal_dir, 0750) < 0 && errno != EEXIST)) {
+        buf_printf(err, "%s: %s", im->journal_dir, strerror(errno));
+        return -1;
+    }
+    if (dataset_agree_dir(conf.data, partitions, err) < 0 || read_key(im, err) < 0) return -1;
+    im->redis = redis_connect_now(&redis, err);
+    if (im->redis == NULL || dataset_agree(im->redis, partitions, err) < 0) return -1;
+    im->lists = lists_load(conf.geoip, conf.geoip6);
+    im->ingest = im->lists == NULL ? NULL : ingest_new(im->lists, NULL);
+    im->seen = calloc(partitions, sizeof *im->seen);
+    if (im->ingest != NULL && im->seen != NULL) return 0;
+    buf_printf(err, "no memory, or a list cannot be loaded (see above)");
+    return -1;
+}
+
+/* ---- one file ---- */
+
+static void tell_progress(void *arg, uint64_t lines, double share)
+{
+    struct importer *im = arg;
+    int64_t now = clock_mono_ms(), took = now - im->began_ms;
+    if (im->quiet || now - im->told_ms < PROGRESS_MS) return;
+    im->told_ms = now;
+    fprintf(stderr, "%s%s: %llu lines, %.0f/s", isatty(STDERR_FILENO) ? "\r\033[K" : "", im->path,
+            (unsigned long long)lines, (double)lines * 1000 / (double)(took > 0 ? took : 1));
+    if (share > 0.01) {
+        double left_s = (double)took / 1000 * (1 - share) / share;
+        fprintf(stderr, ", %.0f %%, %.0f s left", share * 100, left_s);
+    }
+    if (!isatty(STDERR_FILENO)) fputc('\n', stderr);
+}
+
+static void print_result(const struct importer *im, const struct import_result *r)
+{
+    double took_s = (double)(clock_mono_ms() - im->began_ms) / 1000;
+    if (!im->quiet && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    printf("%s: %llu lines in %.2f s (%.0f/s)\n", im->path, (unsigned long long)r->lines, took_s,
+           (double)r->lines / (took_s > 0.001 ? took_s : 0.001));
+    printf("  pages       %10llu  (%llu by bots, %llu not found)\n", (unsigned long long)r->taken,
+           (unsigned long long)r->bots, (unsigned long long)r->broken);
+    printf("  left out    %10llu", (unsigned long long)r->left_out);
+    for (int i = 0; i < IMPORT_REASONS && r->left[i].reason != NULL; i++) {
+        printf("%s%llu %s", i == 0 ? "  (" : ", ", (unsigned long long)r->left[i].n,
+               r->left[i].reason);
+    }
+    printf("%s\n", r->left_out > 0 ? ")" : "");
+    if (r->refused > 0)
+        printf("  refused     %10llu  (over a limit)\n", (unsigned long long)r->refused);
+    printf("  unreadable  %10llu", (unsigned long long)r->unreadable);
+    for (uint64_t i = 0; i < r->unreadable && i < IMPORT_EXAMPLES; i++) {
+        printf("%s%llu", i == 0 ? "  (line " : ", ", (unsigned long long)r->examples[i]);
+    }
+    printf("%s\n", r->unreadable == 0 ? "" : r->unreadable > IMPORT_EXAMPLES ? ", ...)" : ")");
+    if (r->cut) puts("  the last line has no end yet; the next import takes it");
+    if (r->staged == 0)
+        puts("  nothing new: every line was imported before");
+    else if (r->staged < r->lines)
+        printf("  new         %10llu\n", (unsigned long long)r->staged);
+}
+
+/* 1: Redis has every staged line; 0: not yet; -1: it does not answer. */
+static int all_shipped(struct importer *im, const struct import_record *record,
+                       const struct import_result *r, struct buf *err)
+{
+    unsigned partitions = (unsigned)redis.partitions;
+    if (import_seen(im->redis, record, partitions, im->seen, err) < 0) return -1;
+    for (unsigned p = 0; p < partitions; p++) {
+        if (im->seen[p] < r->last[p]) return 0;
+    }
+    return 1;
+}
+
+/* A shipper of our own; NULL when a collector has one. */
+static struct shipper *own_shipper(struct importer *im, struct event_base *base)
+{
+    return shipper_new(base, &(struct shipper_opts){.dir = im->journal_dir,
+                                                    .redis = &redis,
+                                                    .linger_ms = 0,
+                                                    .keep_age_ms = conf.journal_keep_s * 1000,
+                                                    .reserve_bytes = conf.journal_reserve,
+                                                    .stream_max_bytes = conf.stream_max,
+                                                    .partitions = (unsigned)redis.partitions});
+}
+
+static int ship(struct importer *im, const struct import_record *record,
+                const struct import_result *r, struct buf *err)
+{
+    const struct timeval pause = {0, SHIP_CHECK_MS * 1000};
+    struct event_base *base = event_base_new();
+    struct shipper *shipper = base == NULL ? NULL : own_shipper(im, base);
+    int shipped = base == NULL ? -1 : all_shipped(im, record, r, err);
+    while (shipped == 0) {
+        event_base_loopexit(base, &pause);
+        event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY);
+        shipped = all_shipped(im, record, r, err);
+        if (!im->quiet && clock_mono_ms() - im->told_ms > PROGRESS_MS) {
+            im->told_ms = clock_mono_ms();
+            fprintf(stderr, "%s: %s\n", im->path,
+                    shipper == NULL ? "the collector ships it" : "shipping");
+        }
+    }
+    shipper_free(shipper);
+    if (base != NULL) event_base_free(base);
+    if (shipped < 0) buf_printf(err, "; the hits are in the journal and will be shipped later");
+    return shipped < 0 ? -1 : 0;
+}
+
+static int publish(struct importer *im, const struct import_opts *o, struct import_record *record,
+                   const struct import_result *r, struct buf *err)
+{
+    uint64_t lines_before = record->lines;
+    if (record->from_ms == 0 || r->from_ms < record->from_ms) record->from_ms = r->from_ms;
+    if (r->to_ms > record->to_ms) record->to_ms = r->to_ms;
+    bool may_overlap = im->force || lines_before > 0 || r->taken == 0;
+    if (!may_overlap &&
+        import_check_overlap(im->redis, im->site, (unsigned)redis.partitions, record, err) < 0) {
+        buf_printf(err, " (--force imports it all the same)");
+        return -1;
+    }
+    if (import_save(im->redis, im->site, record, err) < 0 || import_publish(o, err) < 0) return -1;
+    if (ship(im, record, r, err) < 0) return -1;
+    record->lines = r->lines;
+    return import_save(im->redis, im->site, record, err);
+}
+
+static int import_one(struct importer *im, struct import_file *file, struct buf *err)
+{
+    struct import_record record;
+    struct import_result r;
+    if (import_find(im->redis, im->site, file, &record, err) < 0 ||
+        import_seen(im->redis, &record, (unsigned)redis.partitions, im->seen, err) < 0) {
+        return -1;
+    }
+    struct import_opts o = {.site = im->site,
+                            .ingest = im->ingest,
+                            .key = im->key,
+                            .host = im->host,
+                            .journal_dir = im->journal_dir,
+                            .segment_bytes = conf.journal_segment,
+                            .reserve_bytes = conf.journal_reserve,
+                            .partitions = (unsigned)redis.partitions,
+                            .producer = record.producer,
+                            .seen = im->seen,
+                            .progress = tell_progress,
+                            .arg = im};
+    if (import_read(&o, file, &r, err) < 0) return -1;
+    int result = 0;
+    if (!im->dry_run && r.staged > 0) result = publish(im, &o, &record, &r, err);
+    import_discard(&o); /* nothing is left there but after a refusal or a dry run */
+    if (result == 0) print_result(im, &r);
+    import_result_fini(&r);
+    return result;
+}
+
+static int import_path(struct importer *im, const char *path)
+{
+    struct buf err = {0};
+    im->path = strcmp(path, "-") == 0 ? "standard input" : path;
+    im->began_ms = im->told_ms = clock_mono_ms();
+    struct import_file *file = import_file_open(path);
+    if (file == NULL) buf_printf(&err, "%s", strerror(errno));
+    int result = file == NULL ? -1 : import_one(im, file, &err);
+    if (result < 0) complain(im->path, &err);
+    import_file_close(file);
+    buf_fini(&err);
+    return result;
+}
+
+static void fini(struct importer *im)
+{
+    ingest_free(im->ingest);
+    lists_free(im->lists);
+    if (im->redis != NULL) redisFree(im->redis);
+    sites_free(im->sites);
+    free(im->seen);
+    sodium_memzero(im->key, sizeof im->key);
+    conf_free_section(&sections[0]);
+    conf_free_section(&sections[1]);
+}
+
+int main(int argc, char **argv)
+{
+    static struct importer im;
+    const char *sets[SETS_MAX];
+    unsigned n_sets = 0;
+    struct buf err = {0};
+    log_program("sentier-import");
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    if (sodium_init() < 0 || !parse_arguments(&im, argc, argv, sets, &n_sets)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    int started = conf_load(im.conf_file, sections, &im.sites, &err);
+    for (unsigned i = 0; i < n_sets && started == 0; i++)
+        started = conf_set(sections, sets[i], &err);
+    if (started == 0) started = open_all(&im, &err);
+    if (started < 0) complain(NULL, &err);
+    int result = started < 0 ? 2 : 0;
+    for (int i = optind; i < argc && result == 0; i++) {
+        if (import_path(&im, argv[i]) < 0) result = 1;
+    }
+    buf_fini(&err);
+    fini(&im);
+    return result;
+}

@@ -1,0 +1,398 @@
+/*
+ * One recipe for every hit, whether a pixel, a beacon or JSON brought it: the first doubt that
+ * holds is its verdict. What comes first matters: nothing of an opted-out hit is looked at, and a
+ * hit that no site owns is not worth a look either.
+ *
+ * Here the address and the user agent end: they become a country, three classes, the name of a bot
+ * rule, and a visitor id that is a keyed hash. What is kept as text (page, target, event name,
+ * source, campaign) has been masked. No allocation, one hash look-up for a known agent.
+ *
+ * Bots are named by the first of these that holds, and counted:
+ *   no-signals  a script sent it, yet neither a user agent nor Accept-Language came along
+ *   NAME        a pattern of the agent list
+ *   webdriver   the browser itself says that it is driven by a program
+ */
+#include "ingest.h"
+
+#include <stdlib.h>
+
+#include "channel.h"
+#include "hash.h"
+#include "keys.h"
+#include "lists.h"
+#include "mask.h"
+#include "page.h"
+#include "salt.h"
+#include "url.h"
+#include "utf8.h"
+#include "visitor.h"
+
+enum {
+    AGE_MAX_MS = 72 * 60 * 60 * 1000,
+    STATUS_MIN = 100,
+    STATUS_MAX = 599,
+    LOG_URL_BYTES = URL_TEXT_MAX_BYTES + URL_HOST_MAX_BYTES + 16,
+    ORIGIN_MAX_BYTES = URL_HOST_MAX_BYTES + URL_PORT_MAX_BYTES + 8,
+};
+
+struct ingest {
+    const struct lists *lists;
+    struct salts *salts;
+    const struct sites *sites;
+    struct agent_cache *agents;
+    struct page page, target; /* what the last hit borrows */
+    struct arrival arrival;
+    char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
+};
+
+struct ingest *ingest_new(const struct lists *lists, struct salts *salts)
+{
+    struct ingest *in = calloc(1, sizeof *in);
+
+    if (in == NULL) return NULL;
+    in->lists = lists;
+    in->salts = salts;
+    in->agents = agent_cache_new(lists->agents);
+    if (in->agents == NULL) {
+        free(in);
+        return NULL;
+    }
+    return in;
+}
+
+void ingest_free(struct ingest *in)
+{
+    if (in == NULL) return;
+    agent_cache_free(in->agents);
+    free(in);
+}
+
+void ingest_set_sites(struct ingest *in, const struct sites *sites)
+{
+    in->sites = sites;
+}
+
+/* A hit on its way through the checks. */
+struct work {
+    const struct visit *visit;
+    const struct fields *f;
+    const struct site *site;
+    struct hit *hit;
+    const char **field;
+    struct url url;
+    int64_t begun_ms; /* before it was sent */
+    bool consent, webdriver;
+};
+
+static enum verdict blame(struct work *w, const char *field, enum verdict v)
+{
+    *w->field = field;
+    return v;
+}
+
+/* Decimal digits only. False: no number, or one over 15 digits. */
+static bool parse_number(struct str s, int64_t *out)
+{
+    if (s.n == 0 || s.n > 15) return false;
+    int64_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9') return false;
+        n = n * 10 + (s.p[i] - '0');
+    }
+    *out = n;
+    return true;
+}
+
+/* An empty field leaves *out as it is. */
+static bool take_number(struct str s, int64_t min, int64_t max, int64_t *out)
+{
+    int64_t n;
+
+    if (s.n == 0) return true;
+    if (!parse_number(s, &n) || n < min || n > max) return false;
+    *out = n;
+    return true;
+}
+
+static bool take_flag(struct str s, bool *out)
+{
+    int64_t n = 0;
+    bool ok = take_number(s, 0, 1, &n);
+
+    *out = n == 1;
+    return ok;
+}
+
+/* The Origin header, else the origin of the referring page. A request that names neither may come
+ * from any page: privacy settings take both away. */
+static bool origin_allowed(const struct site *site, const struct visit *visit)
+{
+    struct url from;
+
+    if (site->origins == NULL || site->origins[0] == NULL) return true;
+    if (visit->origin.n > 0) return site_allows(site, visit->origin);
+    if (!url_split(visit->referer, &from)) return true;
+
+    char text[ORIGIN_MAX_BYTES];
+    struct str scheme = from.https ? STR("https://") : STR("http://");
+    memcpy(text, scheme.p, scheme.n);
+    memcpy(text + scheme.n, from.authority, from.authority_n);
+    return site_allows(site, (struct str){text, scheme.n + from.authority_n});
+}
+
+static enum verdict check_kind(struct work *w)
+{
+    static const struct {
+        struct str text;
+        enum hit_kind kind;
+    } kinds[] = {
+        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE}, {{"ol", 2}, HIT_OUTBOUND},
+        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT},
+    };
+
+    if (w->f->kind.n == 0) {
+        w->hit->kind = HIT_PAGEVIEW;
+        return V_COUNTED;
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (str_eq(kinds[i].text, w->f->kind) ||
+            str_eq(str_of(hit_kind_name(kinds[i].kind)), w->f->kind))
+            w->hit->kind = kinds[i].kind;
+    }
+    if (w->hit->kind == 0) return blame(w, "k", V_BAD_KIND);
+    if (w->hit->kind != HIT_PAGEVIEW && w->hit->kind != HIT_PULSE) w->hit->flags |= HIT_INTERACTION;
+    return V_COUNTED;
+}
+
+static enum verdict check_times(struct work *w)
+{
+    int64_t age = 0;
+
+    if (!take_number(w->f->age, 0, AGE_MAX_MS, &age)) return blame(w, "a", V_BAD_NUMBER);
+    w->begun_ms = age;
+    if (!take_number(w->f->begun, age, AGE_MAX_MS, &w->begun_ms))
+        return blame(w, "b", V_BAD_NUMBER);
+    w->hit->at_ms = w->visit->now_ms - age;
+    w->hit->day = zone_day(w->site->zone, w->visit->now_ms - w->begun_ms);
+    return V_COUNTED;
+}
+
+static enum verdict check_numbers(struct work *w)
+{
+    const struct fields *f = w->f;
+    int64_t number = 0, engaged = 0, depth = 0, status = 0;
+
+    if (f->pageview.n > 0 && !id_parse(f->pageview, &w->hit->pageview))
+        return blame(w, "p", V_BAD_NUMBER);
+    if (!take_number(f->number, 0, INT64_MAX, &number)) return blame(w, "n", V_BAD_NUMBER);
+    if (number >= PAGEVIEW_MAX_HITS) return blame(w, "n", V_TOO_MANY);
+    if (!take_number(f->engaged, 0, INT64_MAX, &engaged)) return blame(w, "e", V_BAD_NUMBER);
+    if (!take_number(f->depth, 0, DEPTH_MAX, &depth)) return blame(w, "d", V_BAD_NUMBER);
+    if (!take_number(f->status, STATUS_MIN, STATUS_MAX, &status))
+        return blame(w, "x", V_BAD_NUMBER);
+    if (!take_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
+    if (!take_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
+    w->hit->number = (uint32_t)number;
+    w->hit->engaged_ms = (uint32_t)(engaged < ENGAGED_MAX_MS ? engaged : ENGAGED_MAX_MS);
+    w->hit->depth = (uint32_t)depth;
+    w->hit->status = (uint32_t)status;
+    return check_times(w);
+}
+
+static enum verdict check_text(struct work *w, struct str text, size_t max, const char *field)
+{
+    if (text.n > max) return blame(w, field, V_TOO_LONG);
+    return utf8_is_text(text) ? V_COUNTED : blame(w, field, V_BAD_UTF8);
+}
+
+static enum verdict check_texts(struct work *w, struct str url)
+{
+    enum verdict v = check_text(w, url, URL_TEXT_MAX_BYTES, "u");
+
+    if (v == V_COUNTED) v = check_text(w, w->f->referrer, URL_TEXT_MAX_BYTES, "r");
+    if (v == V_COUNTED) v = check_text(w, w->f->target, URL_TEXT_MAX_BYTES, "t");
+    if (v == V_COUNTED) v = check_text(w, w->f->name, HIT_NAME_MAX_BYTES, "m");
+    return v;
+}
+
+static enum verdict check_page(struct work *w, struct ingest *in, struct str url)
+{
+    if (!url_split(url, &w->url)) return blame(w, "u", V_BAD_PAGE);
+    enum verdict v = page_write(&w->url, w->site, &in->page);
+    if (v != V_COUNTED) return blame(w, "u", v);
+    w->hit->page = page_str(&in->page);
+    return V_COUNTED;
+}
+
+/* What a click went to: on the page's own host it is named like a page of the site. */
+static enum verdict check_target(struct work *w, struct ingest *in)
+{
+    struct url url;
+
+    if (w->hit->kind != HIT_OUTBOUND && w->hit->kind != HIT_DOWNLOAD) return V_COUNTED;
+    if (w->f->target.n == 0) return blame(w, "t", V_BAD_QUERY);
+    if (!url_split(w->f->target, &url)) return blame(w, "t", V_BAD_PAGE);
+    bool own = str_eq(url_hostname(&url), url_hostname(&w->url));
+    enum verdict v = page_write(&url, own ? w->site : NULL, &in->target);
+    if (v != V_COUNTED) return blame(w, "t", v);
+    w->hit->target = page_str(&in->target);
+    return V_COUNTED;
+}
+
+static enum verdict check_name(struct work *w, struct ingest *in)
+{
+    size_t n;
+
+    if (w->hit->kind != HIT_EVENT) return V_COUNTED;
+    if (w->f->name.n == 0) return blame(w, "m", V_BAD_QUERY);
+    w->hit->name = w->f->name;
+    if (mask_text(w->f->name, in->name, &n)) w->hit->name = (struct str){in->name, n};
+    return V_COUNTED;
+}
+
+/* Without a salt (a clock that jumped) nobody can be recognised: each pageview is a visitor. */
+static uint64_t daily_visitor(struct ingest *in, const struct work *w)
+{
+    const struct visit *visit = w->visit;
+    const unsigned char *salt = salts_get(in->salts, w->hit->day);
+
+    if (salt == NULL) salt = salts_get(in->salts, zone_day(w->site->zone, visit->now_ms));
+    if (salt != NULL) return visitor_daily(salt, w->hit->site, visit->address, visit->agent);
+    uint64_t id = hash64_of_u64(w->hit->pageview != 0 ? w->hit->pageview : (uint64_t)visit->now_ms);
+    return id != 0 ? id : 1;
+}
+
+static enum verdict fill_visitor(struct ingest *in, struct work *w)
+{
+    uint64_t id = 0;
+
+    if (w->consent && w->f->visitor.n > 0) {
+        if (!id_parse(w->f->visitor, &id) || id == 0) return blame(w, "v", V_BAD_NUMBER);
+        w->hit->visitor = id;
+        w->hit->visitor_kind = VISITOR_CONSENTED;
+    } else {
+        w->hit->visitor = daily_visitor(in, w);
+        w->hit->visitor_kind = VISITOR_DAILY;
+    }
+    return V_COUNTED;
+}
+
+static void fill_agent(struct ingest *in, struct str agent, struct hit *hit)
+{
+    const struct agent_info *info = agent_lookup(in->agents, agent);
+
+    hit->device = info->device;
+    hit->browser = info->browser;
+    hit->os = info->os;
+    hit->bot = info->bot;
+}
+
+static void fill_bot(const struct work *w)
+{
+    const struct visit *visit = w->visit;
+
+    if (visit->from_beacon && visit->agent.n == 0 && visit->accept_language.n == 0)
+        w->hit->bot = STR("no-signals");
+    if (w->hit->bot.n == 0 && w->webdriver) w->hit->bot = STR("webdriver");
+}
+
+static void fill_channel(struct ingest *in, const struct url *url, struct str referrer,
+                         const struct site *site, struct hit *hit)
+{
+    channel_of(url, referrer, site, &in->arrival);
+    hit->channel = in->arrival.channel;
+    hit->source = in->arrival.source;
+    hit->campaign = in->arrival.campaign;
+}
+
+/* All checks behind "is it ours, and may we look". */
+static enum verdict check_hit(struct ingest *in, struct work *w)
+{
+    struct str url = w->f->url.n > 0 ? w->f->url : w->visit->referer;
+    enum verdict v = check_kind(w);
+
+    if (v == V_COUNTED) v = check_numbers(w);
+    if (v == V_COUNTED) v = check_texts(w, url);
+    if (v == V_COUNTED) v = check_page(w, in, url);
+    if (v == V_COUNTED) v = check_target(w, in);
+    if (v == V_COUNTED) v = check_name(w, in);
+    if (v == V_COUNTED) v = fill_visitor(in, w);
+    return v;
+}
+
+enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const struct fields *f,
+                        unsigned partitions, struct hit *out, unsigned *partition,
+                        const char **field)
+{
+    struct work w;
+    bool opted_out;
+
+    w.visit = visit;
+    w.f = f;
+    w.hit = out;
+    w.field = field;
+    *field = NULL;
+    *out = (struct hit){.kind = 0};
+    if (f->site.n == 0) return blame(&w, "s", V_BAD_QUERY);
+    w.site = sites_find(in->sites, f->site);
+    if (w.site == NULL) return blame(&w, "s", V_UNKNOWN_SITE);
+    out->site = str_of(w.site->name);
+    if (!origin_allowed(w.site, visit)) return V_BAD_ORIGIN;
+    if (visit->opted_out) return V_OPTED_OUT;
+    if (!take_flag(f->optout, &opted_out)) return blame(&w, "o", V_BAD_NUMBER);
+    if (opted_out) return V_OPTED_OUT;
+
+    enum verdict v = check_hit(in, &w);
+    if (v != V_COUNTED) return v;
+    fill_agent(in, visit->agent, out);
+    fill_bot(&w);
+    geo_country(in->lists->geo, visit->address, out->country);
+    if (out->kind == HIT_PAGEVIEW) fill_channel(in, &w.url, f->referrer, w.site, out);
+    *partition = key_partition(out->site, out->visitor, (unsigned)w.site->spread, partitions);
+    return V_COUNTED;
+}
+
+/* The URL a log line stands for. A request target may be a whole URL (proxies); its scheme is not
+ * in the log otherwise, and only says which port goes without saying. */
+static enum verdict log_url(const struct log_hit *l, char text[LOG_URL_BYTES], struct url *out)
+{
+    if (l->target.n > URL_TEXT_MAX_BYTES || l->host.n > URL_HOST_MAX_BYTES) return V_TOO_LONG;
+    if (!str_starts(l->target, STR("/")))
+        return url_split(l->target, out) ? V_COUNTED : V_NOT_A_PAGE;
+
+    if (l->host.n == 0) return V_BAD_PAGE;
+    struct str scheme = str_ends(l->host, STR(":443")) ? STR("https://") : STR("http://");
+    const struct str parts[] = {scheme, l->host, l->target};
+    size_t n = 0;
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(text + n, parts[i].p, parts[i].n);
+        n += parts[i].n;
+    }
+    return url_split((struct str){text, n}, out) ? V_COUNTED : V_BAD_PAGE;
+}
+
+enum verdict ingest_log_hit(struct ingest *in, const struct log_hit *l, unsigned partitions,
+                            struct hit *out, unsigned *partition)
+{
+    char text[LOG_URL_BYTES];
+    struct url url;
+
+    *out = (struct hit){.kind = HIT_PAGEVIEW, .site = str_of(l->site->name), .at_ms = l->at_ms};
+    enum verdict v = log_url(l, text, &url);
+    if (v == V_COUNTED) v = page_write(&url, l->site, &in->page);
+    if (v != V_COUNTED) return v;
+
+    out->page = page_str(&in->page);
+    out->day = zone_day(l->site->zone, l->at_ms);
+    out->status = l->status;
+    out->flags = HIT_IMPORTED;
+    out->visitor = visitor_import(
+        l->import_key, out->site, out->day,
+        l->has_address ? (struct str){(const char *)l->address, 16} : l->address_text, l->agent);
+    out->visitor_kind = VISITOR_DAILY;
+    fill_agent(in, l->agent, out);
+    if (l->has_address) geo_country(in->lists->geo, l->address, out->country);
+    fill_channel(in, &url, l->referrer, l->site, out);
+    *partition = key_partition(out->site, out->visitor, (unsigned)l->site->spread, partitions);
+    return V_COUNTED;
+}

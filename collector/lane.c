@@ -1,0 +1,454 @@
+/*
+ * Redis says what it has seen of the producer in each partition; the heads of the segments say what
+ * came before them. Together they name the segment where reading begins, and a reader that meets a
+ * record at or below `queued` just goes on. So starting, reconnecting, and fetching again what a
+ * Redis forgot or a full stream made us pass over are all one thing: a rewind.
+ *
+ * A first segment whose table knows records that Redis has not seen has a hole before it: they are
+ * not on this disk any more. A hole between two segments that were read one after the other is
+ * damage (the end of a segment was lost); nobody has those records, and shipping goes on.
+ *
+ * The directory listing is not a snapshot: a listing can show a segment and miss an older one that
+ * appeared while it was made. Numbers of workers rise by one, so a missing segment shows.
+ */
+#include "lane.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "log.h"
+
+struct lane *lane_new(int dir_fd, const unsigned char *producer, unsigned partitions)
+{
+    struct lane *l = calloc(1, sizeof *l);
+    if (l == NULL) return NULL;
+    *l = (struct lane){.dir_fd = dir_fd, .partitions = partitions};
+    memcpy(l->producer, producer, PRODUCER_BYTES);
+    return l;
+}
+
+static void close_reader(struct lane *l)
+{
+    segment_close(l->reader);
+    l->reader = NULL;
+    l->passed = 0;
+    l->holding = false;
+}
+
+void lane_free(struct lane *l)
+{
+    if (l == NULL) return;
+    close_reader(l);
+    free(l->slots);
+    free(l->seg);
+    free(l);
+}
+
+static struct segment_name name_of(const struct lane *l, size_t i)
+{
+    struct segment_name name = {.first_seq = l->seg[i].first_seq};
+    memcpy(name.producer, l->producer, PRODUCER_BYTES);
+    return name;
+}
+
+/* The segment that holds `seq`, or would if it existed. */
+static size_t segment_of(const struct lane *l, uint64_t seq)
+{
+    size_t i = l->segs;
+    while (i > 0 && (i == l->segs || l->seg[i].first_seq > seq))
+        i--;
+    return i;
+}
+
+static void go_to(struct lane *l, size_t i)
+{
+    close_reader(l);
+    l->at = i;
+    l->fresh = true;
+}
+
+static struct segment *insert_segment(struct lane *l, size_t i)
+{
+    if (l->segs == l->cap) {
+        size_t cap = l->cap == 0 ? 4 : 2 * l->cap;
+        struct segment *grown = realloc(l->seg, cap * sizeof *grown);
+        if (grown == NULL) return NULL;
+        l->seg = grown;
+        l->cap = cap;
+    }
+    memmove(&l->seg[i + 1], &l->seg[i], (l->segs - i) * sizeof *l->seg);
+    l->segs++;
+    if (l->reader != NULL && i <= l->at) {
+        go_to(l, i);
+    } else if (i < l->at) {
+        l->at = i;
+        l->fresh = true;
+    }
+    return &l->seg[i];
+}
+
+static int64_t mtime_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
+bool lane_list(struct lane *l, uint64_t first_seq, const struct stat *st)
+{
+    size_t i = 0;
+    while (i < l->segs && l->seg[i].first_seq < first_seq)
+        i++;
+    bool known = i < l->segs && l->seg[i].first_seq == first_seq;
+    struct segment *g = known ? &l->seg[i] : insert_segment(l, i);
+    if (g == NULL) return false;
+    bool replaced = known && g->inode != st->st_ino;
+    bool grown = known && !replaced && i < l->at && g->size != (uint64_t)st->st_size;
+    if (!known || replaced) {
+        *g = (struct segment){.first_seq = first_seq, .inode = st->st_ino};
+    }
+    g->listed = true;
+    g->size = (uint64_t)st->st_size;
+    g->mtime_ms = mtime_ms(st);
+    if (replaced && i <= l->at) go_to(l, i);
+    if (grown) go_to(l, i); /* read to an end that was not the end */
+    bool changed = !known || replaced || (grown && l->state == LANE_DONE);
+    if (changed) {
+        g->shipped = g->opened = false;
+        if (l->state == LANE_DONE) l->state = LANE_NEW;
+    }
+    return changed;
+}
+
+int64_t lane_prune(struct lane *l)
+{
+    uint64_t before = l->segs == 0 ? 0 : lane_before(l) + lane_total(l);
+    size_t kept = 0, at = l->at;
+    for (size_t i = 0; i < l->segs; i++) {
+        if (l->seg[i].listed) {
+            l->seg[kept++] = l->seg[i];
+            continue;
+        }
+        uint64_t w = l->seg[i].weight;
+        l->shipped_hint -= l->shipped_hint < w ? l->shipped_hint : w;
+        if (i < l->at) at--;
+        if (i == l->at) go_to(l, l->at);
+    }
+    l->segs = kept;
+    l->at = at;
+    uint64_t after = kept == 0 ? 0 : lane_before(l) + lane_total(l);
+    return (int64_t)(before - after);
+}
+
+bool lane_closed(const struct lane *l, size_t i)
+{
+    return !l->live || l->seg[i].first_seq < l->point.first_seq;
+}
+
+/* How far segment i may be read. */
+static uint64_t limit_of(const struct lane *l, size_t i)
+{
+    if (lane_closed(l, i)) return UINT64_MAX;
+    return l->seg[i].first_seq == l->point.first_seq ? l->point.committed : 0;
+}
+
+void lane_point(struct lane *l, const struct journal_point *point)
+{
+    l->live = point != NULL;
+    if (point == NULL) return;
+    if (point != &l->point) l->point = *point;
+    if (l->segs == 0) return;
+    struct segment *g = &l->seg[l->segs - 1];
+    if (g->opened && g->first_seq == point->first_seq && point->weight >= g->weight_before) {
+        g->weight = point->weight - g->weight_before;
+    }
+}
+
+static void read_head(struct lane *l, struct segment *g, const struct segment_reader *r)
+{
+    g->opened = true;
+    g->weight_before = segment_weight_before(r);
+    g->flags = segment_flags(r);
+    l->import = (g->flags & JOURNAL_FLAG_IMPORT) != 0;
+    if (segment_partitions(r) == l->partitions) return;
+    g->broken = true;
+    log_error("journal.partitions", "segment=%u data_set=%u", segment_partitions(r), l->partitions);
+}
+
+static void weigh(struct lane *l, size_t i)
+{
+    struct segment *g = &l->seg[i];
+    struct segment_name name = name_of(l, i);
+    struct segment_reader *r = segment_open(l->dir_fd, &name);
+    if (r == NULL && errno == EBADMSG) {
+        g->opened = g->broken = true;
+        g->damaged = g->size;
+        log_error("journal.head", "first_seq=%llu the head of a segment is damaged; it is kept",
+                  (unsigned long long)g->first_seq);
+    }
+    if (r == NULL) return;
+    read_head(l, g, r);
+    /* A worker's next head says what this one weighs; else only the file itself does. */
+    if (!g->broken && lane_closed(l, i) && (l->import || i + 1 == l->segs)) {
+        struct record rec;
+        g->weight = 0;
+        while (segment_next(r, UINT64_MAX, &rec) == SEGMENT_RECORD)
+            g->weight += rec.weight;
+    }
+    segment_close(r);
+}
+
+void lane_weigh(struct lane *l)
+{
+    for (size_t i = 0; i < l->segs; i++) {
+        struct segment *g = &l->seg[i], *before = i == 0 ? NULL : g - 1;
+        if (g->opened || limit_of(l, i) == 0) continue;
+        weigh(l, i);
+        if (before == NULL || l->import || g->broken || before->counted || before->broken) continue;
+        if (g->opened && g->weight_before >= before->weight_before) {
+            before->weight = g->weight_before - before->weight_before;
+        }
+    }
+    if (l->live) lane_point(l, &l->point);
+}
+
+void lane_weigh_end(struct lane *l)
+{
+    if (l->segs > 0 && !l->seg[l->segs - 1].counted) l->seg[l->segs - 1].opened = false;
+}
+
+/* Whether some record before segment i is one that Redis has not seen. */
+static bool misses_before(const struct lane *l, size_t i)
+{
+    struct segment_name name = name_of(l, i);
+    struct segment_reader *r = segment_open(l->dir_fd, &name);
+    if (r == NULL) return true; /* it cannot tell */
+    bool misses = false;
+    for (unsigned p = 0; p < l->partitions && p < segment_partitions(r) && !misses; p++)
+        misses = segment_last(r, p) > l->slots[p].queued;
+    segment_close(r);
+    return misses;
+}
+
+void lane_start(struct lane *l)
+{
+    assert(l->parts == 0 && l->segs > 0);
+    for (unsigned p = 0; p < l->partitions; p++)
+        l->slots[p].sent = l->slots[p].acked = l->slots[p].queued;
+    size_t i = l->import ? 0 : l->segs - 1; /* runs of an import do not know of each other */
+    while (i > 0 && misses_before(l, i))
+        i--;
+    go_to(l, i);
+    l->caught_up_ms = l->seg[i].mtime_ms;
+    l->gap_seen = l->gap_rescanned = false;
+    l->state = LANE_READING;
+}
+
+void lane_done(struct lane *l)
+{
+    assert(l->at == l->segs && l->parts == 0 && l->behind == 0 && !l->live);
+    lane_stop(l);
+    l->state = LANE_DONE;
+    l->shipped_hint = lane_total(l);
+}
+
+void lane_stop(struct lane *l)
+{
+    assert(l->parts == 0);
+    l->shipped_hint = lane_total(l) - lane_pending(l);
+    close_reader(l);
+    free(l->slots);
+    l->slots = NULL;
+    l->behind = 0;
+    l->queued_weight = l->behind_weight = 0;
+    l->state = LANE_NEW;
+}
+
+void lane_rewind(struct lane *l, unsigned partition)
+{
+    struct slot *s = &l->slots[partition];
+    if (s->behind) {
+        s->behind = false;
+        l->behind--;
+        l->behind_weight -= s->behind_weight;
+        s->behind_weight = s->behind_to = 0;
+    }
+    size_t i = segment_of(l, s->queued + 1);
+    if (i < l->at || (i == l->at && l->reader != NULL)) go_to(l, i);
+}
+
+static void set_behind(struct lane *l, struct slot *s)
+{
+    if (s->behind) return;
+    s->behind = true;
+    l->behind++;
+}
+
+void lane_take_back(struct lane *l, unsigned partition, uint64_t prev, uint64_t weight)
+{
+    struct slot *s = &l->slots[partition];
+    assert(prev >= s->acked);
+    set_behind(l, s);
+    if (s->behind_to < s->queued) s->behind_to = s->queued;
+    if (prev <= s->sent) s->queued = s->sent = prev;
+    s->behind_weight += weight;
+    l->behind_weight += weight;
+}
+
+void lane_fall_behind(struct lane *l, const struct record *r)
+{
+    struct slot *s = &l->slots[r->partition];
+    set_behind(l, s);
+    if (r->seq <= s->behind_to) return;
+    s->behind_to = r->seq;
+    s->behind_weight += r->weight;
+    l->behind_weight += r->weight;
+}
+
+uint64_t lane_hole(const struct lane *l, unsigned partition)
+{
+    uint64_t before = segment_last(l->reader, partition);
+    const struct slot *s = &l->slots[partition];
+    return !s->behind && before > s->queued ? before : 0;
+}
+
+/* Records that the table knows but the segment before did not hold: lost on this disk. */
+static void skip_damage(struct lane *l)
+{
+    for (unsigned p = 0; p < l->partitions; p++) {
+        uint64_t before = segment_last(l->reader, p);
+        if (l->slots[p].behind || before <= l->slots[p].queued) continue;
+        log_error("journal.lost", "partition=%u the end of a segment is damaged", p);
+        l->slots[p].queued = before; /* `sent` stays: Redis knows nothing of what is lost */
+    }
+}
+
+/* Opens segment `at`; LANE_RECORD: there is a reader now, or the segment was stepped over. */
+static enum lane_result open_segment(struct lane *l)
+{
+    struct segment *g = &l->seg[l->at];
+    bool follows = l->fresh || l->import || g->first_seq == l->last_seq + 1;
+    if (!follows && !l->gap_rescanned) {
+        l->gap_seen = true;
+        return LANE_RESCAN;
+    }
+    if (g->broken) {
+        l->at++;
+        return LANE_RECORD;
+    }
+    struct segment_name name = name_of(l, l->at);
+    l->reader = segment_open(l->dir_fd, &name);
+    if (l->reader == NULL) {
+        if (errno != ENODATA && errno != EBADMSG) return LANE_WAIT; /* or gone: the scan will say */
+        l->at++; /* its writer died in the head */
+        return LANE_RECORD;
+    }
+    bool fresh = l->fresh;
+    l->gap_seen = l->gap_rescanned = l->fresh = false;
+    l->last_seq = g->first_seq - 1;
+    if (fresh) return LANE_OPENED;
+    skip_damage(l);
+    return LANE_RECORD;
+}
+
+static void finish_segment(struct lane *l)
+{
+    struct segment *g = &l->seg[l->at];
+    uint64_t damaged = segment_damaged_bytes(l->reader);
+    if (damaged > g->damaged) {
+        log_error("journal.damage", "first_seq=%llu bytes=%llu", (unsigned long long)g->first_seq,
+                  (unsigned long long)damaged);
+    }
+    g->damaged = damaged;
+    g->weight = l->passed;
+    g->counted = true;
+    g->size = segment_bytes(l->reader); /* what the next scan compares with */
+    close_reader(l);
+    l->at++;
+}
+
+enum lane_result lane_next(struct lane *l, struct record *out)
+{
+    while (l->at < l->segs) {
+        uint64_t limit = limit_of(l, l->at);
+        if (limit == 0) return LANE_WAIT;
+        if (l->reader == NULL) {
+            enum lane_result opened = open_segment(l);
+            if (opened != LANE_RECORD) return opened;
+            continue;
+        }
+        if (segment_next(l->reader, limit, out) == SEGMENT_RECORD) {
+            l->passed += out->weight;
+            l->last_seq = out->seq;
+            return LANE_RECORD;
+        }
+        if (limit != UINT64_MAX) return LANE_WAIT;
+        finish_segment(l);
+    }
+    return l->live ? LANE_WAIT : LANE_END;
+}
+
+/* The first segment that holds something Redis does not have. */
+static size_t unshipped(const struct lane *l)
+{
+    if (l->state == LANE_DONE) return l->segs;
+    size_t first = l->at;
+    for (unsigned p = 0; p < l->partitions && first > 0; p++) {
+        const struct slot *s = &l->slots[p];
+        if (s->queued == s->acked && !s->behind) continue;
+        size_t i = segment_of(l, s->acked + 1);
+        if (i < first) first = i;
+    }
+    return first;
+}
+
+/* The age of a shipped segment is the time since then, also for the next run. */
+static void stamp(const struct lane *l, size_t i)
+{
+    struct segment_name name = name_of(l, i);
+    char file[SEGMENT_NAME_BYTES];
+    segment_name_format(&name, file);
+    if (utimensat(l->dir_fd, file, NULL, 0) == 0) l->seg[i].mtime_ms = clock_ms();
+}
+
+void lane_mark_shipped(struct lane *l)
+{
+    if (l->state != LANE_READING && l->state != LANE_DONE) return;
+    size_t first = unshipped(l);
+    for (size_t i = 0; i < l->segs; i++) {
+        bool shipped = i < first && lane_closed(l, i) && !l->seg[i].broken;
+        if (shipped && !l->seg[i].shipped) stamp(l, i);
+        l->seg[i].shipped = shipped;
+    }
+}
+
+static uint64_t weight_from(const struct lane *l, size_t i)
+{
+    uint64_t sum = 0;
+    for (; i < l->segs; i++)
+        sum += l->seg[i].weight;
+    return sum;
+}
+
+uint64_t lane_total(const struct lane *l)
+{
+    return weight_from(l, 0);
+}
+
+uint64_t lane_before(const struct lane *l)
+{
+    return l->segs == 0 ? 0 : l->seg[0].weight_before;
+}
+
+uint64_t lane_pending(const struct lane *l)
+{
+    uint64_t total = lane_total(l), pending;
+    switch (l->state) {
+    case LANE_DONE: return 0;
+    case LANE_READING:
+        pending = weight_from(l, l->at) + l->queued_weight + l->behind_weight;
+        pending -= l->passed < pending ? l->passed : pending;
+        return pending < total ? pending : total;
+    default: return total > l->shipped_hint ? total - l->shipped_hint : 0;
+    }
+}

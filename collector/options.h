@@ -1,0 +1,24 @@
+/* options.h - section [collector] of sentier.conf. */
+#ifndef SENTIER_COLLECTOR_OPTIONS_H
+#define SENTIER_COLLECTOR_OPTIONS_H
+
+#include "conf.h"
+#include "http.h"
+
+struct collector_conf {
+    char *data, *listen, *admin;
+    int64_t workers;
+    char *pixel_path, *beacon_path, *script_path;
+    int64_t script_max_age_s;
+    char **trusted_proxies;
+    bool demo;
+    int64_t beacon_max_hits;
+    struct http_limits http;
+    int64_t journal_segment, journal_sync_ms, journal_reserve, journal_keep_s;
+    int64_t ship_linger_ms, ship_drain_ms, stream_max;
+    char *geoip, *geoip6, *salt_file;
+};
+
+extern const struct conf_opt collector_options[];
+
+#endif

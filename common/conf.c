@@ -1,0 +1,468 @@
+/*
+ * sentier.conf through option tables. libinih splits the lines; everything that has a meaning is a
+ * row of a table: how a value is read, what it is without the file, its range, and its help. The
+ * first fault ends the reading, with file, line, key, and what would be right.
+ */
+#include "conf.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "hit.h"
+#include "keys.h"
+
+enum {
+    FILE_MAX_BYTES = 16 * 1024 * 1024,
+    LINE_MAX_BYTES = 198, /* libinih's buffer; a longer value goes on in an indented line */
+};
+
+#define R(field) offsetof(struct redis_conf, field)
+const struct conf_opt redis_options[] = {
+    {"redis", CONF_STR, R(redis), "unix:/var/lib/sentier/redis.sock", 1, 255,
+     "address: unix:/path, or host:port"},
+    {"user", CONF_STR, R(user), "", 0, 255, "user name for AUTH; empty: the default user"},
+    {"password_file", CONF_STR, R(password_file), "", 0, 255,
+     "file whose first line is the password; empty: no AUTH"},
+    {"partitions", CONF_INT, R(partitions), "64", 1, PARTITIONS_MAX,
+     "partitions of the data set; fixed when it is born"},
+    {0},
+};
+#undef R
+
+#define S(field) offsetof(struct site, field)
+const struct conf_opt site_options[] = {
+    {"origins", CONF_LIST, S(origins), "", 0, SITE_ORIGINS_MAX,
+     "origins that may send hits, as https://shop.example or https://*.shop.example; empty: any"},
+    {"time_zone", CONF_ZONE, S(time_zone), "UTC", 0, 0, "IANA time zone of the site's days"},
+    {"sitemap", CONF_STR, S(sitemap), "", 0, 2048, "URL or file of the sitemap; empty: none"},
+    {"keep_params", CONF_LIST, S(keep_params), "", 0, SITE_PARAMS_MAX,
+     "query parameters that are part of a page; all others are dropped"},
+    {"hash_routing", CONF_BOOL, S(hash_routing), "no", 0, 0,
+     "the part after # is part of a page (single-page sites)"},
+    {"secret", CONF_STR, S(secret), "", 0, 255, "key that signs customer ids; empty: no customers"},
+    {"spread", CONF_INT, S(spread), "1", 1, PARTITIONS_MAX,
+     "partitions the site is spread over; more for giants"},
+    {0},
+};
+#undef S
+
+/* ---- one value ---- */
+
+static void free_list(char **list)
+{
+    for (char **l = list; l != NULL && *l != NULL; l++)
+        free(*l);
+    free(list);
+}
+
+static void *field_of(const struct conf_opt *o, void *target)
+{
+    return (char *)target + o->offset;
+}
+
+static void free_value(const struct conf_opt *o, void *target)
+{
+    if (o->type == CONF_STR || o->type == CONF_ZONE) {
+        free(*(char **)field_of(o, target));
+        *(char **)field_of(o, target) = NULL;
+    } else if (o->type == CONF_LIST) {
+        free_list(*(char ***)field_of(o, target));
+        *(char ***)field_of(o, target) = NULL;
+    }
+}
+
+static bool read_int(const char *text, int64_t *out, bool sizes)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (end == text || errno != 0) return false;
+    if (sizes && *end != '\0') {
+        static const char units[] = "kMGT";
+        const char *unit = strchr(units, *end == 'K' ? 'k' : *end);
+        if (unit == NULL || end[1] != '\0') return false;
+        for (const char *u = units; u <= unit; u++) {
+            if (__builtin_mul_overflow(v, 1024LL, &v)) return false;
+        }
+    } else if (*end != '\0') {
+        return false;
+    }
+    *out = v;
+    return true;
+}
+
+static bool read_bool(const char *text, bool *out)
+{
+    static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            *out = i % 2 == 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Appends the items of text to *list; false: more than max, or no memory. */
+static bool read_list(const char *text, char ***list, int64_t max)
+{
+    size_t n = 0;
+    while (*list != NULL && (*list)[n] != NULL)
+        n++;
+    while (*text != '\0') {
+        size_t skip = strspn(text, ", \t\r\n");
+        size_t len = strcspn(text + skip, ", \t\r\n");
+        text += skip;
+        if (len == 0) break;
+        if ((int64_t)n >= max) return false;
+        char **bigger = realloc(*list, (n + 2) * sizeof **list);
+        if (bigger == NULL) return false;
+        *list = bigger;
+        bigger[n] = strndup(text, len);
+        bigger[++n] = NULL;
+        text += len;
+    }
+    return true;
+}
+
+static bool read_zone(const char *text, char **out)
+{
+    struct zone *z = zone_new(text);
+    zone_free(z);
+    if (z == NULL) return false;
+    free(*out);
+    *out = strdup(text);
+    return *out != NULL;
+}
+
+/* What would be right, for the message. */
+static void describe(const struct conf_opt *o, struct buf *out)
+{
+    switch (o->type) {
+    case CONF_INT:
+        buf_printf(out, "a whole number from %lld to %lld", (long long)o->min, (long long)o->max);
+        break;
+    case CONF_SIZE:
+        buf_printf(out, "bytes from %lld to %lld, as 65536, 64k, 16M or 2G", (long long)o->min,
+                   (long long)o->max);
+        break;
+    case CONF_BOOL: buf_printf(out, "yes or no"); break;
+    case CONF_LIST:
+        buf_printf(out, "at most %lld items, separated by commas or blanks", (long long)o->max);
+        break;
+    case CONF_ZONE: buf_printf(out, "an IANA time zone as Europe/Paris or UTC"); break;
+    case CONF_STR:
+        buf_printf(out, "text of %lld to %lld bytes", (long long)o->min, (long long)o->max);
+        break;
+    }
+}
+
+static bool set_value(const struct conf_opt *o, void *target, const char *text)
+{
+    void *field = field_of(o, target);
+    int64_t n = (int64_t)strlen(text);
+    switch (o->type) {
+    case CONF_INT:
+    case CONF_SIZE: {
+        int64_t v;
+        if (!read_int(text, &v, o->type == CONF_SIZE) || v < o->min || v > o->max) return false;
+        *(int64_t *)field = v;
+        return true;
+    }
+    case CONF_BOOL: return read_bool(text, field);
+    case CONF_LIST: return read_list(text, field, o->max);
+    case CONF_ZONE: return read_zone(text, field);
+    case CONF_STR:
+        if (o->max > 0 && (n < o->min || n > o->max)) return false;
+        free(*(char **)field);
+        *(char **)field = strdup(text);
+        return *(char **)field != NULL;
+    }
+    return false;
+}
+
+static void set_defaults(const struct conf_opt *opts, void *target)
+{
+    for (const struct conf_opt *o = opts; o->name != NULL; o++) {
+        bool ok = set_value(o, target, o->def);
+        assert(ok); /* a default outside its own range */
+    }
+}
+
+static const struct conf_opt *find_opt(const struct conf_opt *opts, const char *name)
+{
+    for (const struct conf_opt *o = opts; o->name != NULL; o++) {
+        if (strcmp(o->name, name) == 0) return o;
+    }
+    return NULL;
+}
+
+/* ---- the file ---- */
+
+struct loading {
+    const struct conf_section *sections;
+    struct sites *sites;
+    struct site *site; /* the [site] section being read */
+    char section[128]; /* its header, to see where the next begins */
+    uint64_t given[2]; /* bit per option of the section: seen already */
+    struct buf *err;
+    bool failed;
+};
+
+static bool fail(struct loading *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static bool fail(struct loading *l, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (!l->failed) buf_add(l->err, str_of(text));
+    l->failed = true;
+    return false;
+}
+
+static bool fail_value(struct loading *l, const struct conf_opt *o, const char *value)
+{
+    struct buf right;
+    buf_init(&right, 0);
+    describe(o, &right);
+    fail(l, "%s = %.80s: must be %.*s", o->name, value, STR_ARG(buf_str(&right)));
+    buf_fini(&right);
+    return false;
+}
+
+static bool set_in(struct loading *l, const struct conf_opt *opts, void *target, const char *name,
+                   const char *value)
+{
+    const struct conf_opt *o = find_opt(opts, name);
+    if (o == NULL) {
+        struct buf known;
+        buf_init(&known, 0);
+        for (o = opts; o->name != NULL; o++)
+            buf_printf(&known, "%s%s", o == opts ? "" : ", ", o->name);
+        fail(l, "unknown key '%.60s'; [%s] knows: %.*s", name, l->section,
+             STR_ARG(buf_str(&known)));
+        buf_fini(&known);
+        return false;
+    }
+    size_t bit = (size_t)(o - opts);
+    assert(bit < 128);
+    bool seen = l->given[bit / 64] >> (bit % 64) & 1;
+    l->given[bit / 64] |= 1ULL << (bit % 64);
+    if (seen && o->type != CONF_LIST) return fail(l, "%s stands twice in [%s]", name, l->section);
+    if (!seen) free_value(o, target); /* a list in the file replaces its default */
+    return set_value(o, target, value) ? true : fail_value(l, o, value);
+}
+
+static bool begin_section(struct loading *l, const char *section)
+{
+    if (strcmp(section, l->section) == 0) return true;
+    snprintf(l->section, sizeof l->section, "%s", section);
+    memset(l->given, 0, sizeof l->given);
+    l->site = NULL;
+    if (strncmp(section, "site ", 5) != 0) return true;
+    struct str name = str_trim(str_of(section + 5));
+    l->site = sites_add(l->sites, name);
+    if (l->site == NULL) {
+        return fail(l, "[site %.*s]: a name of 1 to %d of a-z 0-9 . _ -, each once", STR_ARG(name),
+                    HIT_SITE_MAX_BYTES);
+    }
+    set_defaults(site_options, l->site);
+    return true;
+}
+
+static int on_key(void *arg, const char *section, const char *name, const char *value)
+{
+    struct loading *l = arg;
+    if (l->failed || !begin_section(l, section)) return 0;
+    if (l->site != NULL) return set_in(l, site_options, l->site, name, value);
+    for (const struct conf_section *s = l->sections; s->name != NULL; s++) {
+        if (strcmp(s->name, section) != 0) continue;
+        return s->target == NULL ? 1 : set_in(l, s->opts, s->target, name, value);
+    }
+    return fail(l, "unknown section [%.60s]; there are collector, aggregator, redis, site NAME",
+                section);
+}
+
+static bool finish_sites(struct loading *l)
+{
+    for (size_t i = 0; i < sites_count(l->sites); i++) {
+        struct site *site = (struct site *)sites_at(l->sites, i); /* still ours to fill */
+        site->zone = zone_new(site->time_zone);
+        if (site->zone == NULL) return fail(l, "[site %s]: no memory", site->name);
+        for (char **o = site->origins; o != NULL && *o != NULL; o++) {
+            struct str origin = str_of(*o);
+            size_t scheme = str_starts(origin, STR("https://")) ? 8 : 7;
+            bool ok = str_starts(origin, STR("https://")) || str_starts(origin, STR("http://"));
+            struct str host = str_from(origin, scheme);
+            if (!ok || host.n == 0 || str_find(host, '/') != host.n) {
+                return fail(l, "[site %s]: origins: '%.80s' must be scheme://host[:port]",
+                            site->name, *o);
+            }
+        }
+    }
+    return true;
+}
+
+/* The whole file, NUL-terminated; NULL with a message. */
+static char *read_file(const char *file, struct buf *err)
+{
+    FILE *f = fopen(file, "re");
+    char *text = f == NULL ? NULL : malloc(FILE_MAX_BYTES + 1);
+    if (text == NULL) {
+        buf_printf(err, "%s: %s", file, strerror(errno));
+        if (f != NULL) fclose(f);
+        return NULL;
+    }
+    size_t n = fread(text, 1, FILE_MAX_BYTES, f);
+    bool bad = ferror(f) || !feof(f);
+    text[n] = '\0';
+    if (bad) buf_printf(err, "%s: cannot be read, or is over 16 MiB", file);
+    if (!bad && strlen(text) != n) {
+        buf_printf(err, "%s: holds a NUL byte", file);
+        bad = true;
+    }
+    fclose(f);
+    if (!bad) return text;
+    free(text);
+    return NULL;
+}
+
+static bool lines_fit(const char *file, const char *text, struct buf *err)
+{
+    int line = 1;
+    for (const char *p = text; *p != '\0'; line++) {
+        size_t n = strcspn(p, "\n");
+        if (n > LINE_MAX_BYTES) {
+            buf_printf(err, "%s:%d: longer than %d bytes; a list goes on in an indented line", file,
+                       line, LINE_MAX_BYTES);
+            return false;
+        }
+        p += n + (p[n] == '\n');
+    }
+    return true;
+}
+
+static int parse_file(const char *file, struct loading *l)
+{
+    char *text = read_file(file, l->err);
+    if (text == NULL) return -1;
+    struct buf message = {0}, *outer = l->err;
+    int result = -1;
+    if (!lines_fit(file, text, outer)) goto out;
+    l->err = &message;
+    int line = ini_parse_string(text, on_key, l);
+    l->err = outer;
+    if (line == 0 && !l->failed)
+        result = 0;
+    else if (l->failed)
+        buf_printf(outer, "%s:%d: %.*s", file, line, STR_ARG(buf_str(&message)));
+    else
+        buf_printf(outer, "%s:%d: neither [section] nor key = value", file, line);
+out:
+    buf_fini(&message);
+    free(text);
+    return result;
+}
+
+int conf_load(const char *file, const struct conf_section *sections, struct sites **sites,
+              struct buf *err)
+{
+    struct loading l = {.sections = sections, .err = err, .sites = sites_new()};
+    *sites = NULL;
+    if (l.sites == NULL) return -1;
+    for (const struct conf_section *s = sections; s->name != NULL; s++) {
+        if (s->target != NULL) set_defaults(s->opts, s->target);
+    }
+    if (file != NULL && file[0] != '\0' && parse_file(file, &l) < 0) goto refuse;
+    sites_seal(l.sites);
+    if (!finish_sites(&l)) goto refuse;
+    *sites = l.sites;
+    return 0;
+refuse:
+    sites_free(l.sites);
+    return -1;
+}
+
+void conf_free_section(const struct conf_section *section)
+{
+    for (const struct conf_opt *o = section->opts; o->name != NULL; o++) {
+        free_value(o, section->target);
+    }
+}
+
+int conf_set(const struct conf_section *sections, const char *assignment, struct buf *err)
+{
+    char name[128];
+    const char *equals = strchr(assignment, '=');
+    if (equals == NULL || equals - assignment >= (int)sizeof name) {
+        buf_printf(err, "'%.80s': must be SECTION.KEY=VALUE", assignment);
+        return -1;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
+    char *dot = strchr(name, '.');
+    const char *key = dot == NULL ? name : dot + 1;
+    if (dot != NULL) *dot = '\0';
+    for (const struct conf_section *s = sections; s->name != NULL; s++) {
+        if (s->target == NULL || (dot != NULL && strcmp(s->name, name) != 0)) continue;
+        const struct conf_opt *o = find_opt(s->opts, key);
+        if (o == NULL) continue;
+        free_value(o, s->target);
+        if (set_value(o, s->target, equals + 1)) return 0;
+        buf_printf(err, "%s: must be ", assignment);
+        describe(o, err);
+        return -1;
+    }
+    buf_printf(err, "'%.80s': no such option", assignment);
+    return -1;
+}
+
+/* ---- help and sample: the same rows, printed ---- */
+
+static void print_rows(FILE *out, const struct conf_opt *opts, bool sample)
+{
+    for (const struct conf_opt *o = opts; o->name != NULL; o++) {
+        struct buf right;
+        buf_init(&right, 0);
+        describe(o, &right);
+        if (sample) {
+            fprintf(out, "\n# %s\n# %.*s\n#%s = %s\n", o->help, STR_ARG(buf_str(&right)), o->name,
+                    o->def);
+        } else {
+            fprintf(out, "  %-22s %s (%.*s; default: %s)\n", o->name, o->help,
+                    STR_ARG(buf_str(&right)), o->def[0] == '\0' ? "empty" : o->def);
+        }
+        buf_fini(&right);
+    }
+}
+
+void conf_print_help(FILE *out, const struct conf_section *sections)
+{
+    for (const struct conf_section *s = sections; s->name != NULL; s++) {
+        if (s->opts == NULL) continue;
+        fprintf(out, "\n[%s]\n", s->name);
+        print_rows(out, s->opts, false);
+    }
+    fprintf(out, "\n[site NAME]\n");
+    print_rows(out, site_options, false);
+}
+
+void conf_print_sample(FILE *out, const struct conf_section *sections)
+{
+    for (const struct conf_section *s = sections; s->name != NULL; s++) {
+        if (s->opts == NULL) continue;
+        fprintf(out, "\n[%s]\n", s->name);
+        print_rows(out, s->opts, true);
+    }
+}
+
+void conf_print_site_sample(FILE *out)
+{
+    fprintf(out, "\n# One section per site.\n#[site shop]\n");
+    print_rows(out, site_options, true);
+}

@@ -1,0 +1,142 @@
+/*
+ * Key names are formatted into fixed arrays: the longest site name and date always fit, and the
+ * names are asserted to. The partition of a hit is arithmetic on two hashes and nothing else, so
+ * that every program, and every version of them, finds the same one.
+ */
+#include "keys.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "clock.h"
+#include "hash.h"
+#include "hit.h"
+
+_Static_assert(KEY_MAX_BYTES > HIT_SITE_MAX_BYTES + 64, "site keys must fit");
+
+__attribute__((format(printf, 1, 2))) static struct key make(const char *fmt, ...)
+{
+    struct key k;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(k.p, sizeof k.p, fmt, ap);
+    va_end(ap);
+    assert(n > 0 && (size_t)n < sizeof k.p);
+    k.n = (size_t)n;
+    return k;
+}
+
+unsigned key_partition(struct str site, uint64_t visitor, unsigned spread, unsigned partitions)
+{
+    assert(partitions > 0 && partitions <= PARTITIONS_MAX);
+    uint64_t shift = spread > 1 ? hash64_of_u64(visitor) % spread : 0;
+    return (unsigned)((hash64(site) % partitions + shift) % partitions);
+}
+
+unsigned key_home(struct str site, unsigned partitions)
+{
+    return key_partition(site, 0, 1, partitions);
+}
+
+unsigned key_bucket(uint64_t visitor)
+{
+    return (unsigned)(hash64_of_u64(visitor) >> (64 - BUCKET_BITS));
+}
+
+struct key key_stream(unsigned partition)
+{
+    return make("{p%u}:stream", partition);
+}
+
+struct key key_seen(unsigned partition)
+{
+    return make("{p%u}:seen", partition);
+}
+
+struct key key_meta(unsigned partition)
+{
+    return make("{p%u}:meta", partition);
+}
+
+struct key key_lease(unsigned partition)
+{
+    return make("{p%u}:lease", partition);
+}
+
+struct key key_commit(unsigned partition)
+{
+    return make("{p%u}:commit", partition);
+}
+
+struct key key_sites(unsigned partition)
+{
+    return make("{p%u}:sites", partition);
+}
+
+struct key key_pages(unsigned partition, struct str site)
+{
+    return make("{p%u}:pages:%.*s", partition, STR_ARG(site));
+}
+
+struct key key_day(unsigned partition, struct str site, uint32_t day)
+{
+    return make("{p%u}:day:%.*s:%08u", partition, STR_ARG(site), day_to_yyyymmdd(day));
+}
+
+struct key key_visitors(unsigned partition, struct str site, uint32_t day)
+{
+    return make("{p%u}:visitors:%.*s:%08u", partition, STR_ARG(site), day_to_yyyymmdd(day));
+}
+
+struct key key_profiles(unsigned partition, struct str site, unsigned bucket)
+{
+    return make("{p%u}:profiles:%.*s:%03x", partition, STR_ARG(site), bucket);
+}
+
+struct key key_dataset(void)
+{
+    return make("sentier:dataset");
+}
+
+struct key key_imports(struct str site)
+{
+    return make("sentier:imports:%.*s", STR_ARG(site));
+}
+
+struct key key_summary(struct str site, struct str range)
+{
+    return make("sentier:v1:summary:%.*s:%.*s", STR_ARG(site), STR_ARG(range));
+}
+
+void id_format(uint64_t id, char out[ID_TEXT_BYTES])
+{
+    char digits[ID_TEXT_BYTES];
+    int n = 0;
+    do {
+        digits[n++] = "0123456789abcdefghijklmnopqrstuvwxyz"[id % 36];
+        id /= 36;
+    } while (id > 0);
+    for (int i = 0; i < n; i++)
+        out[i] = digits[n - 1 - i];
+    out[n] = '\0';
+}
+
+bool id_parse(struct str text, uint64_t *id)
+{
+    if (text.n == 0 || text.n >= ID_TEXT_BYTES) return false;
+    uint64_t v = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        unsigned digit;
+        if (c >= '0' && c <= '9')
+            digit = (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'z')
+            digit = (unsigned)(c - 'a') + 10;
+        else
+            return false;
+        if (__builtin_mul_overflow(v, 36, &v) || __builtin_add_overflow(v, digit, &v)) return false;
+    }
+    *id = v;
+    return true;
+}

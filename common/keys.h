@@ -1,0 +1,57 @@
+/*
+ * keys.h - the names of all Redis keys, and which partition a hit belongs to. Each key of a
+ * partition carries the hash tag {pN}, so all of them share one Redis Cluster slot. What each key
+ * holds is written in common/README.md.
+ */
+#ifndef SENTIER_KEYS_H
+#define SENTIER_KEYS_H
+
+#include <stdint.h>
+
+#include "str.h"
+
+enum {
+    PARTITIONS_DEFAULT = 64,
+    PARTITIONS_MAX = 4096,
+    KEY_MAX_BYTES = 160,
+    BUCKET_BITS = 12, /* profiles are packed into 4096 hashes per site and partition */
+};
+
+struct key {
+    char p[KEY_MAX_BYTES];
+    size_t n;
+};
+
+static inline struct str key_str(const struct key *k)
+{
+    return (struct str){k->p, k->n};
+}
+
+/* partition = (hash(site) + hash(visitor) mod spread) mod partitions */
+unsigned key_partition(struct str site, uint64_t visitor, unsigned spread, unsigned partitions);
+unsigned key_home(struct str site, unsigned partitions); /* owns the site's summaries */
+unsigned key_bucket(uint64_t visitor);
+
+struct key key_stream(unsigned partition);                             /* {pN}:stream */
+struct key key_seen(unsigned partition);                               /* {pN}:seen */
+struct key key_meta(unsigned partition);                               /* {pN}:meta */
+struct key key_lease(unsigned partition);                              /* {pN}:lease */
+struct key key_commit(unsigned partition);                             /* {pN}:commit */
+struct key key_sites(unsigned partition);                              /* {pN}:sites */
+struct key key_pages(unsigned partition, struct str site);             /* {pN}:pages:SITE */
+struct key key_day(unsigned partition, struct str site, uint32_t day); /* {pN}:day:SITE:20260131 */
+/* {pN}:visitors:SITE:20260131 - daily visitors of that local date */
+struct key key_visitors(unsigned partition, struct str site, uint32_t day);
+/* {pN}:profiles:SITE:3f2 */
+struct key key_profiles(unsigned partition, struct str site, unsigned bucket);
+
+struct key key_dataset(void);                              /* sentier:dataset */
+struct key key_imports(struct str site);                   /* sentier:imports:SITE */
+struct key key_summary(struct str site, struct str range); /* sentier:v1:summary:SITE:RANGE */
+
+/* 64-bit ids as people and browsers write them: base36, lower case, at most 13 characters. */
+enum { ID_TEXT_BYTES = 14 };
+void id_format(uint64_t id, char out[ID_TEXT_BYTES]); /* NUL-terminated */
+bool id_parse(struct str text, uint64_t *id);         /* false: not base36, or over 64 bits */
+
+#endif

@@ -1,0 +1,63 @@
+/* row.h - one row of counters: sparse, columns in rising order. Formats in README.md. */
+#ifndef SENTIER_ROW_H
+#define SENTIER_ROW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "str.h"
+
+enum column {
+    COL_VIEWS = 1,
+    COL_BOT_VIEWS,
+    COL_SESSIONS,
+    COL_EXITS,
+    COL_BOUNCES,
+    COL_ENGAGED_MS,
+    COL_DAILY_VISITORS,
+    COL_NOT_FOUND,
+    COL_BOT_NOT_FOUND,
+    COL_OUTBOUND,
+    COL_DOWNLOADS,
+    COL_EVENTS,
+    COL_IMPORTED,
+    COL_LIVE,
+    COL_ROWS_PAGE = 16,
+    COL_ROWS_FREE = 17, /* + 0..4: r s e x f */
+    COL_VERDICT = 32,
+    COL_GAP_NONE = 64, /* + gap */
+};
+enum {
+    GAP_MAX = 400,
+    PAGE_GAP_MAX = 28,
+    ROW_NAME_MAX_BYTES = 1 + 2048,
+    ROW_MAX_CELLS = 1024, /* more in an encoded row is damage */
+    ROWS_PAGE_MAX = 50000,
+    ROWS_FREE_MAX = 2000, /* of a kind, on one day */
+};
+
+struct row_cell {
+    uint32_t column;
+    int64_t value;
+};
+
+struct row {
+    struct row_cell *cells;
+    uint32_t n, cap;
+};
+
+void row_fini(struct row *r);
+bool row_add(struct row *r, uint32_t column, int64_t amount); /* false: out of memory */
+int64_t row_get(const struct row *r, uint32_t column);
+bool row_merge(struct row *into, const struct row *from); /* adds every column */
+bool row_empty(const struct row *r);                      /* nothing but zeros: the field goes */
+void row_clear(struct row *r);                            /* empty again; keeps the memory */
+bool row_encode(const struct row *r, struct buf *out);    /* zero columns are left out */
+/* Into an empty row. False: not a row, and *out is empty. */
+bool row_decode(struct str in, struct row *out);
+
+/* Persons of the days a..b from one day's row: the gap columns with gap > day - a, or none. */
+int64_t row_persons(const struct row *r, uint32_t day, uint32_t a);
+
+#endif

@@ -1,0 +1,44 @@
+/* site.h - the sites of sentier.conf: an immutable snapshot, shared by all threads. */
+#ifndef SENTIER_SITE_H
+#define SENTIER_SITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "str.h"
+#include "zone.h"
+
+enum { SITES_MAX = 65536, SITE_ORIGINS_MAX = 64, SITE_PARAMS_MAX = 64 };
+
+struct site {
+    char *name;      /* [a-z0-9._-], at most HIT_SITE_MAX_BYTES */
+    char **origins;  /* "https://shop.example"; a * for any subdomain; NULL-terminated */
+    char *time_zone; /* IANA name */
+    struct zone *zone;
+    char *sitemap;      /* URL or file; "" none */
+    char **keep_params; /* query parameters that are part of a page; NULL-terminated */
+    bool hash_routing;  /* the fragment is part of a page */
+    char *secret;       /* signs customer ids; "" none */
+    int64_t spread;     /* partitions this site is spread over */
+};
+
+struct sites;
+
+const struct site *sites_find(const struct sites *s, struct str name); /* NULL: unknown */
+size_t sites_count(const struct sites *s);
+const struct site *sites_at(const struct sites *s, size_t i); /* in order of name */
+
+/* origin is an Origin header: scheme://host[:port]. A site without origins allows every one. */
+bool site_allows(const struct site *s, struct str origin);
+bool sites_allow(const struct sites *s, struct str origin); /* any of them does */
+
+void sites_free(struct sites *s); /* NULL is fine */
+
+/* For conf.c, while a file is read: an entry for a new name. NULL: no valid name, there already, or
+ * too many. Its strings belong to the snapshot. */
+struct sites *sites_new(void);
+struct site *sites_add(struct sites *s, struct str name);
+void sites_seal(struct sites *s); /* sorts; look-ups work from here on */
+
+#endif

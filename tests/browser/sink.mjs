@@ -1,0 +1,53 @@
+// What a tracker sends, as it arrives: a small server that keeps every hit and answers as told. The
+// collector has its own tests; here the bytes of the wire are looked at, and the answers it seldom
+// gives.
+
+import http from 'node:http'
+import { buildTracker } from '../../pixel/build.mjs'
+import { eventually } from '../scenario/eventually.mjs'
+
+const html = (head, body) => `<!doctype html><title>t</title><link rel="icon" href="data:,">${head}<body style="height:4000px">${body}</body>`
+
+export async function startSink() {
+  const tracker = await buildTracker()
+  const sink = { hits: [], requests: [], answer: () => 204, pages: {}, cors: true }
+
+  function take(req, body, res) {
+    const status = sink.answer()
+    const hits = body.split('\n').map((line) => Object.fromEntries(new URLSearchParams(line)))
+    sink.requests.push({ status, hits, headers: req.headers })
+    if (status < 400) sink.hits.push(...hits)
+    if (sink.cors && req.headers.origin) res.setHeader('Access-Control-Allow-Origin', req.headers.origin)
+    res.writeHead(status).end()
+  }
+
+  const server = http.createServer((req, res) => {
+    const path = req.url.split('?')[0]
+    if (path === '/b') {
+      let body = ''
+      req.on('data', (chunk) => (body += chunk)).on('end', () => take(req, body, res))
+    } else if (path === '/s.js') {
+      res.setHeader('Content-Type', 'text/javascript').end(tracker)
+    } else {
+      const page = sink.pages[path] || {}
+      res.writeHead(page.status || 200, { 'Content-Type': 'text/html', ...page.headers })
+      res.end(html(page.head ?? `<script async src="/s.js" data-site="shop"></script>`, page.body ?? ''))
+    }
+  })
+  await new Promise((done) => server.listen(0, '127.0.0.1', done))
+  sink.port = server.address().port
+  sink.url = `http://127.0.0.1:${sink.port}`
+  sink.other = `http://localhost:${sink.port}` // another host for a browser
+  // Of one kind, each once: a browser may send one again when a page dies, with the same number.
+  const isRepeat = (hit, i) => sink.hits.findIndex(({ p, n }) => p === hit.p && n === hit.n) < i
+  sink.of = (kind) => sink.hits.filter((hit, i) => hit.k === kind && !isRepeat(hit, i))
+  sink.waitFor = (what, test, withinMs = 20_000) =>
+    eventually(what, () => {
+      const found = test(sink)
+      if (found) return found
+      throw new Error(JSON.stringify(sink.requests.map(({ status, hits }) => [status, hits])))
+    }, withinMs)
+  sink.clear = () => (sink.hits.splice(0), sink.requests.splice(0))
+  sink.close = () => (server.closeAllConnections?.(), new Promise((done) => server.close(done)))
+  return sink
+}

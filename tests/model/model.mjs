@@ -1,0 +1,289 @@
+// What the aggregator must make of a stream of hits, computed the plainest way: all hits are kept, and
+// every figure is counted by loops over them, straight from the definitions. No registers, no
+// differences, nothing is ever frozen. Slow, and meant to be.
+//
+// As a program: `node model.mjs FILE` reads hits in the order of the stream, one JSON object a line
+// (without FILE: standard input), and prints one fact a line:
+//   ledger VERDICT WEIGHT
+//   row SITE DAY NAME COLUMN VALUE          columns as in aggregator/README.md
+//   profile SITE VISITOR sessions days views engaged_ms first_ms
+//   page SITE VISITOR PAGE views engaged_ms last_day   (of its profile)
+//   person SITE DAY VISITOR                 an active day of a consented visitor
+//
+// A hit: kind ("pageview" "pulse" "outbound" "download" "event" "tally"), site, at, day, visitor (decimal text),
+// consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
+// browser, os, bot, engaged, target, name, interaction, imported, verdict, n. Absent: zero or empty.
+// Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
+import { readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+
+const MIN = 60_000
+const HOUR = 60 * MIN
+const LATE_AFTER = 72 * HOUR
+const SESSION_GAP = 30 * MIN
+const SESSION_MAX = 24 * HOUR
+const REGISTER_OPEN = 24 * HOUR
+const ENGAGED_MAX = 30 * MIN
+export const VERDICT = { counted: 0, duplicate: 1, late: 2 }
+export const COLUMN = {
+  views: 1, bot_views: 2, sessions: 3, exits: 4, bounces: 5, engaged_ms: 6, daily_visitors: 7, not_found: 8,
+  bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, rows_page: 16, rows_free: 17,
+  verdict: 32, gap: 64,
+}
+
+export function expect(hits) {
+  const out = { ledger: new Map(), rows: new Map(), profiles: new Map(), persons: new Map() }
+  const taken = takeInTime(out, hits.map(complete))
+  const groups = new Map()
+  for (const h of taken) {
+    if (h.pageview === '0' && (h.kind !== 'pageview' || h.bot)) {
+      verdict(out, h, VERDICT.counted)
+      if (h.kind === 'pageview') addView(out, h.site, { ...h, notFound: h.status === 404 }, h.bot)
+      else if (!h.bot) addClick(out, h.site, h.day, h.page, h)
+      continue
+    }
+    const lasting = h.consented && !h.bot
+    const key = JSON.stringify([h.site, lasting ? null : h.day, h.visitor])
+    if (!groups.has(key)) groups.set(key, { site: h.site, visitor: h.visitor, lasting, hits: [] })
+    groups.get(key).hits.push(h)
+  }
+  for (const g of groups.values()) foldGroup(out, g)
+  countRows(out)
+  return out
+}
+
+// Persons of the dates a..b, by looking at every one of them.
+export function persons(out, site, a, b) {
+  const seen = new Set()
+  for (const p of out.persons.values()) if (p.site === site && p.day >= a && p.day <= b) seen.add(p.visitor)
+  return seen.size
+}
+
+function complete(h) {
+  const defaults = {
+    kind: 'pageview', visitor: '0', consented: false, pageview: '0', number: 0, page: '', status: 0, channel: 0,
+    source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, target: '', name: '',
+    interaction: false, imported: false, verdict: 0, n: 1, page_id: '0',
+  }
+  return { ...defaults, ...h }
+}
+
+function add(out, site, day, name, column, amount) {
+  if (amount === 0) return
+  const key = JSON.stringify([site, day, name, column])
+  out.rows.set(key, (out.rows.get(key) ?? 0) + amount)
+}
+
+function verdict(out, h, v) {
+  const weight = h.kind === 'tally' ? h.n : 1
+  out.ledger.set(v, (out.ledger.get(v) ?? 0) + weight)
+  add(out, h.site, h.day, 'L', COLUMN.verdict + v, weight)
+  if (v === VERDICT.counted && h.kind !== 'tally')
+    add(out, h.site, h.day, 'T', h.imported ? COLUMN.imported : COLUMN.live, 1)
+}
+
+function takeInTime(out, hits) {
+  const newest = new Map()
+  return hits.filter((h) => {
+    if (h.kind === 'tally') {
+      verdict(out, h, h.verdict)
+      return false
+    }
+    if (h.imported) return true
+    newest.set(h.site, Math.max(newest.get(h.site) ?? 0, h.at))
+    if (h.at >= newest.get(h.site) - LATE_AFTER) return true
+    verdict(out, h, VERDICT.late)
+    return false
+  })
+}
+
+const acts = (h) => h.interaction || ['outbound', 'download', 'event'].includes(h.kind)
+const near = (h, at) => Math.abs(h.at - at) <= REGISTER_OPEN
+const textOf = (h) => (h.kind === 'event' ? h.name : h.target)
+
+// The hits of one id -> its pageviews, each with the hits that belong to it; and those left alone.
+function byPageview(hits) {
+  const views = []
+  let firsts = hits.filter((h) => h.kind === 'pageview').sort((a, b) => a.at - b.at)
+  while (firsts.length > 0) {
+    const begun = firsts[0]
+    views.push({ begun, at: begun.at, hits: [] })
+    firsts = firsts.filter((h) => !near(h, begun.at))
+  }
+  const alone = []
+  for (const h of hits) (views.find((v) => near(h, v.at))?.hits ?? alone).push(h)
+  return { views, alone }
+}
+
+// Which of them counted: the first of each number.
+function judge(out, hits) {
+  const seen = new Set()
+  return hits.filter((h) => {
+    const repeated = seen.has(h.number)
+    seen.add(h.number)
+    verdict(out, h, repeated ? VERDICT.duplicate : VERDICT.counted)
+    return !repeated
+  })
+}
+
+function viewOf(begun, hits) {
+  const engaged = Math.min(ENGAGED_MAX, Math.max(...hits.map((h) => h.engaged)))
+  const reports = hits.filter((h) => h.engaged > 0 && Math.min(h.engaged, ENGAGED_MAX) === engaged).map((h) => h.at)
+  const actions = hits.filter(acts).map((h) => h.at)
+  let last = begun.at
+  if (reports.length > 0) last = Math.max(last, Math.min(...reports))
+  if (actions.length > 0) last = Math.max(last, ...actions)
+  return { ...begun, engaged, last, acted: actions.length > 0, notFound: begun.status === 404 }
+}
+
+function foldGroup(out, g) {
+  const views = []
+  const ids = new Map()
+  for (const h of g.hits) {
+    if (h.pageview === '0') {
+      verdict(out, h, VERDICT.counted)
+      views.push(viewOf(h, [h]))
+    } else if (ids.has(h.pageview)) ids.get(h.pageview).push(h)
+    else ids.set(h.pageview, [h])
+  }
+  for (const hits of ids.values()) {
+    const { views: found, alone } = byPageview(hits)
+    judge(out, alone)
+    for (const f of found) {
+      const view = viewOf(f.begun, f.hits)
+      views.push(view)
+      for (const h of judge(out, f.hits))
+        if (!view.bot && h.number !== f.begun.number) addClick(out, g.site, view.day, view.page, h)
+    }
+  }
+  for (const v of views) addView(out, g.site, v, v.bot)
+  const human = views.filter((v) => !v.bot).sort(inTime)
+  const sessions = sessionsOf(human)
+  for (const s of sessions) addSession(out, g.site, s)
+  addDays(out, g, human, sessions)
+  if (g.lasting) addProfile(out, g, human, sessions)
+}
+
+const sign = (a, b) => (BigInt(a) < BigInt(b) ? -1 : BigInt(a) > BigInt(b) ? 1 : 0)
+
+function inTime(a, b) {
+  return a.at - b.at || sign(a.pageview, b.pageview) || sign(a.page_id, b.page_id)
+}
+
+function addView(out, site, v, bot) {
+  const names = bot ? ['T', 'p:' + v.page, 'r:' + bot]
+    : ['T', 'p:' + v.page, 'g:' + (v.country || '??'), 'v:' + v.device, 'b:' + v.browser, 'o:' + v.os]
+  for (const name of names) add(out, site, v.day, name, bot ? COLUMN.bot_views : COLUMN.views, 1)
+  for (const name of names.slice(0, 2)) {
+    if (v.notFound) add(out, site, v.day, name, bot ? COLUMN.bot_not_found : COLUMN.not_found, 1)
+    if (!bot) add(out, site, v.day, name, COLUMN.engaged_ms, v.engaged)
+  }
+}
+
+function addClick(out, site, day, page, h) {
+  const [column, kind] = { outbound: [COLUMN.outbound, 'x'], download: [COLUMN.downloads, 'f'],
+    event: [COLUMN.events, 'e'] }[h.kind] ?? []
+  if (column === undefined) return
+  for (const name of ['T', 'p:' + page, kind + ':' + textOf(h)]) add(out, site, day, name, column, 1)
+}
+
+function sessionsOf(views) {
+  const sessions = []
+  let last = 0
+  for (const v of views) {
+    const now = sessions.at(-1)
+    if (now === undefined || v.at - last > SESSION_GAP || v.at - now[0].at >= SESSION_MAX) {
+      sessions.push([v])
+      last = v.last
+    } else {
+      now.push(v)
+      last = Math.max(last, v.last)
+    }
+  }
+  return sessions
+}
+
+const markRows = (v, channel) =>
+  ['T', 'c:' + channel, 'g:' + (v.country || '??'), 'v:' + v.device, 'b:' + v.browser, 'o:' + v.os]
+
+function addSession(out, site, views) {
+  const first = views[0]
+  const { day, channel, source } = first
+  const sources = source ? ['s:' + source] : []
+  for (const name of [...markRows(first, channel), ...sources, 'p:' + first.page])
+    add(out, site, day, name, COLUMN.sessions, 1)
+  add(out, site, day, 'p:' + views.at(-1).page, COLUMN.exits, 1)
+  if (views.length === 1 && !first.acted && first.engaged < 10_000)
+    for (const name of ['T', 'c:' + channel, ...sources, 'p:' + first.page]) add(out, site, day, name, COLUMN.bounces, 1)
+  for (const v of views) {
+    for (const name of ['c:' + channel, ...sources]) add(out, site, v.day, name, COLUMN.views, 1)
+    add(out, site, v.day, 'c:' + channel, COLUMN.engaged_ms, v.engaged)
+  }
+}
+
+function gapColumn(days, day, max) {
+  const before = Math.max(0, ...days.filter((d) => d < day))
+  return COLUMN.gap + (before === 0 || day - before > max ? 0 : day - before)
+}
+
+function addDays(out, g, views, sessions) {
+  const days = [...new Set(views.map((v) => v.day))]
+  for (const day of days) {
+    const first = views.find((v) => v.day === day)
+    const channel = sessions.find((s) => s.includes(first))[0].channel
+    const column = g.lasting ? gapColumn(days, day, 400) : COLUMN.daily_visitors
+    for (const name of markRows(first, channel)) add(out, g.site, day, name, column, 1)
+    if (g.lasting) out.persons.set(JSON.stringify([g.site, day, g.visitor]), { site: g.site, day, visitor: g.visitor })
+  }
+  for (const page of new Set(views.map((v) => v.page))) {
+    const pageDays = [...new Set(views.filter((v) => v.page === page).map((v) => v.day))]
+    for (const day of pageDays)
+      add(out, g.site, day, 'p:' + page, g.lasting ? gapColumn(pageDays, day, 28) : COLUMN.daily_visitors, 1)
+  }
+}
+
+function addProfile(out, g, views, sessions) {
+  const sum = (list, field) => list.reduce((n, v) => n + v[field], 0)
+  const pages = new Map()
+  for (const page of new Set(views.map((v) => v.page))) {
+    const of = views.filter((v) => v.page === page)
+    pages.set(page, { views: of.length, engaged_ms: sum(of, 'engaged'), last_day: Math.max(...of.map((v) => v.day)) })
+  }
+  out.profiles.set(JSON.stringify([g.site, g.visitor]), {
+    sessions: sessions.length, days: new Set(views.map((v) => v.day)).size, views: views.length,
+    engaged_ms: sum(views, 'engaged'), first_ms: views[0]?.at ?? 0, pages,
+  })
+}
+
+// Rows made, per kind that is limited.
+function countRows(out) {
+  const made = new Set()
+  for (const key of out.rows.keys()) {
+    const [site, day, name] = JSON.parse(key)
+    if (/^[prsexf]:./s.test(name)) made.add(JSON.stringify([site, day, name]))
+  }
+  for (const key of made) {
+    const [site, day, name] = JSON.parse(key)
+    const column = name[0] === 'p' ? COLUMN.rows_page : COLUMN.rows_free + 'rsexf'.indexOf(name[0])
+    add(out, site, day, 'T', column, 1)
+  }
+}
+
+export function lines(out) {
+  const all = []
+  for (const [v, weight] of out.ledger) all.push(`ledger ${v} ${weight}`)
+  for (const [key, value] of out.rows) if (value !== 0) all.push(`row ${JSON.parse(key).join(' ')} ${value}`)
+  for (const [key, p] of out.profiles) {
+    const who = JSON.parse(key).join(' ')
+    all.push(`profile ${who} ${p.sessions} ${p.days} ${p.views} ${p.engaged_ms} ${p.first_ms}`)
+    for (const [page, q] of p.pages) all.push(`page ${who} ${page} ${q.views} ${q.engaged_ms} ${q.last_day}`)
+  }
+  for (const p of out.persons.values()) all.push(`person ${p.site} ${p.day} ${p.visitor}`)
+  return all
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const text = readFileSync(process.argv[2] ?? 0, 'utf8')
+  const hits = text.split('\n').filter(Boolean).map((line) => JSON.parse(line))
+  process.stdout.write(lines(expect(hits)).join('\n') + '\n')
+}

@@ -1,0 +1,811 @@
+/* What a stream of hits becomes: a row per rule; the same in any order; the same as the plain
+ * model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "fold_world.h"
+#include "hash.h"
+
+enum { DAY0 = 20000, MINUTE = 60 * 1000, HOUR = 60 * MINUTE };
+#define T0 ((int64_t)DAY0 * DAY_MS) /* midnight, UTC */
+
+/* Rules: hits in the order of the stream, then the columns that the first day's total must show. */
+
+struct step {
+    int64_t at; /* ms after T0 */
+    enum hit_kind kind;
+    uint64_t visitor, pageview;
+    uint32_t number, engaged;
+    char page;
+    char who; /* 'c' consented, 'd' daily, 'b' bot, 'i' imported */
+};
+
+struct rule {
+    const char *name;
+    struct step steps[8];
+    struct {
+        uint32_t day, column;
+        int64_t value;
+    } want[8];
+    int64_t counted, duplicate, late;
+};
+
+#define PV HIT_PAGEVIEW
+#define PU HIT_PULSE
+static const struct rule rules[] = {
+    {"one pageview is a session and bounces",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}},
+     {{0, COL_VIEWS, 1},
+      {0, COL_SESSIONS, 1},
+      {0, COL_BOUNCES, 1},
+      {0, COL_GAP_NONE, 1},
+      {0, COL_LIVE, 1}},
+     1,
+     0,
+     0},
+    {"two pageviews do not bounce",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {MINUTE, PV, 1, 11, 0, 0, 'b', 'c'}},
+     {{0, COL_VIEWS, 2}, {0, COL_SESSIONS, 1}, {0, COL_BOUNCES, 0}},
+     2,
+     0,
+     0},
+    {"9.999 s engaged still bounce",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {MINUTE, PU, 1, 10, 1, 9999, 'a', 'c'}},
+     {{0, COL_BOUNCES, 1}, {0, COL_ENGAGED_MS, 9999}},
+     2,
+     0,
+     0},
+    {"10 s engaged do not",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {MINUTE, PU, 1, 10, 1, 10000, 'a', 'c'}},
+     {{0, COL_BOUNCES, 0}, {0, COL_ENGAGED_MS, 10000}},
+     2,
+     0,
+     0},
+    {"a click does not bounce",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {MINUTE, HIT_OUTBOUND, 1, 10, 1, 0, 'a', 'c'}},
+     {{0, COL_BOUNCES, 0}, {0, COL_OUTBOUND, 1}},
+     2,
+     0,
+     0},
+    {"30 minutes of silence are one session",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {30 * MINUTE, PV, 1, 11, 0, 0, 'b', 'c'}},
+     {{0, COL_SESSIONS, 1}},
+     2,
+     0,
+     0},
+    {"a millisecond more is two",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {30 * MINUTE + 1, PV, 1, 11, 0, 0, 'b', 'c'}},
+     {{0, COL_SESSIONS, 2}, {0, COL_BOUNCES, 2}},
+     2,
+     0,
+     0},
+    {"engaged time that grew extends a session",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {20 * MINUTE, PU, 1, 10, 1, 500, 'a', 'c'},
+      {50 * MINUTE, PV, 1, 11, 0, 0, 'b', 'c'}},
+     {{0, COL_SESSIONS, 1}},
+     3,
+     0,
+     0},
+    {"engaged time that did not grow does not",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {5 * MINUTE, PU, 1, 10, 1, 500, 'a', 'c'},
+      {20 * MINUTE, PU, 1, 10, 2, 500, 'a', 'c'},
+      {36 * MINUTE, PV, 1, 11, 0, 0, 'b', 'c'}},
+     {{0, COL_SESSIONS, 2}},
+     4,
+     0,
+     0},
+    {"a late pageview joins two sessions",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {50 * MINUTE, PV, 1, 11, 0, 0, 'b', 'c'},
+      {25 * MINUTE, PV, 1, 12, 0, 0, 'c', 'c'}},
+     {{0, COL_SESSIONS, 1}, {0, COL_BOUNCES, 0}, {0, COL_VIEWS, 3}},
+     3,
+     0,
+     0},
+    {"a session ends after 24 h",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {HOUR * 24 - 1, PU, 1, 10, 1, 500, 'a', 'c'},
+      {HOUR * 24, PV, 1, 11, 0, 0, 'b', 'c'}},
+     {{0, COL_SESSIONS, 1}, {1, COL_SESSIONS, 1}},
+     3,
+     0,
+     0},
+    {"a number seen before is a duplicate",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {MINUTE, HIT_EVENT, 1, 10, 1, 0, 'a', 'c'},
+      {MINUTE, HIT_EVENT, 1, 10, 1, 0, 'a', 'c'},
+      {0, PV, 1, 10, 0, 0, 'a', 'c'}},
+     {{0, COL_VIEWS, 1}, {0, COL_EVENTS, 1}, {0, COL_LIVE, 2}},
+     2,
+     2,
+     0},
+    {"also while its pageview has not come",
+     {{MINUTE, HIT_EVENT, 1, 10, 1, 0, 'a', 'c'}, {MINUTE, HIT_EVENT, 1, 10, 1, 0, 'a', 'c'}},
+     {{0, COL_VIEWS, 0}, {0, COL_EVENTS, 0}, {0, COL_LIVE, 1}, {0, COL_SESSIONS, 0}},
+     1,
+     1,
+     0},
+    {"a click before its pageview counts when that comes",
+     {{MINUTE, HIT_EVENT, 1, 10, 1, 0, 'a', 'd'},
+      {MINUTE, PU, 1, 10, 2, 700, 'a', 'd'},
+      {0, PV, 1, 10, 0, 0, 'a', 'd'}},
+     {{0, COL_VIEWS, 1}, {0, COL_EVENTS, 1}, {0, COL_ENGAGED_MS, 700}, {0, COL_BOUNCES, 0}},
+     3,
+     0,
+     0},
+    {"engaged time is a maximum",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {3 * MINUTE, PU, 1, 10, 3, 900, 'a', 'c'},
+      {2 * MINUTE, PU, 1, 10, 2, 600, 'a', 'c'}},
+     {{0, COL_ENGAGED_MS, 900}},
+     3,
+     0,
+     0},
+    {"and at most 30 minutes",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {3 * MINUTE, PU, 1, 10, 1, 1800001, 'a', 'c'}},
+     {{0, COL_ENGAGED_MS, 1800000}},
+     2,
+     0,
+     0},
+    {"a hit over 24 h from its pageview counts for the ledger alone",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {24 * HOUR + 1, PU, 1, 10, 1, 900, 'a', 'c'}},
+     {{0, COL_ENGAGED_MS, 0}},
+     2,
+     0,
+     0},
+    {"without id each hit is a pageview of its own",
+     {{0, PV, 1, 0, 0, 0, 'a', 'd'}, {0, PV, 1, 0, 0, 0, 'a', 'd'}},
+     {{0, COL_VIEWS, 2}, {0, COL_SESSIONS, 1}, {0, COL_DAILY_VISITORS, 1}},
+     2,
+     0,
+     0},
+    {"72 h back is in time",
+     {{72 * HOUR, PV, 1, 10, 0, 0, 'a', 'c'}, {0, PV, 2, 11, 0, 0, 'a', 'c'}},
+     {{0, COL_VIEWS, 1}, {3, COL_VIEWS, 1}},
+     2,
+     0,
+     0},
+    {"a millisecond more is late",
+     {{72 * HOUR + 1, PV, 1, 10, 0, 0, 'a', 'c'}, {0, PV, 2, 11, 0, 0, 'a', 'c'}},
+     {{0, COL_VIEWS, 0}, {3, COL_VIEWS, 1}},
+     1,
+     0,
+     1},
+    {"imported hits are never late and move no clock",
+     {{90 * HOUR, PV, 1, 0, 0, 0, 'a', 'i'},
+      {0, PV, 2, 11, 0, 0, 'a', 'c'},
+      {1, PV, 3, 0, 0, 0, 'a', 'i'}},
+     {{0, COL_VIEWS, 2}, {0, COL_IMPORTED, 1}, {0, COL_LIVE, 1}, {3, COL_IMPORTED, 1}},
+     3,
+     0,
+     0},
+    {"bots are views apart and nothing else",
+     {{0, PV, 1, 0, 0, 0, 'a', 'b'},
+      {1, PV, 1, 10, 0, 0, 'a', 'b'},
+      {1, PV, 1, 10, 0, 0, 'a', 'b'}},
+     {{0, COL_BOT_VIEWS, 2},
+      {0, COL_VIEWS, 0},
+      {0, COL_SESSIONS, 0},
+      {0, COL_DAILY_VISITORS, 0},
+      {0, COL_GAP_NONE, 0}},
+     2,
+     1,
+     0},
+    {"the gap to the active day before",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'}, {72 * HOUR, PV, 1, 11, 0, 0, 'a', 'c'}},
+     {{0, COL_GAP_NONE, 1}, {3, COL_GAP_NONE, 0}, {3, COL_GAP_NONE + 3, 1}},
+     2,
+     0,
+     0},
+    {"corrected by a day that comes between",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {72 * HOUR, PV, 1, 11, 0, 0, 'a', 'c'},
+      {24 * HOUR, PV, 1, 12, 0, 0, 'b', 'c'}},
+     {{3, COL_GAP_NONE + 3, 0}, {1, COL_GAP_NONE + 1, 1}, {3, COL_GAP_NONE + 2, 1}},
+     3,
+     0,
+     0},
+    {"remembered after the pageview is frozen",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {20 * 24 * HOUR, PV, 1, 11, 0, 0, 'b', 'c'},
+      {21 * 24 * HOUR, PV, 1, 12, 0, 0, 'b', 'c'}},
+     {{0, COL_GAP_NONE, 1}, {20, COL_GAP_NONE + 20, 1}, {21, COL_GAP_NONE + 1, 1}},
+     3,
+     0,
+     0},
+    {"400 days at most",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {400 * 24 * (int64_t)HOUR, PV, 1, 11, 0, 0, 'b', 'c'},
+      {801 * 24 * (int64_t)HOUR, PV, 1, 12, 0, 0, 'b', 'c'}},
+     {{400, COL_GAP_NONE + 400, 1}, {801, COL_GAP_NONE, 1}},
+     3,
+     0,
+     0},
+};
+
+static struct hit hit_of(const struct step *s)
+{
+    static const char pages[] = "shop.example/a\0shop.example/b\0shop.example/c";
+    return (struct hit){
+        .kind = s->kind,
+        .site = STR("shop"),
+        .at_ms = T0 + s->at,
+        .day = (uint32_t)(DAY0 + s->at / DAY_MS),
+        .visitor = s->visitor,
+        .visitor_kind = s->who == 'c' ? VISITOR_CONSENTED : VISITOR_DAILY,
+        .pageview = s->pageview,
+        .number = s->number,
+        .page = {pages + (s->page - 'a') * 15, 14},
+        .bot = s->who == 'b' ? STR("Spider") : STR(""),
+        .engaged_ms = s->engaged,
+        .name = s->kind == HIT_EVENT ? STR("signup") : STR(""),
+        .target = s->kind == HIT_OUTBOUND ? STR("other.example/") : STR(""),
+        .flags = s->who == 'i' ? HIT_IMPORTED : 0,
+    };
+}
+
+static void check_rule(const struct rule *r, bool one_batch)
+{
+    struct hit hits[8];
+    size_t n = 0;
+    for (; n < 8 && r->steps[n].kind != 0; n++) {
+        hits[n] = hit_of(&r->steps[n]);
+        /* the day is the one on which the pageview began */
+        if (hits[n].kind != HIT_PAGEVIEW) hits[n].day = DAY0;
+    }
+    struct world *w = world_new();
+    for (size_t i = 0; i < n; i += one_batch ? n : 1)
+        world_batch(w, hits + i, one_batch ? n : 1);
+    for (size_t i = 0; i < 8 && r->want[i].column != 0; i++) {
+        int64_t got = world_total(w, DAY0 + r->want[i].day, r->want[i].column);
+        if (got != r->want[i].value)
+            fail_msg("%s: day %u column %u is %lld", r->name, r->want[i].day, r->want[i].column,
+                     (long long)got);
+    }
+    if ((int64_t)w->ledger[V_COUNTED] != r->counted ||
+        (int64_t)w->ledger[V_DUPLICATE] != r->duplicate || (int64_t)w->ledger[V_LATE] != r->late)
+        fail_msg("%s: ledger %llu %llu %llu", r->name, (unsigned long long)w->ledger[V_COUNTED],
+                 (unsigned long long)w->ledger[V_DUPLICATE], (unsigned long long)w->ledger[V_LATE]);
+    world_free(w);
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        check_rule(&rules[i], true);
+        check_rule(&rules[i], false);
+    }
+}
+
+/* Random worlds. */
+
+struct random {
+    uint64_t s;
+};
+
+static uint64_t draw(struct random *r, uint64_t below)
+{
+    uint64_t z = r->s += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (z ^ z >> 31) % below;
+}
+
+enum { HITS_MAX = 8192, PAGES = 12 };
+static const char *const page_names[PAGES] = {"shop.example/",  "shop.example/a", "shop.example/b",
+                                              "shop.example/c", "shop.example/d", "shop.example/e",
+                                              "shop.example/f", "shop.example/g", "shop.example/h",
+                                              "shop.example/i", "shop.example/j", "shop.example/k"};
+static const char *const sources[] = {"", "", "news.example", "search.example"};
+static const char countries[][3] = {"FR", "DE", "", "US"};
+
+struct story {
+    struct hit hits[HITS_MAX];
+    int64_t arrives[HITS_MAX];
+    size_t n;
+    uint32_t serial;
+    struct random r;
+};
+
+static struct hit *tell(struct story *s, struct hit h)
+{
+    assert(s->n < HITS_MAX);
+    s->hits[s->n] = h;
+    return &s->hits[s->n++];
+}
+
+/* A hit of the pageview, some time after it. */
+static void tell_signal(struct story *s, const struct hit *view, uint32_t number)
+{
+    static const int64_t spans[] = {MINUTE, 5 * MINUTE, 40 * MINUTE, 6 * HOUR, 30 * HOUR};
+    struct hit h = *view;
+    uint64_t span = draw(&s->r, 100);
+    h.at_ms += (int64_t)draw(&s->r, (uint64_t)spans[span < 50   ? 0
+                                                    : span < 80 ? 1
+                                                    : span < 95 ? 2
+                                                    : span < 98 ? 3
+                                                                : 4]);
+    h.number = number;
+    h.status = 0;
+    static const enum hit_kind kinds[] = {HIT_PULSE,    HIT_PULSE,    HIT_PULSE,
+                                          HIT_OUTBOUND, HIT_DOWNLOAD, HIT_EVENT};
+    h.kind = kinds[draw(&s->r, 6)];
+    h.engaged_ms = draw(&s->r, 3) == 0
+                       ? 0
+                       : (uint32_t)draw(&s->r, 4) * 6000 + (uint32_t)draw(&s->r, 2000000) / 50;
+    h.depth = (uint32_t)draw(&s->r, 101);
+    if (h.kind == HIT_PULSE && draw(&s->r, 8) == 0) h.flags |= HIT_INTERACTION;
+    if (h.kind == HIT_OUTBOUND)
+        h.target = draw(&s->r, 2) ? STR("other.example/x") : STR("third.example/");
+    if (h.kind == HIT_DOWNLOAD) h.target = STR("shop.example/a.pdf");
+    if (h.kind == HIT_EVENT) h.name = draw(&s->r, 2) ? STR("signup") : STR("buy");
+    tell(s, h);
+    if (draw(&s->r, 10) == 0) { /* the browser sends it twice */
+        if (draw(&s->r, 2) && h.kind == HIT_PULSE) h.at_ms += (int64_t)draw(&s->r, 3000);
+        tell(s, h);
+    }
+}
+
+static void tell_pageview(struct story *s, struct hit who, int64_t at_ms)
+{
+    struct hit h = who;
+    h.kind = HIT_PAGEVIEW;
+    h.at_ms = at_ms / HITS_MAX * HITS_MAX + s->serial++ % HITS_MAX; /* no two at the same time */
+    h.day = (uint32_t)(h.at_ms / DAY_MS);
+    h.page = str_of(page_names[draw(&s->r, 1 + draw(&s->r, PAGES))]); /* the first ones most */
+    h.source = str_of(sources[draw(&s->r, 4)]);
+    h.channel = 1 + (enum channel)draw(&s->r, 4);
+    h.status = draw(&s->r, 20) == 0 ? 404 : 200;
+    if (draw(&s->r, 6) == 0 || (h.flags & HIT_IMPORTED)) {
+        tell(s, h); /* by image: no id */
+        if (draw(&s->r, 4) == 0) tell(s, h);
+        return;
+    }
+    h.pageview = 1 + draw(&s->r, UINT64_MAX - 1);
+    if (draw(&s->r, 12) != 0) { /* sometimes it is lost, and only its pulses come */
+        tell(s, h);
+        if (draw(&s->r, 12) == 0) {
+            struct hit again = h;
+            if (draw(&s->r, 2)) again.at_ms += (int64_t)draw(&s->r, 4000);
+            if (again.at_ms / DAY_MS == h.at_ms / DAY_MS) tell(s, again);
+        }
+    }
+    uint32_t signals = (uint32_t)draw(&s->r, 5);
+    for (uint32_t i = 1; i <= signals; i++)
+        tell_signal(s, &h, i);
+}
+
+static struct story *story_new(uint64_t seed, unsigned visitors, unsigned days)
+{
+    struct story *s = calloc(1, sizeof *s);
+    assert(s != NULL);
+    s->r.s = seed;
+    for (unsigned i = 0; i < visitors; i++) {
+        struct hit who = {
+            .site = draw(&s->r, 4) ? STR("shop") : STR("blog"),
+            .visitor = draw(&s->r, UINT64_MAX),
+            .visitor_kind = draw(&s->r, 3) ? VISITOR_CONSENTED : VISITOR_DAILY,
+            .device = (enum device)draw(&s->r, DEVICES),
+            .browser = (enum browser)draw(&s->r, BROWSERS),
+            .os = (enum os)draw(&s->r, OSES),
+        };
+        memcpy(who.country, countries[draw(&s->r, 4)], 2);
+        uint64_t what = draw(&s->r, 10);
+        if (what == 0) who.bot = draw(&s->r, 2) ? STR("Spider") : STR("Crawler");
+        if (what == 1) who.flags = HIT_IMPORTED, who.visitor_kind = VISITOR_DAILY;
+        unsigned visits = 1 + (unsigned)draw(&s->r, 8);
+        for (unsigned j = 0; j < visits && s->n < HITS_MAX - 200; j++) {
+            int64_t at = T0 + (int64_t)draw(&s->r, (uint64_t)days * DAY_MS);
+            unsigned views = 1 + (unsigned)draw(&s->r, 5);
+            for (unsigned k = 0; k < views; k++) {
+                tell_pageview(s, who, at);
+                at += (int64_t)draw(&s->r, 35 * MINUTE);
+            }
+        }
+    }
+    for (int i = 0; i < 20; i++) {
+        struct hit t = {.kind = HIT_TALLY,
+                        .site = STR("shop"),
+                        .at_ms = T0,
+                        .day = DAY0 + 1,
+                        .verdict = (enum verdict)(V_OPTED_OUT + draw(&s->r, 5)),
+                        .n = 1 + (uint32_t)draw(&s->r, 9)};
+        tell(s, t);
+    }
+    return s;
+}
+
+/* Arrivals: each hit up to delay_ms after it happened; *order gets the indices in that order. */
+static const struct story *sorted_story;
+static int by_arrival(const void *a, const void *b)
+{
+    size_t i = *(const size_t *)a, j = *(const size_t *)b;
+    if (sorted_story->arrives[i] != sorted_story->arrives[j])
+        return sorted_story->arrives[i] < sorted_story->arrives[j] ? -1 : 1;
+    return i < j ? -1 : 1;
+}
+
+static void shuffle(struct story *s, size_t *order, int64_t delay_ms)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        order[i] = i;
+        s->arrives[i] = s->hits[i].at_ms + (int64_t)draw(&s->r, (uint64_t)delay_ms + 1);
+    }
+    sorted_story = s;
+    qsort(order, s->n, sizeof *order, by_arrival);
+}
+
+static void play(struct world *w, struct story *s, const size_t *order, size_t batch_max)
+{
+    struct hit *batch = malloc(s->n * sizeof *batch);
+    assert(batch != NULL);
+    for (size_t i = 0; i < s->n;) {
+        size_t n = 0, want = 1 + draw(&s->r, batch_max);
+        for (; n < want && i < s->n; n++, i++)
+            batch[n] = s->hits[order[i]];
+        world_batch(w, batch, n);
+    }
+    free(batch);
+}
+
+static void test_any_order(void **state)
+{
+    (void)state;
+    size_t *order = malloc(HITS_MAX * sizeof *order);
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct story *s = story_new(seed, 50, 10);
+        struct buf first = {0};
+        for (int round = 0; round < 12; round++) {
+            static const size_t batches[] = {1, 7, 100, HITS_MAX};
+            struct world *w = world_new();
+            struct buf dump = {0};
+            shuffle(s, order, round == 0 ? 0 : LATE_AFTER_MS);
+            play(w, s, order, batches[round % 4]);
+            world_dump(w, round == 0 ? &first : &dump);
+            assert_int_equal(w->ledger[V_LATE], 0);
+            assert_int_equal(w->approximated, 0);
+            if (round > 0) {
+                assert_int_equal(dump.n, first.n);
+                assert_memory_equal(dump.p, first.p, dump.n);
+            }
+            buf_fini(&dump);
+            world_free(w);
+        }
+        buf_fini(&first);
+        free(s);
+    }
+    free(order);
+}
+
+/* The plain model. */
+
+static void write_json(FILE *out, const struct hit *h)
+{
+    fprintf(out, "{\"kind\":\"%s\",\"site\":\"%.*s\",\"at\":%lld,\"day\":%u,\"visitor\":\"%llu\"",
+            hit_kind_name(h->kind), STR_ARG(h->site), (long long)h->at_ms, h->day,
+            (unsigned long long)h->visitor);
+    fprintf(out,
+            ",\"consented\":%s,\"pageview\":\"%llu\",\"number\":%u,\"page\":\"%.*s\",\"status\":%u,"
+            "\"channel\":%u",
+            h->visitor_kind == VISITOR_CONSENTED ? "true" : "false",
+            (unsigned long long)h->pageview, h->number, STR_ARG(h->page), h->status, h->channel);
+    fprintf(out,
+            ",\"source\":\"%.*s\",\"country\":\"%.*s\",\"device\":%u,\"browser\":%u,\"os\":%u,"
+            "\"bot\":\"%.*s\"",
+            STR_ARG(h->source), h->country[0] ? 2 : 0, h->country, h->device, h->browser, h->os,
+            STR_ARG(h->bot));
+    fprintf(out,
+            ",\"engaged\":%u,\"target\":\"%.*s\",\"name\":\"%.*s\",\"interaction\":%s,\"imported\":"
+            "%s,\"verdict\":%u,\"n\":%u}\n",
+            h->engaged_ms, STR_ARG(h->target), STR_ARG(h->name),
+            h->flags & HIT_INTERACTION ? "true" : "false",
+            h->flags & HIT_IMPORTED ? "true" : "false", h->verdict, h->n);
+}
+
+static const char *page_of(uint64_t id)
+{
+    for (size_t i = 0; i < PAGES; i++) {
+        if (hash64(str_of(page_names[i])) == id) return page_names[i];
+    }
+    return "unknown";
+}
+
+/* As the model names rows: "p:shop.example/a", "c:3". */
+static void print_name(struct buf *out, struct str name)
+{
+    if (name.p[0] == 'T' || name.p[0] == 'L')
+        buf_add(out, name);
+    else if (name.p[0] == 'p')
+        buf_printf(out, "p:%s", page_of(load_le64(name.p + 1)));
+    else if (strchr("cvbo", name.p[0]) != NULL)
+        buf_printf(out, "%c:%d", name.p[0], name.p[1]);
+    else
+        buf_printf(out, "%c:%.*s", name.p[0], (int)name.n - 1, name.p + 1);
+}
+
+static void print_row(struct world *w, struct str key, struct str value, void *arg)
+{
+    (void)w;
+    struct buf *out = arg;
+    struct row r = {0};
+    assert_true(row_decode(value, &r));
+    struct str rest = str_from(key, 4);
+    struct str site = str_upto(rest, str_find(rest, ' '));
+    rest = str_from(rest, site.n + 1);
+    struct str day = str_upto(rest, str_find(rest, ' '));
+    struct str name = str_from(rest, day.n + 1);
+    for (uint32_t i = 0; i < r.n; i++) {
+        buf_printf(out, "row %.*s %.*s ", STR_ARG(site), STR_ARG(day));
+        print_name(out, name);
+        buf_printf(out, " %u %lld\n", r.cells[i].column, (long long)r.cells[i].value);
+    }
+    row_fini(&r);
+}
+
+static void print_profile(struct world *w, struct str key, struct str value, void *arg)
+{
+    (void)w;
+    struct buf *out = arg;
+    struct profile p = {0};
+    assert_true(profile_decode(value, &p));
+    struct str rest = str_from(key, 8);
+    struct str site = str_upto(rest, str_find(rest, ' '));
+    char hex[17] = "";
+    memcpy(hex, rest.p + site.n + 1, 16);
+    unsigned long long id = strtoull(hex, NULL, 16);
+    buf_printf(out, "profile %.*s %llu %llu %llu %llu %llu %lld\n", STR_ARG(site), id,
+               (unsigned long long)p.sessions, (unsigned long long)p.days,
+               (unsigned long long)p.views, (unsigned long long)p.engaged_ms,
+               (long long)p.first_ms);
+    for (uint32_t i = 0; i < p.pages_n; i++)
+        buf_printf(out, "page %.*s %llu %s %u %llu %u\n", STR_ARG(site), id,
+                   page_of(p.pages[i].page), p.pages[i].views,
+                   (unsigned long long)p.pages[i].engaged_ms, p.pages[i].last_day);
+    profile_fini(&p);
+}
+
+enum { LINES_MAX = 200000 };
+struct lines {
+    char *line[LINES_MAX];
+    size_t n;
+};
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void split(char *text, struct lines *out)
+{
+    out->n = 0;
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        assert_true(out->n < LINES_MAX);
+        if (strncmp(line, "person ", 7) != 0) out->line[out->n++] = line;
+    }
+    qsort(out->line, out->n, sizeof out->line[0], by_text);
+}
+
+static void ask_model(const struct story *s, const size_t *order, struct buf *answer)
+{
+    char file[] = "/tmp/fold-model-XXXXXX";
+    int fd = mkstemp(file);
+    assert_true(fd >= 0);
+    FILE *out = fdopen(fd, "w");
+    for (size_t i = 0; i < s->n; i++)
+        write_json(out, &s->hits[order[i]]);
+    assert_int_equal(fclose(out), 0);
+    char command[4096];
+    snprintf(command, sizeof command, "node '%s/tests/model/model.mjs' %s", SOURCE_DIR, file);
+    FILE *in = popen(command, "r");
+    assert_non_null(in);
+    char chunk[4096];
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof chunk, in)) > 0)
+        buf_add(answer, (struct str){chunk, n});
+    assert_int_equal(pclose(in), 0);
+    unlink(file);
+    buf_add_char(answer, '\0');
+}
+
+static void compare(struct buf *got_text, struct buf *want_text)
+{
+    static struct lines got, want;
+    split(got_text->p, &got);
+    split(want_text->p, &want);
+    assert_true(want.n > 100);
+    size_t wrong = 0;
+    for (size_t i = 0, j = 0; i < got.n || j < want.n;) {
+        int c = i == got.n ? 1 : j == want.n ? -1 : strcmp(got.line[i], want.line[j]);
+        if (c != 0 && wrong++ < 20)
+            print_message("%s: %s\n", c < 0 ? "only the fold" : "only the model",
+                          c < 0 ? got.line[i] : want.line[j]);
+        i += c <= 0;
+        j += c >= 0;
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void test_model(void **state)
+{
+    (void)state;
+    size_t *order = malloc(HITS_MAX * sizeof *order);
+    for (uint64_t seed = 101; seed <= 106; seed++) {
+        /* the last ones come up to 100 h late, so that some are counted as late */
+        struct story *s = story_new(seed, 60, seed % 2 ? 10 : 90);
+        shuffle(s, order, seed < 105 ? LATE_AFTER_MS : 100 * (int64_t)HOUR);
+        struct world *w = world_new();
+        play(w, s, order, 64);
+        struct buf got = {0}, want = {0};
+        world_each(w, STR("row "), print_row, &got);
+        world_each(w, STR("profile "), print_profile, &got);
+        for (int v = 0; v < VERDICTS; v++) {
+            if (w->ledger[v] > 0)
+                buf_printf(&got, "ledger %d %llu\n", v, (unsigned long long)w->ledger[v]);
+        }
+        buf_add_char(&got, '\0');
+        if (seed >= 105) assert_true(w->ledger[V_LATE] > 0);
+        assert_true(w->ledger[V_DUPLICATE] > 0);
+        ask_model(s, order, &want);
+        compare(&got, &want);
+        buf_fini(&got);
+        buf_fini(&want);
+        world_free(w);
+        free(s);
+    }
+    free(order);
+}
+
+/* Bounds. */
+
+static struct hit simple(uint64_t visitor, int64_t at, uint64_t id, enum visitor_kind kind)
+{
+    return (struct hit){.kind = HIT_PAGEVIEW,
+                        .site = STR("shop"),
+                        .at_ms = T0 + at,
+                        .day = (uint32_t)(DAY0 + at / DAY_MS),
+                        .visitor = visitor,
+                        .visitor_kind = kind,
+                        .pageview = id,
+                        .page = STR("shop.example/a")};
+}
+
+static void test_too_many_pageviews(void **state)
+{
+    (void)state;
+    static struct hit hits[1000];
+    for (size_t i = 0; i < 1000; i++)
+        hits[i] = simple(1, (int64_t)i * 1000, i + 1, i % 2 ? VISITOR_CONSENTED : VISITOR_DAILY);
+    struct buf first = {0};
+    static const size_t batches[] = {1000, 1, 37};
+    for (size_t b = 0; b < 3; b++) {
+        struct world *w = world_new();
+        struct buf dump = {0};
+        for (size_t i = 0; i < 1000; i += batches[b])
+            world_batch(w, hits + i, i + batches[b] < 1000 ? batches[b] : 1000 - i);
+        assert_true(w->approximated > 0);
+        assert_int_equal(world_total(w, DAY0, COL_VIEWS), 1000);
+        assert_int_equal(world_total(w, DAY0, COL_DAILY_VISITORS), 1);
+        assert_int_equal(world_total(w, DAY0, COL_GAP_NONE), 1);
+        /* one session each; at each bound a lone session is split */
+        assert_int_equal(world_total(w, DAY0, COL_SESSIONS), 2 + (int64_t)w->approximated);
+        world_dump(w, b == 0 ? &first : &dump);
+        if (b > 0) {
+            assert_int_equal(dump.n, first.n);
+            assert_memory_equal(dump.p, first.p, dump.n);
+        }
+        buf_fini(&dump);
+        world_free(w);
+    }
+    buf_fini(&first);
+}
+
+static void test_too_many_waiting(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    for (uint64_t i = 0; i < 400; i++) {
+        struct hit h = simple(1, 1000, i + 1, VISITOR_CONSENTED);
+        h.kind = HIT_PULSE;
+        world_batch(w, &h, 1);
+    }
+    assert_int_equal(w->ledger[V_COUNTED], 400);
+    assert_int_equal(w->approximated, 400 - WAITING_MAX);
+    world_free(w);
+}
+
+static void count_entry(struct world *w, struct str key, struct str value, void *arg)
+{
+    (void)w, (void)key, (void)value;
+    ++*(size_t *)arg;
+}
+
+static size_t daily_states(struct world *w)
+{
+    size_t n = 0;
+    world_each(w, STR("daily "), count_entry, &n);
+    return n;
+}
+
+static void test_live_days_close(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct hit day0 = simple(1, 0, 10, VISITOR_DAILY);
+    struct hit day5 = simple(2, 6 * (int64_t)DAY_MS - 1, 11, VISITOR_DAILY);
+    struct hit day6 = simple(3, 6 * (int64_t)DAY_MS, 12, VISITOR_DAILY);
+    world_batch(w, &day0, 1);
+    world_batch(w, &day5, 1);
+    assert_int_equal(daily_states(w), 2);
+    world_batch(w, &day6, 1);
+    assert_int_equal(daily_states(w), 2);                          /* that of day 0 is gone */
+    assert_int_equal(world_total(w, DAY0, COL_DAILY_VISITORS), 1); /* what it added stays */
+    world_free(w);
+}
+
+/* More than 64 dates at once: the one used longest ago closes, at the same hit whatever the
+ * batches. */
+static void test_too_many_open_days(void **state)
+{
+    (void)state;
+    static struct hit hits[140];
+    for (size_t i = 0; i < 140; i++) {
+        hits[i] = simple(7, (int64_t)(i % 70) * DAY_MS, 0, VISITOR_DAILY);
+        hits[i].flags = HIT_IMPORTED;
+    }
+    struct world *one = world_new(), *many = world_new();
+    struct buf a = {0}, b = {0};
+    world_batch(one, hits, 140);
+    for (size_t i = 0; i < 140; i++)
+        world_batch(many, hits + i, 1);
+    assert_int_equal(daily_states(one), OPEN_DAYS_MAX);
+    assert_int_equal(world_total(one, DAY0, COL_VIEWS), 2);
+    assert_int_equal(world_total(one, DAY0, COL_DAILY_VISITORS), 2); /* forgotten in between */
+    world_dump(one, &a);
+    world_dump(many, &b);
+    assert_int_equal(a.n, b.n);
+    assert_memory_equal(a.p, b.p, a.n);
+    buf_fini(&a);
+    buf_fini(&b);
+    world_free(one);
+    world_free(many);
+}
+
+static void test_damage(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct hit hits[4];
+    for (int i = 0; i < 4; i++)
+        hits[i] = simple(1, 0, 1, VISITOR_DAILY);
+    hits[0].at_ms = INT64_MAX;
+    hits[1].at_ms = -1;
+    hits[2].day = UINT32_MAX;
+    hits[3].number = 256;
+    world_batch(w, hits, 4);
+    assert_int_equal(w->ledger[V_UNREADABLE], 4);
+    assert_int_equal(w->sites[0].hits, 0);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_any_order),
+        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_too_many_pageviews),
+        cmocka_unit_test(test_too_many_waiting),
+        cmocka_unit_test(test_live_days_close),
+        cmocka_unit_test(test_too_many_open_days),
+        cmocka_unit_test(test_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

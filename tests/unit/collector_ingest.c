@@ -1,0 +1,482 @@
+/* Each doubt and its verdict, in the order of the recipe; and what a taken hit holds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "beacon.h"
+#include "guard.h"
+#include "keys.h"
+#include "lists.h"
+#include "salt.h"
+#include "visitor.h"
+
+#define CHROME                                                                                     \
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "            \
+    "Chrome/126.0.0.0 Safari/537.36"
+
+enum { PARTITIONS = 64 };
+/* 2026-03-10 00:30 in Paris, 2026-03-09 23:30 UTC */
+static const int64_t now_ms = INT64_C(1773099000000);
+enum { DAY_UTC = 20521, DAY_PARIS = 20522 };
+
+static struct lists lists;
+static struct salts *salts;
+static struct sites *sites;
+static struct ingest *ingest;
+
+static char **list_of(const char *a, const char *b)
+{
+    char **list = calloc(3, sizeof *list);
+
+    list[0] = strdup(a);
+    list[1] = b == NULL ? NULL : strdup(b);
+    return list;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    lists = (struct lists){.agents = agents_load()};
+    salts = salts_new(NULL, now_ms);
+    sites = sites_new();
+    struct site *shop = sites_add(sites, STR("shop"));
+    shop->origins = list_of("https://shop.example", "https://www.shop.example:8443");
+    shop->zone = zone_new("Europe/Paris");
+    shop->keep_params = list_of("id", NULL);
+    shop->spread = 4;
+    struct site *open = sites_add(sites, STR("open"));
+    open->zone = zone_new("UTC");
+    open->spread = 1;
+    sites_seal(sites);
+    ingest = ingest_new(&lists, salts);
+    ingest_set_sites(ingest, sites);
+    return lists.agents == NULL || salts == NULL || ingest == NULL;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ingest_free(ingest);
+    sites_free(sites);
+    salts_free(salts);
+    agents_free(lists.agents);
+    return 0;
+}
+
+static struct visit a_visit(void)
+{
+    struct visit v = {
+        .origin = STR("https://shop.example"),
+        .agent = STR(CHROME),
+        .accept_language = STR("fr"),
+        .address = {[10] = 0xff, 0xff, 203, 0, 113, 7},
+        .from_beacon = true,
+        .now_ms = now_ms,
+    };
+    return v;
+}
+
+/* Borrowed strings of *hit live in ingest and in these. */
+static char scratch[64 * 1024];
+static const char *field;
+static unsigned partition;
+
+static enum verdict take(const char *query, const struct visit *visit, struct hit *hit)
+{
+    struct fields f;
+    struct guard in = guard_copy(str_of(query));
+    static struct guard last;
+    if (last.map != NULL) guard_free(&last);
+    last = in;
+
+    enum verdict v = beacon_line(in.s, scratch, sizeof scratch, &f, &field);
+    if (v != V_COUNTED) return v;
+    return ingest_hit(ingest, visit, &f, PARTITIONS, hit, &partition, &field);
+}
+
+#define PAGE "&u=https://shop.example/a"
+
+static const struct {
+    const char *query;
+    enum verdict want;
+    const char *field;
+} verdicts[] = {
+    {"s=shop" PAGE, V_COUNTED, NULL},
+    {"u=https://shop.example/a", V_BAD_QUERY, "s"},
+    {"s=nobody" PAGE, V_UNKNOWN_SITE, "s"},
+    {"s=Shop" PAGE, V_UNKNOWN_SITE, "s"},
+    {"s=shop%00" PAGE, V_UNKNOWN_SITE, "s"},
+    {"s=shop" PAGE "&o=1&k=xx&n=x", V_OPTED_OUT, NULL}, /* nothing else of it is looked at */
+    {"s=shop" PAGE "&o=0", V_COUNTED, NULL},
+    {"s=shop" PAGE "&o=yes", V_BAD_NUMBER, "o"},
+    {"s=shop" PAGE "&k=xx", V_BAD_KIND, "k"},
+    {"s=shop" PAGE "&k=tally", V_BAD_KIND, "k"},
+    {"s=shop" PAGE "&k=pulse", V_COUNTED, NULL},
+    {"s=shop" PAGE "&p=abc!", V_BAD_NUMBER, "p"},
+    {"s=shop" PAGE "&p=zzzzzzzzzzzzz", V_BAD_NUMBER, "p"}, /* over 64 bits */
+    {"s=shop" PAGE "&n=255", V_COUNTED, NULL},
+    {"s=shop" PAGE "&n=256", V_TOO_MANY, "n"},
+    {"s=shop" PAGE "&n=-1", V_BAD_NUMBER, "n"},
+    {"s=shop" PAGE "&n=+1", V_BAD_NUMBER, "n"},
+    {"s=shop" PAGE "&n=1.0", V_BAD_NUMBER, "n"},
+    {"s=shop" PAGE "&n=9999999999999999999", V_BAD_NUMBER, "n"},
+    {"s=shop" PAGE "&e=99999999999", V_COUNTED, NULL},
+    {"s=shop" PAGE "&e=x", V_BAD_NUMBER, "e"},
+    {"s=shop" PAGE "&d=100", V_COUNTED, NULL},
+    {"s=shop" PAGE "&d=101", V_BAD_NUMBER, "d"},
+    {"s=shop" PAGE "&x=404", V_COUNTED, NULL},
+    {"s=shop" PAGE "&x=99", V_BAD_NUMBER, "x"},
+    {"s=shop" PAGE "&x=600", V_BAD_NUMBER, "x"},
+    {"s=shop" PAGE "&w=2", V_BAD_NUMBER, "w"},
+    {"s=shop" PAGE "&c=true", V_BAD_NUMBER, "c"},
+    {"s=shop" PAGE "&a=259200000", V_COUNTED, NULL},
+    {"s=shop" PAGE "&a=259200001", V_BAD_NUMBER, "a"},
+    {"s=shop" PAGE "&a=10&b=9", V_BAD_NUMBER, "b"},
+    {"s=shop" PAGE "&a=10&b=10", V_COUNTED, NULL},
+    {"s=shop" PAGE "&b=259200001", V_BAD_NUMBER, "b"},
+    {"s=shop" PAGE "&r=%ff", V_BAD_UTF8, "r"},
+    {"s=shop&u=https://shop.example/%0a", V_BAD_UTF8, "u"},
+    {"s=shop&u=https://shop.example/%00", V_BAD_UTF8, "u"},
+    {"s=shop&u=https://shop.example/%250a", V_COUNTED, NULL}, /* an escape in the URL itself */
+    {"s=shop" PAGE "&k=ev&m=%c3", V_BAD_UTF8, "m"},
+    {"s=shop", V_BAD_PAGE, "u"},
+    {"s=shop&u=/a", V_BAD_PAGE, "u"},
+    {"s=shop&u=about:blank", V_BAD_PAGE, "u"},
+    {"s=shop" PAGE "&k=ol", V_BAD_QUERY, "t"},
+    {"s=shop" PAGE "&k=ol&t=mailto:me@mail.example", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=dl&t=https://shop.example/f.pdf", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ev", V_BAD_QUERY, "m"},
+    {"s=shop" PAGE "&k=ev&m=buy", V_COUNTED, NULL},
+    {"s=shop" PAGE "&c=1&v=abc123", V_COUNTED, NULL},
+    {"s=shop" PAGE "&c=1&v=!", V_BAD_NUMBER, "v"},
+    {"s=shop" PAGE "&c=1&v=0", V_BAD_NUMBER, "v"},
+    {"s=shop" PAGE "&c=0&v=!", V_COUNTED, NULL}, /* without consent it is not looked at */
+    {"s=shop" PAGE "&c=1", V_COUNTED, NULL},
+};
+
+static void test_verdicts(void **state)
+{
+    struct visit visit = a_visit();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        struct hit hit;
+        enum verdict v = take(verdicts[i].query, &visit, &hit);
+        bool same_field = (field == NULL) == (verdicts[i].field == NULL) &&
+                          (field == NULL || strcmp(field, verdicts[i].field) == 0);
+        if (v != verdicts[i].want || !same_field)
+            print_error("%s: %s %s\n", verdicts[i].query, verdict_name(v), field);
+        assert_int_equal(v, verdicts[i].want);
+        assert_true(same_field);
+        bool known = v != V_UNKNOWN_SITE && (field == NULL || strcmp(field, "s") != 0);
+        assert_true(str_eq(hit.site, known ? STR("shop") : STR("")));
+    }
+}
+
+static void test_lengths(void **state)
+{
+    static const struct {
+        const char *before;
+        size_t fits;
+    } fields[] = {{"s=shop&u=https://shop.example/a?", 8192 - 23},
+                  {"s=shop" PAGE "&r=", 8192},
+                  {"s=shop" PAGE "&k=ol&t=http://x?", 8192 - 9},
+                  {"s=shop" PAGE "&k=ev&m=", HIT_NAME_MAX_BYTES}};
+    struct visit visit = a_visit();
+    struct hit hit;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        char query[16 * 1024];
+        size_t n = strlen(fields[i].before);
+        memcpy(query, fields[i].before, n);
+        memset(query + n, 'x', fields[i].fits);
+        query[n + fields[i].fits] = '\0';
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        memcpy(query + n + fields[i].fits, "x", 2);
+        assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
+    }
+}
+
+static void test_origins(void **state)
+{
+    static const struct {
+        const char *site, *origin, *referer;
+        enum verdict want;
+    } rows[] = {
+        {"shop", "https://shop.example", "", V_COUNTED},
+        {"shop", "https://www.shop.example:8443", "", V_COUNTED},
+        {"shop", "http://shop.example", "", V_BAD_ORIGIN},
+        {"shop", "https://evil.example", "https://shop.example/", V_BAD_ORIGIN},
+        {"shop", "null", "", V_BAD_ORIGIN},
+        {"shop", "", "https://shop.example/a?b", V_COUNTED},
+        {"shop", "", "https://shop.example:443/a", V_COUNTED},
+        {"shop", "", "https://www.shop.example:8443/a", V_COUNTED},
+        {"shop", "", "https://evil.example/", V_BAD_ORIGIN},
+        {"shop", "", "https://shop.example@evil.example/", V_BAD_ORIGIN},
+        {"shop", "", "", V_COUNTED},
+        {"shop", "", "rubbish", V_COUNTED},
+        {"open", "https://evil.example", "", V_COUNTED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct visit visit = a_visit();
+        struct hit hit;
+        char query[64];
+        visit.origin = str_of(rows[i].origin);
+        visit.referer = str_of(rows[i].referer);
+        snprintf(query, sizeof query, "s=%s&u=https://shop.example/a", rows[i].site);
+        assert_int_equal(take(query, &visit, &hit), rows[i].want);
+        visit.opted_out = true;
+        assert_int_equal(take(query, &visit, &hit),
+                         rows[i].want == V_COUNTED ? V_OPTED_OUT : rows[i].want);
+    }
+}
+
+static void test_whole_hit(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+
+    (void)state;
+    assert_int_equal(
+        take("s=shop&u=https%3A%2F%2Fshop.example%2FA%2F%3Fid%3D7%26utm_source%3Dnews%26"
+             "utm_medium%3Demail%26utm_campaign%3Dmay%23x&r=https://t.co/y&p=1z&n=3&"
+             "a=1000&b=2000&e=5000&d=40&x=404",
+             &visit, &hit),
+        V_COUNTED);
+    assert_int_equal(hit.kind, HIT_PAGEVIEW);
+    assert_true(str_eq(hit.page, STR("shop.example/A?id=7")));
+    assert_int_equal(hit.at_ms, now_ms - 1000);
+    assert_int_equal(hit.pageview, 71);
+    assert_int_equal(hit.number, 3);
+    assert_int_equal(hit.engaged_ms, 5000);
+    assert_int_equal(hit.depth, 40);
+    assert_int_equal(hit.status, 404);
+    assert_int_equal(hit.channel, CHANNEL_EMAIL);
+    assert_true(str_eq(hit.source, STR("news")) && str_eq(hit.campaign, STR("may")));
+    assert_int_equal(hit.device, DEVICE_DESKTOP);
+    assert_int_equal(hit.browser, BROWSER_CHROME);
+    assert_int_equal(hit.os, OS_WINDOWS);
+    assert_int_equal(hit.bot.n, 0);
+    assert_int_equal(hit.flags, 0);
+    assert_int_equal(partition, key_partition(hit.site, hit.visitor, 4, PARTITIONS));
+
+    assert_int_equal(take("s=shop" PAGE "&k=pu&r=https://t.co/y&e=99999999", &visit, &hit),
+                     V_COUNTED);
+    assert_int_equal(hit.channel, CHANNEL_UNKNOWN); /* only a pageview arrives from somewhere */
+    assert_int_equal(hit.source.n, 0);
+    assert_int_equal(hit.engaged_ms, ENGAGED_MAX_MS);
+    assert_int_equal(hit.flags, 0);
+}
+
+static void test_clicks(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+
+    (void)state;
+    assert_int_equal(take("s=shop" PAGE "&k=ol&t=https://Other.example/x/%3Fid=1", &visit, &hit),
+                     V_COUNTED);
+    assert_true(str_eq(hit.target, STR("other.example/x"))); /* the site's rules are not for it */
+    assert_int_equal(hit.flags, HIT_INTERACTION);
+    assert_int_equal(take("s=shop" PAGE "&k=dl&t=https://shop.example/f.pdf%3Fid=1", &visit, &hit),
+                     V_COUNTED);
+    assert_true(str_eq(hit.target, STR("shop.example/f.pdf?id=1")));
+    assert_int_equal(take("s=shop" PAGE "&k=ev&m=mail+me@mail.example", &visit, &hit), V_COUNTED);
+    assert_true(str_eq(hit.name, STR("(email)")));
+    assert_int_equal(hit.flags, HIT_INTERACTION);
+    assert_int_equal(hit.target.n, 0);
+}
+
+static void test_pixel_without_url(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+
+    (void)state;
+    visit.origin = STR("");
+    visit.referer = STR("https://shop.example/b/?me@mail.example");
+    visit.from_beacon = false;
+    assert_int_equal(take("s=shop", &visit, &hit), V_COUNTED);
+    assert_true(str_eq(hit.page, STR("shop.example/b")));
+    assert_int_equal(hit.pageview, 0);
+    assert_int_equal(hit.channel, CHANNEL_DIRECT);
+}
+
+static void test_visitors_and_days(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+    const unsigned char *salt = salts_get(salts, DAY_PARIS);
+    uint64_t today = visitor_daily(salt, STR("shop"), visit.address, visit.agent);
+
+    (void)state;
+    assert_int_equal(take("s=shop" PAGE, &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.day, DAY_PARIS);
+    assert_int_equal(hit.visitor_kind, VISITOR_DAILY);
+    assert_true(hit.visitor == today);
+    assert_int_equal(take("s=open" PAGE, &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.day, DAY_UTC);
+    assert_true(hit.visitor != today);
+
+    /* Begun before midnight, clicked after it: still the visitor of the day it began. */
+    assert_int_equal(take("s=shop" PAGE "&a=1000&b=1860000&k=ev&m=x", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.day, DAY_PARIS - 1);
+    assert_int_equal(hit.at_ms, now_ms - 1000);
+    salt = salts_get(salts, DAY_PARIS - 1);
+    assert_true(hit.visitor == visitor_daily(salt, STR("shop"), visit.address, visit.agent));
+
+    /* That day's salt is gone: today's stands in. */
+    assert_null(salts_get(salts, DAY_PARIS - 3));
+    assert_int_equal(take("s=shop" PAGE "&a=259200000", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.day, DAY_PARIS - 3);
+    assert_true(hit.visitor == today);
+
+    assert_int_equal(take("s=shop" PAGE "&c=1&v=1z", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.visitor_kind, VISITOR_CONSENTED);
+    assert_int_equal(hit.visitor, 71);
+    assert_int_equal(take("s=shop" PAGE "&v=1z", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.visitor_kind, VISITOR_DAILY);
+
+    visit.now_ms += INT64_C(10) * 24 * 60 * 60 * 1000; /* a clock that jumped: no salt at all */
+    assert_int_equal(take("s=shop" PAGE "&p=1z", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.visitor_kind, VISITOR_DAILY);
+    assert_true(hit.visitor != 0 && hit.visitor != 71);
+}
+
+static void test_bots(void **state)
+{
+    static const struct {
+        const char *query, *agent, *language;
+        bool beacon;
+        const char *bot; /* NULL: any rule */
+    } rows[] = {
+        {"s=shop" PAGE, CHROME, "fr", true, ""},
+        {"s=shop" PAGE, CHROME, "", true, ""},
+        {"s=shop" PAGE "&w=0", CHROME, "fr", true, ""},
+        {"s=shop" PAGE "&w=1", CHROME, "fr", true, "webdriver"},
+        {"s=shop" PAGE, "", "", true, "no-signals"},
+        {"s=shop" PAGE "&w=1", "", "", true, "no-signals"},
+        {"s=shop" PAGE, "", "", false, "no-agent"},
+        {"s=shop" PAGE, "", "fr", true, "no-agent"},
+        {"s=shop" PAGE, "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+         "", true, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct visit visit = a_visit();
+        struct hit hit;
+        visit.agent = str_of(rows[i].agent);
+        visit.accept_language = str_of(rows[i].language);
+        visit.from_beacon = rows[i].beacon;
+        assert_int_equal(take(rows[i].query, &visit, &hit), V_COUNTED); /* counted, with the rule */
+        if (rows[i].bot == NULL)
+            assert_true(hit.bot.n > 0);
+        else
+            assert_true(str_eq(hit.bot, str_of(rows[i].bot)));
+    }
+}
+
+static void test_log_lines(void **state)
+{
+    static const struct {
+        const char *host, *target, *page;
+        enum verdict want;
+    } rows[] = {
+        {"shop.example", "/a/?id=1&x=2", "shop.example/a?id=1", V_COUNTED},
+        {"Shop.example:80", "/", "shop.example/", V_COUNTED},
+        {"shop.example:443", "/index.html", "shop.example/", V_COUNTED},
+        {"shop.example", "//x/y", "shop.example//x/y", V_COUNTED},
+        {"shop.example", "/%ff\xff", "shop.example/%FF%FF", V_COUNTED},
+        {"shop.example", "http://shop.example/a", "shop.example/a", V_COUNTED},
+        {"shop.example", "*", "", V_NOT_A_PAGE},
+        {"shop.example", "shop.example:443", "", V_NOT_A_PAGE},
+        {"", "/a", "", V_BAD_PAGE},
+        {"a b", "/", "", V_BAD_PAGE},
+    };
+    static const unsigned char key[IMPORT_KEY_BYTES] = "import";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hit hit;
+        struct log_hit l = {
+            .site = sites_find(sites, STR("shop")),
+            .host = str_of(rows[i].host),
+            .target = str_of(rows[i].target),
+            .referrer = STR("https://www.bing.com/"),
+            .agent = STR(CHROME),
+            .address_text = STR("host.example"),
+            .at_ms = now_ms,
+            .status = 404,
+            .import_key = key,
+        };
+        assert_int_equal(ingest_log_hit(ingest, &l, PARTITIONS, &hit, &partition), rows[i].want);
+        assert_true(str_eq(hit.page, str_of(rows[i].page)));
+        assert_true(str_eq(hit.site, STR("shop")));
+        if (rows[i].want != V_COUNTED) continue;
+        assert_int_equal(hit.flags, HIT_IMPORTED);
+        assert_int_equal(hit.day, DAY_PARIS);
+        assert_int_equal(hit.status, 404);
+        assert_int_equal(hit.channel, CHANNEL_ORGANIC_SEARCH);
+        assert_true(hit.visitor ==
+                    visitor_import(key, STR("shop"), DAY_PARIS, l.address_text, l.agent));
+    }
+}
+
+static double ns_each(const char *query, struct visit *visit, unsigned rounds)
+{
+    struct timespec a, b;
+    struct fields f;
+    struct hit hit;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+    for (unsigned i = 0; i < rounds; i++) {
+        assert_int_equal(beacon_line(str_of(query), scratch, sizeof scratch, &f, &field),
+                         V_COUNTED);
+        assert_int_equal(ingest_hit(ingest, visit, &f, PARTITIONS, &hit, &partition, &field),
+                         V_COUNTED);
+    }
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+    return ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / rounds;
+}
+
+static void test_speed(void **state)
+{
+    struct visit visit = a_visit();
+
+    (void)state;
+    print_message("pixel   %.0f ns\n", ns_each("s=shop&u=https%3A%2F%2Fshop.example%2Fshoes%2Fred-"
+                                               "sneaker.html&p=3w5e11264sgsf&n=0",
+                                               &visit, 20000));
+    print_message("arrival %.0f ns\n",
+                  ns_each("s=shop&u=https%3A%2F%2Fshop.example%2Fshoes%2F%3Futm_campaign%3Dmay&r="
+                          "https%3A%2F%2Fwww.google.com%2F&p=3w5e11264sgsf&n=0&c=1&v=1z",
+                          &visit, 20000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_whole_hit),
+        cmocka_unit_test(test_clicks),
+        cmocka_unit_test(test_pixel_without_url),
+        cmocka_unit_test(test_visitors_and_days),
+        cmocka_unit_test(test_bots),
+        cmocka_unit_test(test_log_lines),
+        cmocka_unit_test(test_speed),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
