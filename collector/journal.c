@@ -97,8 +97,8 @@ static void mark_closed(struct journal_mark *m)
 
 static void mark_committed(struct journal *j)
 {
-    atomic_store_explicit(&j->mark->weight, j->weight, memory_order_relaxed);
-    atomic_store_explicit(&j->mark->committed, j->bytes, memory_order_release);
+    atomic_store(&j->mark->weight, j->weight);
+    atomic_store(&j->mark->committed, j->bytes);
 }
 
 /* The segment is as long as it will ever be. */

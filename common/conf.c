@@ -35,7 +35,7 @@ const struct conf_opt redis_options[] = {
 
 #define S(field) offsetof(struct site, field)
 const struct conf_opt site_options[] = {
-    {"origins", CONF_LIST, S(origins), "", 0, SITE_ORIGINS_MAX,
+    {"origins", CONF_ORIGINS, S(origins), "", 0, SITE_ORIGINS_MAX,
      "origins that may send hits, as https://shop.example or https://*.shop.example; empty: any"},
     {"time_zone", CONF_ZONE, S(time_zone), "UTC", 0, 0, "IANA time zone of the site's days"},
     {"sitemap", CONF_STR, S(sitemap), "", 0, 2048, "URL or file of the sitemap; empty: none"},
@@ -64,12 +64,17 @@ static void *field_of(const struct conf_opt *o, void *target)
     return (char *)target + o->offset;
 }
 
+static bool is_list(const struct conf_opt *o)
+{
+    return o->type == CONF_LIST || o->type == CONF_ORIGINS;
+}
+
 static void free_value(const struct conf_opt *o, void *target)
 {
     if (o->type == CONF_STR || o->type == CONF_ZONE) {
         free(*(char **)field_of(o, target));
         *(char **)field_of(o, target) = NULL;
-    } else if (o->type == CONF_LIST) {
+    } else if (is_list(o)) {
         free_list(*(char ***)field_of(o, target));
         *(char ***)field_of(o, target) = NULL;
     }
@@ -129,11 +134,27 @@ static bool read_list(const char *text, char ***list, int64_t max)
     return true;
 }
 
+/* scheme://host[:port] */
+static bool is_origin(struct str origin)
+{
+    struct str https = STR("https://"), http = STR("http://");
+    struct str host = str_from(origin, str_starts(origin, https) ? https.n : http.n);
+    return (str_starts(origin, https) || str_starts(origin, http)) && host.n > 0 &&
+           str_find(host, '/') == host.n;
+}
+
+static bool read_origins(const char *text, char ***list, int64_t max)
+{
+    if (!read_list(text, list, max)) return false;
+    for (char **o = *list; o != NULL && *o != NULL; o++) {
+        if (!is_origin(str_of(*o))) return false;
+    }
+    return true;
+}
+
 static bool read_zone(const char *text, char **out)
 {
-    struct zone *z = zone_new(text);
-    zone_free(z);
-    if (z == NULL) return false;
+    if (!zone_exists(text)) return false;
     free(*out);
     *out = strdup(text);
     return *out != NULL;
@@ -153,6 +174,10 @@ static void describe(const struct conf_opt *o, struct buf *out)
     case CONF_BOOL: buf_printf(out, "yes or no"); break;
     case CONF_LIST:
         buf_printf(out, "at most %lld items, separated by commas or blanks", (long long)o->max);
+        break;
+    case CONF_ORIGINS:
+        buf_printf(out, "at most %lld of scheme://host[:port], separated by commas or blanks",
+                   (long long)o->max);
         break;
     case CONF_ZONE: buf_printf(out, "an IANA time zone as Europe/Paris or UTC"); break;
     case CONF_STR:
@@ -175,6 +200,7 @@ static bool set_value(const struct conf_opt *o, void *target, const char *text)
     }
     case CONF_BOOL: return read_bool(text, field);
     case CONF_LIST: return read_list(text, field, o->max);
+    case CONF_ORIGINS: return read_origins(text, field, o->max);
     case CONF_ZONE: return read_zone(text, field);
     case CONF_STR:
         if (o->max > 0 && (n < o->min || n > o->max)) return false;
@@ -254,57 +280,88 @@ static bool set_in(struct loading *l, const struct conf_opt *opts, void *target,
     assert(bit < 128);
     bool seen = l->given[bit / 64] >> (bit % 64) & 1;
     l->given[bit / 64] |= 1ULL << (bit % 64);
-    if (seen && o->type != CONF_LIST) return fail(l, "%s stands twice in [%s]", name, l->section);
+    if (seen && !is_list(o)) return fail(l, "%s stands twice in [%s]", name, l->section);
     if (!seen) free_value(o, target); /* a list in the file replaces its default */
     return set_value(o, target, value) ? true : fail_value(l, o, value);
 }
 
-static bool begin_section(struct loading *l, const char *section)
+/* "NAME" of "site NAME"; empty: another section. */
+static struct str site_name(struct str section)
 {
-    if (strcmp(section, l->section) == 0) return true;
-    snprintf(l->section, sizeof l->section, "%s", section);
-    memset(l->given, 0, sizeof l->given);
-    l->site = NULL;
-    if (strncmp(section, "site ", 5) != 0) return true;
-    struct str name = str_trim(str_of(section + 5));
-    l->site = sites_add(l->sites, name);
-    if (l->site == NULL) {
+    return str_starts(section, STR("site ")) ? str_trim(str_from(section, 5)) : STR("");
+}
+
+static bool add_site(struct loading *l, struct str name)
+{
+    struct site *site = sites_add(l->sites, name);
+    if (site == NULL) {
         return fail(l, "[site %.*s]: a name of 1 to %d of a-z 0-9 . _ -, each once", STR_ARG(name),
                     HIT_SITE_MAX_BYTES);
     }
-    set_defaults(site_options, l->site);
+    set_defaults(site_options, site);
     return true;
+}
+
+static bool known_section(const struct loading *l, struct str section)
+{
+    for (const struct conf_section *s = l->sections; s->name != NULL; s++) {
+        if (str_eq(str_of(s->name), section)) return true;
+    }
+    return false;
+}
+
+/* Headers first: libinih tells of a section by its keys, and a site needs none. 0, or the line at
+ * fault. */
+static int read_headers(struct loading *l, const char *text)
+{
+    int line = 1;
+    for (const char *p = text; *p != '\0'; line++) {
+        struct str row = {p, strcspn(p, "\n")};
+        size_t end = str_find(row, ']');
+        p += row.n + (p[row.n] == '\n');
+        if (row.n == 0 || row.p[0] != '[' || end == row.n) continue;
+        struct str section = {row.p + 1, end - 1}, name = site_name(section);
+        if (name.n > 0 && !add_site(l, name)) return line;
+        if (name.n == 0 && !known_section(l, section)) {
+            fail(l, "unknown section [%.*s]; there are collector, aggregator, redis, site NAME",
+                 (int)(section.n > 60 ? 60 : section.n), section.p);
+            return line;
+        }
+    }
+    return 0;
+}
+
+static void begin_section(struct loading *l, const char *section)
+{
+    if (strcmp(section, l->section) == 0) return;
+    snprintf(l->section, sizeof l->section, "%s", section);
+    memset(l->given, 0, sizeof l->given);
+    struct str name = site_name(str_of(section));
+    l->site = name.n == 0 ? NULL : sites_edit(l->sites, name);
 }
 
 static int on_key(void *arg, const char *section, const char *name, const char *value)
 {
     struct loading *l = arg;
-    if (l->failed || !begin_section(l, section)) return 0;
+    if (l->failed) return 0;
+    begin_section(l, section);
     if (l->site != NULL) return set_in(l, site_options, l->site, name, value);
     for (const struct conf_section *s = l->sections; s->name != NULL; s++) {
         if (strcmp(s->name, section) != 0) continue;
         return s->target == NULL ? 1 : set_in(l, s->opts, s->target, name, value);
     }
-    return fail(l, "unknown section [%.60s]; there are collector, aggregator, redis, site NAME",
-                section);
+    return fail(l,
+                section[0] == '\0' ? "'%.60s' stands before the first [section]"
+                                   : "a [section] must begin its line, before '%.60s'",
+                name);
 }
 
 static bool finish_sites(struct loading *l)
 {
     for (size_t i = 0; i < sites_count(l->sites); i++) {
         struct site *site = (struct site *)sites_at(l->sites, i); /* still ours to fill */
-        site->zone = zone_new(site->time_zone);
+        site->zone = sites_zone(l->sites, site->time_zone);
         if (site->zone == NULL) return fail(l, "[site %s]: no memory", site->name);
-        for (char **o = site->origins; o != NULL && *o != NULL; o++) {
-            struct str origin = str_of(*o);
-            size_t scheme = str_starts(origin, STR("https://")) ? 8 : 7;
-            bool ok = str_starts(origin, STR("https://")) || str_starts(origin, STR("http://"));
-            struct str host = str_from(origin, scheme);
-            if (!ok || host.n == 0 || str_find(host, '/') != host.n) {
-                return fail(l, "[site %s]: origins: '%.80s' must be scheme://host[:port]",
-                            site->name, *o);
-            }
-        }
     }
     return true;
 }
@@ -356,7 +413,8 @@ static int parse_file(const char *file, struct loading *l)
     int result = -1;
     if (!lines_fit(file, text, outer)) goto out;
     l->err = &message;
-    int line = ini_parse_string(text, on_key, l);
+    int line = read_headers(l, text);
+    if (line == 0) line = ini_parse_string(text, on_key, l);
     l->err = outer;
     if (line == 0 && !l->failed)
         result = 0;

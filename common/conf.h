@@ -13,12 +13,13 @@
 #include "site.h"
 
 enum conf_type {
-    CONF_STR,  /* char *; min..max bound its length when max > 0 */
-    CONF_INT,  /* int64_t; range min..max */
-    CONF_BOOL, /* bool; yes/no, true/false, on/off, 1/0 */
-    CONF_SIZE, /* int64_t bytes; 64k, 16M, 2G */
-    CONF_LIST, /* char **, NULL-terminated; separated by commas or blanks */
-    CONF_ZONE, /* char *; an IANA time zone */
+    CONF_STR,     /* char *; min..max bound its length when max > 0 */
+    CONF_INT,     /* int64_t; range min..max */
+    CONF_BOOL,    /* bool; yes/no, true/false, on/off, 1/0 */
+    CONF_SIZE,    /* int64_t bytes; 64k, 16M, 2G */
+    CONF_LIST,    /* char **, NULL-terminated; separated by commas or blanks */
+    CONF_ORIGINS, /* the same, of origins */
+    CONF_ZONE,    /* char *; an IANA time zone */
 };
 
 struct conf_opt {

@@ -5,8 +5,8 @@
 #include "conf.h"
 
 struct program {
-    const char *name;                    /* "sentier-collector" */
-    const char *purpose;                 /* one line for --help */
+    const char *name;    /* "sentier-collector" */
+    const char *purpose; /* one line for --help */
     /* Its own section first; ends with name == NULL. */
     const struct conf_section *sections;
     bool samples_all; /* --print-sample prints [redis] and [site] too, not only its own section */

@@ -9,9 +9,16 @@
 
 #include "hit.h"
 
+struct named_zone {
+    char *name;
+    struct zone *zone;
+    struct named_zone *next;
+};
+
 struct sites {
     struct site *all;
     size_t n, cap;
+    struct named_zone *zones;
     bool sealed;
 };
 
@@ -34,13 +41,18 @@ static bool valid_name(struct str name)
     return true;
 }
 
-struct site *sites_add(struct sites *s, struct str name)
+struct site *sites_edit(struct sites *s, struct str name)
 {
     assert(!s->sealed);
-    if (!valid_name(name) || s->n == SITES_MAX) return NULL;
-    for (size_t i = 0; i < s->n; i++) {
-        if (str_eq(str_of(s->all[i].name), name)) return NULL;
+    for (size_t i = s->n; i > 0; i--) { /* the one added last is the one being read */
+        if (str_eq(str_of(s->all[i - 1].name), name)) return &s->all[i - 1];
     }
+    return NULL;
+}
+
+struct site *sites_add(struct sites *s, struct str name)
+{
+    if (!valid_name(name) || s->n == SITES_MAX || sites_edit(s, name) != NULL) return NULL;
     if (s->n == s->cap) {
         size_t cap = s->cap == 0 ? 8 : s->cap * 2;
         struct site *all = realloc(s->all, cap * sizeof *all);
@@ -53,6 +65,18 @@ struct site *sites_add(struct sites *s, struct str name)
     if (site->name == NULL) return NULL;
     s->n++;
     return site;
+}
+
+const struct zone *sites_zone(struct sites *s, const char *name)
+{
+    for (struct named_zone *z = s->zones; z != NULL; z = z->next) {
+        if (strcmp(z->name, name) == 0) return z->zone;
+    }
+    struct named_zone *z = malloc(sizeof *z);
+    if (z == NULL) return NULL;
+    *z = (struct named_zone){strdup(name), zone_new(name), s->zones};
+    s->zones = z;
+    return z->zone;
 }
 
 static int compare(const void *a, const void *b)
@@ -144,10 +168,15 @@ void sites_free(struct sites *s)
         free(site->name);
         free_list(site->origins);
         free(site->time_zone);
-        zone_free(site->zone);
         free(site->sitemap);
         free_list(site->keep_params);
         free(site->secret);
+    }
+    for (struct named_zone *z = s->zones, *next; z != NULL; z = next) {
+        next = z->next;
+        zone_free(z->zone);
+        free(z->name);
+        free(z);
     }
     free(s->all);
     free(s);

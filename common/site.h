@@ -15,7 +15,7 @@ struct site {
     char *name;      /* [a-z0-9._-], at most HIT_SITE_MAX_BYTES */
     char **origins;  /* "https://shop.example"; a * for any subdomain; NULL-terminated */
     char *time_zone; /* IANA name */
-    struct zone *zone;
+    const struct zone *zone;
     char *sitemap;      /* URL or file; "" none */
     char **keep_params; /* query parameters that are part of a page; NULL-terminated */
     bool hash_routing;  /* the fragment is part of a page */
@@ -39,6 +39,9 @@ void sites_free(struct sites *s); /* NULL is fine */
  * too many. Its strings belong to the snapshot. */
 struct sites *sites_new(void);
 struct site *sites_add(struct sites *s, struct str name);
+struct site *sites_edit(struct sites *s, struct str name); /* one that was added; NULL: none */
+/* The zone of that name, made once however many sites have it. NULL: no memory. */
+const struct zone *sites_zone(struct sites *s, const char *name);
 void sites_seal(struct sites *s); /* sorts; look-ups work from here on */
 
 #endif

@@ -6,7 +6,6 @@
  */
 #include "zone.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +45,7 @@ static int64_t bisect(int64_t from, int64_t to, int32_t offset)
     return to;
 }
 
-static bool exists(const char *name)
+bool zone_exists(const char *name)
 {
     char path[256];
     if (name[0] == '\0' || name[0] == '/' || strstr(name, "..") != NULL) return false;
@@ -69,7 +68,7 @@ static size_t tabulate(struct change *changes)
 struct zone *zone_new(const char *name)
 {
     static struct change changes[CHANGES_MAX];
-    if (!exists(name)) return NULL;
+    if (!zone_exists(name)) return NULL;
 
     char *before = getenv("TZ") == NULL ? NULL : strdup(getenv("TZ"));
     setenv("TZ", name, 1);

@@ -6,10 +6,12 @@
 #ifndef SENTIER_ZONE_H
 #define SENTIER_ZONE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct zone;
 
+bool zone_exists(const char *name);
 struct zone *zone_new(const char *name); /* "Europe/Paris", "UTC"; NULL: no such zone */
 void zone_free(struct zone *z);          /* NULL is fine */
 

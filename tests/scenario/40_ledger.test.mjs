@@ -108,7 +108,7 @@ scenario('a hit that lay in a journal for too long is late', {}, async (world) =
   await eventually('the fresh hit is folded', async () => (await world.report()).ledger.counted === 1)
   await world.collector.start()
   const report = await eventually('the old one is late', async () => {
-    const now = await world.report()
+    const now = await world.report('shop', '--last', '7d') // it is late on its own day
     return now.ledger.late === 1 && now
   })
   assert.deepEqual(report.pages.map((one) => one.page), ['shop.example/fresh'])

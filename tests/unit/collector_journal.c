@@ -312,7 +312,7 @@ static void a_failed_sync_ends_the_producer(void **state)
 {
     struct world *w = *state;
     unsigned char before[PRODUCER_BYTES];
-    w->opts.sync_ms = 40;
+    w->opts.sync_ms = 600; /* time enough to break it before */
     reopen(w);
     stage(w, 1, 3);
     assert_int_equal(commit(w), 0);

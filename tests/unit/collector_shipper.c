@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -340,6 +341,48 @@ static void ships_all_once(void **state)
     }
 }
 
+struct busy_writer {
+    struct world *w;
+    int writer;
+    uint64_t n;
+};
+
+static void *write_busily(void *arg)
+{
+    struct busy_writer *b = arg;
+    for (uint64_t i = 0; i < b->n; i++) {
+        char text[32];
+        int len = snprintf(text, sizeof text, "hit %u", (unsigned)(i % PARTITIONS));
+        journal_stage(b->w->writer[b->writer], (unsigned)(i % PARTITIONS), 1, 0,
+                      (struct str){text, (size_t)len});
+        if (journal_commit(b->w->writer[b->writer], clock_mono_ms()) != 0) abort();
+        shipper_wake(b->w->shipper);
+    }
+    return NULL;
+}
+
+/* Segments of a few records: the shipper meets rotations at every moment. */
+static void follows_writers_on_other_threads(void **state)
+{
+    struct world *w = *state;
+    struct busy_writer busy[WRITERS];
+    pthread_t thread[WRITERS];
+    w->segment_bytes = 600;
+    open_writers(w);
+    start_shipper(w);
+    for (int i = 0; i < WRITERS; i++) {
+        busy[i] = (struct busy_writer){.w = w, .writer = i, .n = 3000};
+        assert_int_equal(pthread_create(&thread[i], NULL, write_busily, &busy[i]), 0);
+        w->committed += busy[i].n;
+    }
+    RUN_UNTIL(w, settled(w));
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(thread[i], NULL);
+    assert_int_equal(count_streams(w, true), w->committed);
+    assert_int_equal(stats(w).gaps, 0);
+    assert_int_equal(stats(w).damaged_bytes, 0);
+}
+
 static void a_single_hit_does_not_linger(void **state)
 {
     struct world *w = *state;
@@ -617,6 +660,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(ships_all_once),
+        TEST(follows_writers_on_other_threads),
         TEST(a_single_hit_does_not_linger),
         TEST(one_shipper_per_directory),
         TEST(journals_wait_for_redis),

@@ -1,0 +1,124 @@
+/*
+ * A partition's batches on their way to Redis, one at a time, and what its answers mean: see
+ * shipper.c. A batch stays as it is until Redis has answered OK, so sending it again is harmless.
+ */
+#include "ship_core.h"
+
+#include <inttypes.h>
+
+#include "clock.h"
+#include "log.h"
+
+static void on_append(const redisReply *reply, void *arg);
+
+void ship_send_again(struct partition *p, int64_t now)
+{
+    struct shipper *s = p->shipper;
+    if (append_send(s->link, on_append, p, p->number, s->birth[p->number], s->opts.stream_max_bytes,
+                    p->flight) < 0) {
+        return; /* the link is going down */
+    }
+    p->outstanding = true;
+    p->sent_ms = now;
+    s->outstanding++;
+}
+
+void ship_send_ready(struct partition *p, int64_t now)
+{
+    struct shipper *s = p->shipper;
+    if (!s->session || p->outstanding || p->retry_ms > now) return;
+    if (p->state != PARTITION_READY && p->state != PARTITION_FULL) return;
+    if (p->flight->parts == 0) {
+        if (p->open->parts == 0) return;
+        bool due =
+            batch_full(p->open) || now - p->sent_ms >= s->opts.linger_ms || s->drain_until_ms > 0;
+        if (!due) return;
+        struct batch *b = p->open;
+        batch_close(b, p->number);
+        p->open = p->flight;
+        p->flight = b;
+    }
+    ship_send_again(p, now);
+}
+
+void ship_send_drop(struct partition *p)
+{
+    struct shipper *s = p->shipper;
+    if (p->flight->parts + p->open->parts > 0) p->behind = true;
+    s->queued_bytes -= p->flight->bytes + p->open->bytes;
+    batch_drop(p->flight, &s->pool, p->number);
+    batch_drop(p->open, &s->pool, p->number);
+}
+
+static void pause_partition(struct partition *p)
+{
+    p->retry_ms = clock_mono_ms() + p->pause_ms;
+    p->pause_ms = 2 * p->pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : 2 * p->pause_ms;
+    p->shipper->retries++;
+}
+
+static void acked(struct partition *p)
+{
+    struct shipper *s = p->shipper;
+    if (p->flight->parts > 0) {
+        s->batches++;
+        s->cursor_changed = true;
+        s->queued_bytes -= p->flight->bytes;
+        batch_acked(p->flight, &s->pool, p->number);
+    }
+    p->pause_ms = PAUSE_MIN_MS;
+    p->retry_ms = 0;
+    if (p->state == PARTITION_ASKED || p->state == PARTITION_FULL) p->state = PARTITION_READY;
+}
+
+static void go_back(struct partition *p, const struct append_answer *a)
+{
+    struct shipper *s = p->shipper;
+    struct lane *lane = p->flight->part[a->part]->lane;
+    log_warn("ship.gap", "partition=%u seen=%" PRIu64 " reading again", p->number, a->seen);
+    s->gaps++;
+    ship_send_drop(p);
+    struct slot *slot = &lane->slots[p->number];
+    slot->queued = slot->sent = slot->acked = a->seen;
+    p->rewind_ms = 0;
+}
+
+static void on_append(const redisReply *reply, void *arg)
+{
+    struct partition *p = arg;
+    struct shipper *s = p->shipper;
+    struct append_answer a;
+    p->outstanding = false;
+    s->outstanding--;
+    if (reply == NULL) ship_session_end(s, -1);
+    if (!s->session) return; /* the next one asks what became of it */
+    append_parse(reply, p->flight->parts, &a);
+    if (a.result == APPEND_OK && strcmp(a.birth, s->birth[p->number]) != 0) {
+        memcpy(s->birth[p->number], a.birth, sizeof a.birth);
+        s->births_changed = true;
+    }
+    switch (a.result) {
+    case APPEND_OK: acked(p); break;
+    case APPEND_FULL:
+        p->state = p->state == PARTITION_READY ? PARTITION_FULL : p->state;
+        pause_partition(p);
+        break;
+    case APPEND_GAP: go_back(p, &a); break;
+    case APPEND_BIRTH:
+        log_error("ship.birth",
+                  "partition=%u Redis is empty or not the one this journal knows; "
+                  "waiting for accept-gaps",
+                  p->number);
+        p->state = PARTITION_BIRTH;
+        ship_send_drop(p);
+        break;
+    case APPEND_ERROR:
+        log_warn("ship.retry", "partition=%u err=%s", p->number,
+                 reply->type == REDIS_REPLY_ERROR ? reply->str : "not an answer");
+        pause_partition(p);
+        if (p->state == PARTITION_ASKED) ship_session_end(s, PAUSE_MIN_MS);
+        break;
+    }
+    ship_send_ready(p, clock_mono_ms());
+    if (s->blocked || p->behind || s->outstanding == 0) shipper_kick(s, 0);
+}
