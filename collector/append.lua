@@ -44,7 +44,8 @@ end
 local shipped, bytes, taken = 0, 0, {}
 for part = 1, #producers do
   local at = FIRST + (part - 1) * VALUES
-  local prev, last, weight, records = tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3], ARGV[at + 5]
+  local prev, last = tonumber(ARGV[at + 1]), ARGV[at + 2]
+  local weight, records = ARGV[at + 3], ARGV[at + 5]
   if seen[part] < tonumber(last) then
     if seen[part] > prev then records, weight = after(records, seen[part]) end
     redis.call('XADD', stream, '*', 'p', producers[part], 'w', weight, 'b', records)

@@ -8,8 +8,10 @@
  */
 #include "import.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,9 @@
 
 #include "client.h"
 #include "clock.h"
+#include "journal_read.h"
 #include "keys.h"
+#include "url.h"
 
 enum { PATH_BYTES = 4096, COMMIT_LINES = 4096 };
 
@@ -28,7 +32,10 @@ struct reading {
     struct import_result *out;
     struct buf encoded;
     char *scratch;
-    bool last_had_agent;
+    bool combined;                                      /* the lines so far have agents */
+    char host[URL_HOST_MAX_BYTES + URL_PORT_MAX_BYTES]; /* looked up last, and the answer */
+    size_t host_n;
+    bool host_is_ours;
 };
 
 static void staging_dir(const struct import_opts *o, char out[PATH_BYTES])
@@ -49,15 +56,38 @@ static void count_reason(struct import_result *r, const char *reason)
     }
 }
 
+static bool allows(const struct site *site, struct str scheme, struct str host)
+{
+    char origin[sizeof "https://" + URL_HOST_MAX_BYTES + URL_PORT_MAX_BYTES];
+    memcpy(origin, scheme.p, scheme.n);
+    memcpy(origin + scheme.n, host.p, host.n);
+    return site_allows(site, (struct str){origin, scheme.n + host.n});
+}
+
+/* Logs of several virtual hosts, and requests to an open proxy, name pages of others. */
+static bool is_ours(struct reading *r, struct str page)
+{
+    struct str host = str_upto(page, str_find(page, '/'));
+    if (host.n > sizeof r->host) return false;
+    if (!str_eq(host, (struct str){r->host, r->host_n})) {
+        memcpy(r->host, host.p, host.n);
+        r->host_n = host.n;
+        r->host_is_ours =
+            allows(r->o->site, STR("https://"), host) || allows(r->o->site, STR("http://"), host);
+    }
+    return r->host_is_ours;
+}
+
 /* The line as a hit; V_COUNTED, or why it is none. */
 static enum verdict read_line(struct reading *r, struct str line, bool too_long, struct hit *hit,
-                              unsigned *partition, const char **left_out)
+                              unsigned *partition, const char **left_out, bool *combined)
 {
     const struct import_opts *o = r->o;
     struct logline l;
     *left_out = NULL;
     if (too_long || !logline_parse(line, r->scratch, &l)) return V_UNREADABLE;
-    r->last_had_agent = l.agent.n > 0;
+    if (l.at_ms > o->latest_ms) return V_UNREADABLE;
+    *combined = l.combined;
     hit->at_ms = l.at_ms;
     if ((*left_out = logline_left_out(&l)) != NULL) return V_NOT_A_PAGE;
     struct log_hit log = {
@@ -72,7 +102,11 @@ static enum verdict read_line(struct reading *r, struct str line, bool too_long,
         .import_key = o->key,
     };
     log.has_address = address_parse(l.address, log.address);
-    return ingest_log_hit(o->ingest, &log, o->partitions, hit, partition);
+    enum verdict v = ingest_log_hit(o->ingest, &log, o->partitions, hit, partition);
+    bool named = l.host.n > 0 || l.target.p[0] != '/';
+    if (v != V_COUNTED || !named || is_ours(r, hit->page)) return v;
+    *left_out = "another host";
+    return V_NOT_A_PAGE;
 }
 
 static void count(struct reading *r, enum verdict v, const struct hit *hit, const char *left_out)
@@ -89,8 +123,6 @@ static void count(struct reading *r, enum verdict v, const struct hit *hit, cons
         out->taken++;
         out->bots += hit->bot.n > 0;
         out->broken += hit->status == 404 || hit->status == 410;
-        if (out->from_ms == 0 || hit->at_ms < out->from_ms) out->from_ms = hit->at_ms;
-        if (hit->at_ms > out->to_ms) out->to_ms = hit->at_ms;
     }
 }
 
@@ -113,22 +145,33 @@ static bool commit(struct reading *r, struct buf *err)
 {
     if (!journal_staged(r->journal)) return true;
     if (journal_commit(r->journal, clock_mono_ms()) == 0) return true;
-    buf_printf(err, "the journal in %s cannot be written: %s", r->o->journal_dir, strerror(errno));
+    int why = errno;
+    buf_printf(err, "nothing was imported: the journal in %s cannot be written: %s",
+               r->o->journal_dir, strerror(why));
+    if (why == ENOSPC)
+        buf_printf(err, "; make room there (collector.journal_reserve = %lld bytes stay free)",
+                   (long long)r->o->reserve_bytes);
     return false;
 }
 
 static bool stage(struct reading *r, const struct hit *hit, unsigned partition, struct buf *err)
 {
-    uint64_t seq = r->out->lines;
-    if (seq <= r->o->seen[partition]) return true;
+    struct import_result *out = r->out;
+    uint64_t seq = out->lines;
+    if (seq <= r->o->complete || seq <= r->o->seen[partition]) return true;
     buf_clear(&r->encoded);
-    bool ok = hit_encode(hit, &r->encoded);
-    if (ok && !journal_stage(r->journal, partition, 1, seq, buf_str(&r->encoded))) {
-        ok = commit(r, err) && journal_stage(r->journal, partition, 1, seq, buf_str(&r->encoded));
+    bool fits = hit_encode(hit, &r->encoded);
+    assert(fits);
+    if (!journal_stage(r->journal, partition, 1, seq, buf_str(&r->encoded))) {
+        if (!commit(r, err)) return false;
+        fits = journal_stage(r->journal, partition, 1, seq, buf_str(&r->encoded));
+        assert(fits);
     }
-    if (!ok) return false;
-    r->out->staged++;
-    r->out->last[partition] = seq;
+    out->staged++;
+    out->last[partition] = seq;
+    if (hit->kind == HIT_TALLY) return true;
+    if (out->from_ms == 0 || hit->at_ms < out->from_ms) out->from_ms = hit->at_ms;
+    if (hit->at_ms > out->to_ms) out->to_ms = hit->at_ms;
     return true;
 }
 
@@ -138,14 +181,14 @@ static bool one_line(struct reading *r, struct import_file *file, struct str lin
     struct hit hit = {0};
     unsigned partition = 0;
     const char *left_out;
-    bool had_agent = r->last_had_agent;
-    enum verdict v = read_line(r, line, too_long, &hit, &partition, &left_out);
-    bool cut = import_file_cut(file) && (v == V_UNREADABLE || (had_agent && !r->last_had_agent));
-    if (cut) {
+    bool combined = false;
+    enum verdict v = read_line(r, line, too_long, &hit, &partition, &left_out, &combined);
+    if (import_file_cut(file) && (v == V_UNREADABLE || (r->combined && !combined))) {
         r->out->cut = true;
         r->out->lines--;
         return true;
     }
+    r->combined |= combined;
     count(r, v, &hit, left_out);
     if (v != V_COUNTED) make_tally(r, v, &hit, &partition);
     return stage(r, &hit, partition, err);
@@ -165,7 +208,8 @@ static bool read_all(struct reading *r, struct import_file *file, struct buf *er
         r->o->progress(r->o->arg, r->out->lines, import_file_share(file));
     }
     if (got < 0) {
-        buf_printf(err, "line %llu: %s", (unsigned long long)import_file_number(file) + 1, why);
+        buf_printf(err, "nothing was imported: line %llu: %s",
+                   (unsigned long long)import_file_number(file) + 1, why);
         return false;
     }
     return commit(r, err);
@@ -210,6 +254,32 @@ int import_publish(const struct import_opts *o, struct buf *err)
     free(names);
     if (result == 0) rmdir(dir);
     return result;
+}
+
+/* Segments of one producer sort by their first line; the last one knows the lines before it. */
+bool import_journalled(const struct import_opts *o, uint64_t *last)
+{
+    struct segment_name newest = {.first_seq = 0}, name;
+    int dir_fd = open(o->journal_dir, O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        if (!segment_name_parse(e->d_name, &name)) continue;
+        if (memcmp(name.producer, o->producer, PRODUCER_BYTES) != 0) continue;
+        if (name.first_seq > newest.first_seq) newest = name;
+    }
+    struct segment_reader *r = newest.first_seq == 0 ? NULL : segment_open(dir_fd, &newest);
+    bool any = r != NULL && segment_partitions(r) == o->partitions;
+    struct record record;
+    while (any && segment_next(r, UINT64_MAX, &record) == SEGMENT_RECORD) {
+    }
+    for (unsigned p = 0; any && p < o->partitions; p++)
+        last[p] = segment_last(r, p);
+    segment_close(r);
+    if (dir != NULL)
+        closedir(dir);
+    else if (dir_fd >= 0)
+        close(dir_fd);
+    return any;
 }
 
 int import_read(const struct import_opts *o, struct import_file *file, struct import_result *out,

@@ -18,8 +18,10 @@ struct import_opts {
     const char *journal_dir;
     int64_t segment_bytes, reserve_bytes;
     unsigned partitions;
-    const unsigned char *producer;
-    const uint64_t *seen; /* per partition: the last line Redis has */
+    const unsigned char *producer; /* one process at a time */
+    uint64_t complete;             /* Redis has all lines up to this one */
+    const uint64_t *seen;          /* and per partition all up to this one */
+    int64_t latest_ms; /* a line of a later time is unreadable: it would age everything else */
     void (*progress)(void *arg, uint64_t lines, double share); /* now and then */
     void *arg;
 };
@@ -33,7 +35,7 @@ struct import_count {
 struct import_result {
     uint64_t lines, taken, bots, broken, refused, left_out, unreadable;
     uint64_t staged;                    /* records that Redis did not have yet */
-    int64_t from_ms, to_ms;             /* of the hits taken */
+    int64_t from_ms, to_ms;             /* of the hits among them; 0: there are none */
     uint64_t examples[IMPORT_EXAMPLES]; /* line numbers of the first unreadable ones */
     struct import_count left[IMPORT_REASONS];
     uint64_t *last; /* per partition: the last staged line; freed by import_result_fini */
@@ -41,6 +43,9 @@ struct import_result {
 };
 void import_result_fini(struct import_result *r);
 
+/* What an earlier run of this import has left in the journal directory, shipped or not: per
+ * partition the last line. False: nothing. */
+bool import_journalled(const struct import_opts *o, uint64_t *last);
 /* Reads the file to its end into a staging directory. 0; -1: *err says why, nothing was kept. */
 int import_read(const struct import_opts *o, struct import_file *file, struct import_result *out,
                 struct buf *err);

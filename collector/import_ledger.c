@@ -1,7 +1,7 @@
 /*
  * A file is known by its head. A log grows at its end, so a file whose first bytes made a known
  * producer is that file, whatever came after; a small file that has grown is recognised by the
- * length that its head had then.
+ * length that its head had then. Of several that fit, the longest head says most.
  */
 #include "import_ledger.h"
 
@@ -12,6 +12,8 @@
 #include "clock.h"
 #include "keys.h"
 #include "row.h"
+
+enum { ROTATION_MS = 5 * 60 * 1000 };
 
 static bool failed(redisContext *redis, redisReply *r, struct buf *err)
 {
@@ -53,18 +55,19 @@ int import_find(redisContext *redis, const struct site *site, const struct impor
 {
     struct str name = str_of(site->name), head = import_file_head(file);
     unsigned char print[PRODUCER_BYTES];
+    struct import_record one;
     redisReply *r = all_records(redis, site, err);
     if (r == NULL) return -1;
-    bool found = false;
-    for (size_t i = 0; i + 1 < r->elements && !found; i += 2) {
-        if (!read_record(r->element[i], r->element[i + 1], out) || out->head_bytes > head.n)
-            continue;
-        import_file_fingerprint(file, name, out->head_bytes, print);
-        found = memcmp(print, out->producer, PRODUCER_BYTES) == 0;
+    *out = (struct import_record){.head_bytes = 0};
+    for (size_t i = 0; i + 1 < r->elements; i += 2) {
+        if (!read_record(r->element[i], r->element[i + 1], &one)) continue;
+        if (one.head_bytes > head.n || one.head_bytes <= out->head_bytes) continue;
+        import_file_fingerprint(file, name, one.head_bytes, print);
+        if (memcmp(print, one.producer, PRODUCER_BYTES) == 0) *out = one;
     }
     freeReplyObject(r);
-    if (found) return 0;
-    *out = (struct import_record){.head_bytes = head.n};
+    if (out->head_bytes > 0) return 0;
+    out->head_bytes = head.n;
     import_file_fingerprint(file, name, head.n, out->producer);
     return 0;
 }
@@ -102,6 +105,16 @@ int import_seen(redisContext *redis, const struct import_record *record, unsigne
     return 0;
 }
 
+/* Servers log a request when it has ended, some with the time of its beginning: where one file was
+ * rotated away and the next began, times overlap a little. */
+static bool overlap(const struct import_record *a, const struct import_record *b)
+{
+    int64_t from = a->from_ms > b->from_ms ? a->from_ms : b->from_ms;
+    int64_t to = a->to_ms < b->to_ms ? a->to_ms : b->to_ms;
+    bool within = (from == a->from_ms && to == a->to_ms) || (from == b->from_ms && to == b->to_ms);
+    return from <= to && (within || to - from > ROTATION_MS);
+}
+
 static int check_imports(redisContext *redis, const struct site *site,
                          const struct import_record *record, struct buf *err)
 {
@@ -113,15 +126,11 @@ static int check_imports(redisContext *redis, const struct site *site,
         char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
         if (!read_record(r->element[i], r->element[i + 1], &other)) continue;
         if (memcmp(other.producer, record->producer, PRODUCER_BYTES) == 0) continue;
-        if (other.lines == 0 || other.to_ms < record->from_ms || other.from_ms > record->to_ms) {
-            continue;
-        }
+        if (other.from_ms == 0 || !overlap(&other, record)) continue;
         date_format(zone_day(site->zone, other.from_ms), from);
         date_format(zone_day(site->zone, other.to_ms), to);
-        buf_printf(
-            err,
-            "another file with %llu lines of %s to %s was imported before and overlaps in time",
-            (unsigned long long)other.lines, from, to);
+        buf_printf(err, "another log of %s to %s, which begins differently, was imported before",
+                   from, to);
         result = -1;
     }
     freeReplyObject(r);
@@ -158,7 +167,7 @@ static int check_live(redisContext *redis, const struct site *site, unsigned par
             if (live == 0) continue;
             date_format(day, text);
             buf_printf(err,
-                       "%s already holds hits that browsers sent; its visits would count twice",
+                       "%s already holds hits that browsers sent, its visits would count twice",
                        text);
             return -1;
         }

@@ -14,9 +14,9 @@
 /* One import as `sentier:imports:SITE` keeps it. */
 struct import_record {
     unsigned char producer[PRODUCER_BYTES];
-    uint64_t head_bytes; /* of the head that made the producer */
-    uint64_t lines;      /* read when it last ran to the end; 0: it never did */
-    int64_t from_ms, to_ms;
+    uint64_t head_bytes;    /* of the head that made the producer */
+    uint64_t lines;         /* that Redis had when it last ran to the end; 0: it never did */
+    int64_t from_ms, to_ms; /* of its hits; 0: it has none */
 };
 
 /* 0 and *out is the record of this file (of an earlier, shorter state of it too), or a new one with
@@ -30,8 +30,8 @@ int import_save(redisContext *redis, const struct site *site, const struct impor
 int import_seen(redisContext *redis, const struct import_record *record, unsigned partitions,
                 uint64_t *seen, struct buf *err);
 
-/* 0: nothing stands against it. -1: err says which other import overlaps in time, or which of its
- * days hold live hits. */
+/* Whether hits of this time may be added: 0, or -1 and err says which other import overlaps with
+ * it, or which of its days hold live hits. */
 int import_check_overlap(redisContext *redis, const struct site *site, unsigned partitions,
                          const struct import_record *record, struct buf *err);
 

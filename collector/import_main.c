@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +23,14 @@
 #include "redis.h"
 #include "shipper.h"
 
-enum { PATH_BYTES = 4096, SETS_MAX = 16, SHIP_CHECK_MS = 50, PROGRESS_MS = 500 };
+enum {
+    PATH_BYTES = 4096,
+    SETS_MAX = 16,
+    SHIP_CHECK_MS = 50,
+    PROGRESS_MS = 500,           /* on a terminal */
+    PROGRESS_LINE_MS = 5 * 1000, /* in a log */
+    FUTURE_MS = 26 * 3600 * 1000 /* a clock in another time zone; more is a wrong clock */
+};
 
 static struct collector_conf conf;
 static struct redis_conf redis;
@@ -41,7 +49,9 @@ struct importer {
     redisContext *redis;
     char journal_dir[PATH_BYTES], host_text[256];
     unsigned char key[IMPORT_KEY_BYTES];
-    uint64_t *seen;
+    int key_fd;            /* locked: one import at a time in a data directory */
+    uint64_t *seen, *last; /* per partition: in Redis, and left by an earlier run */
+    bool terminal;
     /* of the file being read */
     const char *path;
     int64_t began_ms, told_ms;
@@ -87,7 +97,8 @@ static bool parse_arguments(struct importer *im, int argc, char **argv, const ch
         switch (o) {
         case 'c': im->conf_file = optarg; break;
         case 's':
-            if (*n_sets < SETS_MAX) sets[(*n_sets)++] = optarg;
+            if (*n_sets == SETS_MAX) return false;
+            sets[(*n_sets)++] = optarg;
             break;
         case 'n': im->site_name = optarg; break;
         case 'o': im->host = optarg; break;
@@ -107,18 +118,22 @@ static int read_key(struct importer *im, struct buf *err)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/import.key", conf.data);
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = false;
-    if (fd >= 0) {
-        randombytes_buf(im->key, sizeof im->key);
-        ok = write(fd, im->key, sizeof im->key) == sizeof im->key && fsync(fd) == 0;
-    } else if (errno == EEXIST) {
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        ok = fd >= 0 && read(fd, im->key, sizeof im->key) == sizeof im->key;
+    im->key_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (im->key_fd >= 0 && flock(im->key_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        buf_printf(err, "another import is running in %s; start this one when it has ended",
+                   conf.data);
+        return -1;
     }
-    if (!ok) buf_printf(err, "%s: %s", path, errno ? strerror(errno) : "too short");
-    if (fd >= 0) close(fd);
-    return ok ? 0 : -1;
+    ssize_t got = im->key_fd < 0 ? -1 : read(im->key_fd, im->key, sizeof im->key);
+    if (got == 0) {
+        randombytes_buf(im->key, sizeof im->key);
+        got = write(im->key_fd, im->key, sizeof im->key);
+        if (fsync(im->key_fd) < 0) got = -1;
+    }
+    if (got == (ssize_t)sizeof im->key) return 0;
+    buf_printf(err, "%s: %s", path,
+               got < 0 ? strerror(errno) : "too short; put the right one back from a backup");
+    return -1;
 }
 
 static void choose_host(struct importer *im)
@@ -159,32 +174,42 @@ static int open_all(struct importer *im, struct buf *err)
     im->lists = lists_load(conf.geoip, conf.geoip6);
     im->ingest = im->lists == NULL ? NULL : ingest_new(im->lists, NULL);
     im->seen = calloc(partitions, sizeof *im->seen);
-    if (im->ingest != NULL && im->seen != NULL) return 0;
+    im->last = calloc(partitions, sizeof *im->last);
+    if (im->ingest != NULL && im->seen != NULL && im->last != NULL) return 0;
     buf_printf(err, "no memory, or a list cannot be loaded (see above)");
     return -1;
 }
 
 /* ---- one file ---- */
 
-static void tell_progress(void *arg, uint64_t lines, double share)
+/* done: 0..1, or less when nobody knows. */
+static void tell(struct importer *im, const char *what, double done)
+{
+    int64_t now = clock_mono_ms();
+    if (im->quiet || now - im->told_ms < (im->terminal ? PROGRESS_MS : PROGRESS_LINE_MS)) return;
+    im->told_ms = now;
+    fprintf(stderr, "%s%s: %s", im->terminal ? "\r\033[K" : "", im->path, what);
+    if (done > 0.01) {
+        double left_s = (double)(now - im->began_ms) / 1000 * (1 - done) / done;
+        fprintf(stderr, ", %.0f %%, %.0f s left", done * 100, left_s);
+    }
+    if (!im->terminal) fputc('\n', stderr);
+}
+
+static void tell_reading(void *arg, uint64_t lines, double share)
 {
     struct importer *im = arg;
-    int64_t now = clock_mono_ms(), took = now - im->began_ms;
-    if (im->quiet || now - im->told_ms < PROGRESS_MS) return;
-    im->told_ms = now;
-    fprintf(stderr, "%s%s: %llu lines, %.0f/s", isatty(STDERR_FILENO) ? "\r\033[K" : "", im->path,
-            (unsigned long long)lines, (double)lines * 1000 / (double)(took > 0 ? took : 1));
-    if (share > 0.01) {
-        double left_s = (double)took / 1000 * (1 - share) / share;
-        fprintf(stderr, ", %.0f %%, %.0f s left", share * 100, left_s);
-    }
-    if (!isatty(STDERR_FILENO)) fputc('\n', stderr);
+    char what[64];
+    int64_t took_ms = clock_mono_ms() - im->began_ms;
+    snprintf(what, sizeof what, "%llu lines, %.0f/s", (unsigned long long)lines,
+             (double)lines * 1000 / (double)(took_ms > 0 ? took_ms : 1));
+    tell(im, what, share);
 }
 
 static void print_result(const struct importer *im, const struct import_result *r)
 {
     double took_s = (double)(clock_mono_ms() - im->began_ms) / 1000;
-    if (!im->quiet && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    if (!im->quiet && im->terminal) fputs("\r\033[K", stderr);
     printf("%s: %llu lines in %.2f s (%.0f/s)\n", im->path, (unsigned long long)r->lines, took_s,
            (double)r->lines / (took_s > 0.001 ? took_s : 0.001));
     printf("  pages       %10llu  (%llu by bots, %llu not found)\n", (unsigned long long)r->taken,
@@ -196,7 +221,8 @@ static void print_result(const struct importer *im, const struct import_result *
     }
     printf("%s\n", r->left_out > 0 ? ")" : "");
     if (r->refused > 0)
-        printf("  refused     %10llu  (over a limit)\n", (unsigned long long)r->refused);
+        printf("  refused     %10llu  (no page's address, or too long a one)\n",
+               (unsigned long long)r->refused);
     printf("  unreadable  %10llu", (unsigned long long)r->unreadable);
     for (uint64_t i = 0; i < r->unreadable && i < IMPORT_EXAMPLES; i++) {
         printf("%s%llu", i == 0 ? "  (line " : ", ", (unsigned long long)r->examples[i]);
@@ -209,19 +235,24 @@ static void print_result(const struct importer *im, const struct import_result *
         printf("  new         %10llu\n", (unsigned long long)r->staged);
 }
 
-/* 1: Redis has every staged line; 0: not yet; -1: it does not answer. */
-static int all_shipped(struct importer *im, const struct import_record *record,
-                       const struct import_result *r, struct buf *err)
+/* How much of it Redis has, 0..1; 1 is all. < 0: Redis does not answer. */
+static double arrived(struct importer *im, const struct import_record *record, const uint64_t *last,
+                      struct buf *err)
 {
     unsigned partitions = (unsigned)redis.partitions;
+    double have = 0, want = 0;
+    bool all = true;
     if (import_seen(im->redis, record, partitions, im->seen, err) < 0) return -1;
     for (unsigned p = 0; p < partitions; p++) {
-        if (im->seen[p] < r->last[p]) return 0;
+        if (last[p] == 0) continue;
+        all = all && im->seen[p] >= last[p];
+        have += (double)(im->seen[p] < last[p] ? im->seen[p] : last[p]);
+        want += (double)last[p];
     }
-    return 1;
+    return all ? 1 : have / want < 0.999 ? have / want : 0.999;
 }
 
-/* A shipper of our own; NULL when a collector has one. */
+/* A shipper of our own; NULL while a collector has one. */
 static struct shipper *own_shipper(struct importer *im, struct event_base *base)
 {
     return shipper_new(base, &(struct shipper_opts){.dir = im->journal_dir,
@@ -233,55 +264,85 @@ static struct shipper *own_shipper(struct importer *im, struct event_base *base)
                                                     .partitions = (unsigned)redis.partitions});
 }
 
-static int ship(struct importer *im, const struct import_record *record,
-                const struct import_result *r, struct buf *err)
+/* What shipping waits for; *stuck: not without a person. */
+static const char *ship_state(const struct shipper *shipper, bool *stuck)
+{
+    struct shipper_stats stats = {0};
+    *stuck = false;
+    if (shipper == NULL) return "the collector ships it";
+    shipper_stats(shipper, &stats);
+    *stuck = stats.gap_partitions + stats.birth_partitions > 0;
+    if (!stats.full) return "shipping";
+    return "waiting for the aggregator to make room in Redis (is it running? To stop here is safe)";
+}
+
+/* Until Redis has the lines in last[]. */
+static int ship(struct importer *im, const struct import_record *record, const uint64_t *last,
+                struct buf *err)
 {
     const struct timeval pause = {0, SHIP_CHECK_MS * 1000};
     struct event_base *base = event_base_new();
-    struct shipper *shipper = base == NULL ? NULL : own_shipper(im, base);
-    int shipped = base == NULL ? -1 : all_shipped(im, record, r, err);
-    while (shipped == 0) {
+    struct shipper *shipper = NULL;
+    bool stuck = false;
+    double done = base == NULL ? -1 : arrived(im, record, last, err);
+    im->told_ms = clock_mono_ms();
+    while (done >= 0 && done < 1 && !stuck) {
+        if (shipper == NULL) shipper = own_shipper(im, base);
         event_base_loopexit(base, &pause);
         event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY);
-        shipped = all_shipped(im, record, r, err);
-        if (!im->quiet && clock_mono_ms() - im->told_ms > PROGRESS_MS) {
-            im->told_ms = clock_mono_ms();
-            fprintf(stderr, "%s: %s\n", im->path,
-                    shipper == NULL ? "the collector ships it" : "shipping");
-        }
+        tell(im, ship_state(shipper, &stuck), -1);
+        done = arrived(im, record, last, err);
     }
     shipper_free(shipper);
     if (base != NULL) event_base_free(base);
-    if (shipped < 0) buf_printf(err, "; the hits are in the journal and will be shipped later");
-    return shipped < 0 ? -1 : 0;
+    if (done == 1) return 0;
+    if (stuck && done >= 0)
+        buf_printf(err, "this Redis is not the one that the journal knows, or has forgotten hits; "
+                        "POST /accept-gaps to the collector's admin port accepts it");
+    buf_printf(err, "; what was read is in the journal and will be shipped later");
+    return -1;
 }
 
 static int publish(struct importer *im, const struct import_opts *o, struct import_record *record,
                    const struct import_result *r, struct buf *err)
 {
-    uint64_t lines_before = record->lines;
-    if (record->from_ms == 0 || r->from_ms < record->from_ms) record->from_ms = r->from_ms;
-    if (r->to_ms > record->to_ms) record->to_ms = r->to_ms;
-    bool may_overlap = im->force || lines_before > 0 || r->taken == 0;
-    if (!may_overlap &&
-        import_check_overlap(im->redis, im->site, (unsigned)redis.partitions, record, err) < 0) {
-        buf_printf(err, " (--force imports it all the same)");
+    struct import_record fresh = *record;
+    fresh.from_ms = r->from_ms;
+    fresh.to_ms = r->to_ms;
+    if (!im->force && r->from_ms != 0 &&
+        import_check_overlap(im->redis, im->site, (unsigned)redis.partitions, &fresh, err) < 0) {
+        buf_printf(err, "; nothing was imported (--force imports it all the same)");
         return -1;
     }
+    if (record->from_ms == 0 || (r->from_ms != 0 && r->from_ms < record->from_ms))
+        record->from_ms = r->from_ms;
+    if (r->to_ms > record->to_ms) record->to_ms = r->to_ms;
     if (import_save(im->redis, im->site, record, err) < 0 || import_publish(o, err) < 0) return -1;
-    if (ship(im, record, r, err) < 0) return -1;
+    return ship(im, record, r->last, err);
+}
+
+static int store(struct importer *im, const struct import_opts *o, struct import_record *record,
+                 const struct import_result *r, struct buf *err)
+{
+    if (r->staged > 0 && publish(im, o, record, r, err) < 0) return -1;
+    if (r->lines <= record->lines) return 0;
     record->lines = r->lines;
     return import_save(im->redis, im->site, record, err);
+}
+
+/* What an earlier run has put into the journal must be in Redis before the rest can be told. */
+static int finish_earlier(struct importer *im, const struct import_opts *o,
+                          const struct import_record *record, struct buf *err)
+{
+    if (im->dry_run || !import_journalled(o, im->last)) return 0;
+    return ship(im, record, im->last, err);
 }
 
 static int import_one(struct importer *im, struct import_file *file, struct buf *err)
 {
     struct import_record record;
     struct import_result r;
-    if (import_find(im->redis, im->site, file, &record, err) < 0 ||
-        import_seen(im->redis, &record, (unsigned)redis.partitions, im->seen, err) < 0) {
-        return -1;
-    }
+    if (import_find(im->redis, im->site, file, &record, err) < 0) return -1;
     struct import_opts o = {.site = im->site,
                             .ingest = im->ingest,
                             .key = im->key,
@@ -291,12 +352,17 @@ static int import_one(struct importer *im, struct import_file *file, struct buf 
                             .reserve_bytes = conf.journal_reserve,
                             .partitions = (unsigned)redis.partitions,
                             .producer = record.producer,
+                            .complete = record.lines,
                             .seen = im->seen,
-                            .progress = tell_progress,
+                            .latest_ms = clock_ms() + FUTURE_MS,
+                            .progress = tell_reading,
                             .arg = im};
-    if (import_read(&o, file, &r, err) < 0) return -1;
-    int result = 0;
-    if (!im->dry_run && r.staged > 0) result = publish(im, &o, &record, &r, err);
+    if (finish_earlier(im, &o, &record, err) < 0 ||
+        import_seen(im->redis, &record, (unsigned)redis.partitions, im->seen, err) < 0 ||
+        import_read(&o, file, &r, err) < 0) {
+        return -1;
+    }
+    int result = im->dry_run ? 0 : store(im, &o, &record, &r, err);
     import_discard(&o); /* nothing is left there but after a refusal or a dry run */
     if (result == 0) print_result(im, &r);
     import_result_fini(&r);
@@ -324,6 +390,8 @@ static void fini(struct importer *im)
     if (im->redis != NULL) redisFree(im->redis);
     sites_free(im->sites);
     free(im->seen);
+    free(im->last);
+    if (im->key_fd >= 0) close(im->key_fd);
     sodium_memzero(im->key, sizeof im->key);
     conf_free_section(&sections[0]);
     conf_free_section(&sections[1]);
@@ -331,7 +399,7 @@ static void fini(struct importer *im)
 
 int main(int argc, char **argv)
 {
-    static struct importer im;
+    static struct importer im = {.key_fd = -1};
     const char *sets[SETS_MAX];
     unsigned n_sets = 0;
     struct buf err = {0};
@@ -345,10 +413,11 @@ int main(int argc, char **argv)
     int started = conf_load(im.conf_file, sections, &im.sites, &err);
     for (unsigned i = 0; i < n_sets && started == 0; i++)
         started = conf_set(sections, sets[i], &err);
+    im.terminal = isatty(STDERR_FILENO);
     if (started == 0) started = open_all(&im, &err);
     if (started < 0) complain(NULL, &err);
     int result = started < 0 ? 2 : 0;
-    for (int i = optind; i < argc && result == 0; i++) {
+    for (int i = optind; i < argc && result != 2 && (im.redis == NULL || !im.redis->err); i++) {
         if (import_path(&im, argv[i]) < 0) result = 1;
     }
     buf_fini(&err);

@@ -14,8 +14,9 @@ struct logline {
     struct str host;    /* of vhost formats, without a port; else empty */
     struct str address; /* or a host name, in old logs */
     int64_t at_ms;
-    struct str method, target; /* empty when the request line was not HTTP */
-    uint32_t status;
+    struct str method, target;  /* empty when the request line was not HTTP */
+    uint32_t status;            /* 0: none in the line */
+    bool combined;              /* the line has the two fields below */
     struct str referrer, agent; /* empty when "-" or not in the format */
 };
 

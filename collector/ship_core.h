@@ -76,6 +76,8 @@ struct shipper {
     int64_t pumped_ms, scan_ms, publish_ms;
     int64_t drain_until_ms; /* 0: not draining */
     int drain_scans;        /* since draining began */
+    unsigned prune_next;    /* partition */
+    int64_t pruned_day;     /* when all of them last were */
     uint64_t batches, retries, gaps, skipped;
     _Atomic bool awake, accept_asked;
     _Atomic int64_t drain_asked_ms; /* -1: no */
@@ -100,6 +102,9 @@ void ship_session_end_accepting(struct shipper *s);
 /* ship_read.c */
 void ship_read_lanes(struct shipper *s);
 void ship_read_behind(struct shipper *s, struct partition *p, int64_t now_mono_ms);
+
+/* ship_prune.c */
+void ship_prune_step(struct shipper *s);
 
 /* ship_stats.c */
 void ship_stats_publish(struct shipper *s);

@@ -74,6 +74,7 @@ static void scan(struct shipper *s, int64_t now)
     s->scan_ms = now + SCAN_MS;
     lanes_sweep(&s->lanes, s->opts.keep_age_ms, s->opts.reserve_bytes);
     save_files(s);
+    ship_prune_step(s);
 }
 
 static bool all_shipped(const struct shipper *s)

@@ -1,5 +1,6 @@
 /* Any bytes as a record, and as a segment: a head that names the fuzzer's partitions is put before
- * them, since no fuzzer guesses its CRC. Records that come out must rise and lie within the file. */
+ * them, since no fuzzer guesses its CRC. Records that come out must rise and lie within the file.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>

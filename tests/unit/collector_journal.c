@@ -1,5 +1,5 @@
-/* The journal as a writer: what commit answered with yes is in the files, what it answered with no is
- * not, and no sequence number of a producer ever stands for two records. */
+/* The journal as a writer: what commit answered with yes is in the files, what it answered with no
+ * is not, and no sequence number of a producer ever stands for two records. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Reading segments that crashed, rotted or lie: every intact record comes out, nothing else does. */
+/* Reading segments that crashed, rotted or lie: every intact record comes out, nothing else does.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +33,8 @@ static struct image image_new(void)
         .dir = dir.path, .segment_bytes = 1 << 20, .sync_ms = 1000, .partitions = PARTITIONS});
     for (int i = 0; i < RECORDS; i++) {
         char text[80];
-        int n = snprintf(text, sizeof text, "%d %.*s", i, 3 * i, "SNTR and so on and on and on and");
+        int n =
+            snprintf(text, sizeof text, "%d %.*s", i, 3 * i, "SNTR and so on and on and on and");
         journal_stage(j, (unsigned)i % PARTITIONS, 1, 0, (struct str){text, (size_t)n});
     }
     assert_int_equal(journal_commit(j, 0), 0);

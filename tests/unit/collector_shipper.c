@@ -1,7 +1,7 @@
 /*
- * The shipper against a real redis-server of its own (unix socket, killed by its pid). What counts is
- * always the same: every record that was committed stands in its partition's stream exactly once,
- * in the order of its producer.
+ * The shipper against a real redis-server of its own (unix socket, killed by its pid). What counts
+ * is always the same: every record that was committed stands in its partition's stream exactly
+ * once, in the order of its producer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,8 +60,8 @@ static void start_redis(struct world *w)
     if (w->redis == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of the test */
         execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket, "--dir",
-               w->dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--logfile",
-               "redis.log", (char *)NULL);
+               w->dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+               "--logfile", "redis.log", (char *)NULL);
         _exit(127);
     }
     assert_true(w->redis > 0);
@@ -102,7 +102,7 @@ static long long redis_number(struct world *w, const char *fmt, int partition, c
 {
     redisReply *r = redisCommand(w->ask, fmt, partition, field);
     assert_non_null(r);
-    long long n = r->type == REDIS_REPLY_INTEGER ? r->integer
+    long long n = r->type == REDIS_REPLY_INTEGER  ? r->integer
                   : r->type == REDIS_REPLY_STRING ? atoll(r->str)
                                                   : 0;
     freeReplyObject(r);
@@ -146,7 +146,8 @@ static void close_writers(struct world *w)
     }
 }
 
-/* n records by one writer, a commit per `per` of them; payload says partition and running number. */
+/* n records by one writer, a commit per `per` of them; payload says partition and running number.
+ */
 static void write_hits(struct world *w, int writer, int n, int per, int partition)
 {
     struct journal *j = w->writer[writer];
@@ -323,7 +324,8 @@ static void ships_all_once(void **state)
     assert_int_equal(count_streams(w, true), w->committed);
     assert_int_equal(shipped_by_meta(w), w->committed);
 
-    /* The writers end, the next shipper finds all of it shipped; and so it does without a cursor. */
+    /* The writers end, the next shipper finds all of it shipped; and so it does without a cursor.
+     */
     close_writers(w);
     for (int cursor = 1; cursor >= 0; cursor--) {
         stop_shipper(w);
@@ -459,7 +461,8 @@ static void forget_after(struct world *w, unsigned partition, size_t keep)
     for (size_t i = 0; i < r->elements; i++) {
         redisReply *f = r->element[i]->element[1];
         if (i >= keep) {
-            freeReplyObject(redis(w, "XDEL {p%u}:stream %s", partition, r->element[i]->element[0]->str));
+            freeReplyObject(
+                redis(w, "XDEL {p%u}:stream %s", partition, r->element[i]->element[0]->str));
             continue;
         }
         struct reader in = reader_of((struct str){f->element[5]->str, f->element[5]->len});
@@ -549,6 +552,22 @@ static void a_full_stream_holds_up_only_itself(void **state)
     freeReplyObject(redis(w, "HSET {p1}:meta bytes 0"));
     RUN_UNTIL(w, settled(w));
     assert_false(stats(w).full);
+    assert_int_equal(count_streams(w, true), w->committed);
+}
+
+static void not_now_is_tried_again(void **state)
+{
+    struct world *w = *state;
+    open_writers(w);
+    start_shipper(w);
+    write_hits(w, 0, 100, 10, -1);
+    RUN_UNTIL(w, settled(w));
+    freeReplyObject(redis(w, "CONFIG SET maxmemory 1000")); /* OOM for every write */
+    write_hits(w, 0, 3000, 10, -1);
+    RUN_UNTIL(w, stats(w).retries > 5);
+    assert_int_equal(count_streams(w, true), 100);
+    freeReplyObject(redis(w, "CONFIG SET maxmemory 0"));
+    RUN_UNTIL(w, settled(w));
     assert_int_equal(count_streams(w, true), w->committed);
 }
 
@@ -655,6 +674,26 @@ static void imports_are_picked_up_and_counted_once(void **state)
     freeReplyObject(r);
 }
 
+static void old_producers_are_forgotten(void **state)
+{
+    struct world *w = *state;
+    long long today = clock_ms() / 86400000;
+    char recent[32];
+    open_writers(w);
+    write_hits(w, 0, 10, 10, 0);
+    snprintf(recent, sizeof recent, "5 %lld", today - 35);
+    freeReplyObject(
+        redis(w, "HSET {p0}:seen old-old-old-old- %s import-import-16 %s", "5 1", "5 0"));
+    freeReplyObject(redis(w, "HSET {p0}:seen recently-recent- %s", recent));
+    /* One with a segment here stays, however old. */
+    freeReplyObject(redis(w, "HSET {p0}:seen %b %s", journal_producer(w->writer[0]),
+                          (size_t)PRODUCER_BYTES, "10 1"));
+    start_shipper(w);
+    RUN_UNTIL(w, redis_number(w, "HLEN {p%d}:seen%s", 0, "") == 3);
+    assert_int_equal(redis_number(w, "HEXISTS {p%d}:seen %s", 0, "old-old-old-old-"), 0);
+    assert_int_equal(redis_number(w, "HEXISTS {p%d}:seen %s", 0, "import-import-16"), 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -668,9 +707,11 @@ int main(void)
         TEST(heals_what_redis_forgot),
         TEST(a_hole_waits_for_the_operator),
         TEST(a_full_stream_holds_up_only_itself),
+        TEST(not_now_is_tried_again),
         TEST(an_emptied_redis_waits_for_the_operator),
         TEST(deleted_segments_stay_counted),
         TEST(want_of_disk_forces_shipped_segments_out),
+        TEST(old_producers_are_forgotten),
         TEST(imports_are_picked_up_and_counted_once),
     };
     signal(SIGPIPE, SIG_IGN); /* hiredis writes to a Redis that was killed */
