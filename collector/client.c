@@ -39,9 +39,10 @@ static bool network_parse(const char *text, struct network *out)
     unsigned full = v4 ? 32 : 128;
     out->bits = full;
     if (address.n < s.n) {
+        const char *digits = text + address.n + 1;
         char *end;
-        unsigned long bits = strtoul(text + address.n + 1, &end, 10);
-        if (*end != '\0' || end == text + address.n + 1 || bits > full) return false;
+        unsigned long bits = strtoul(digits, &end, 10); /* it would take blanks and signs too */
+        if (digits[0] < '0' || digits[0] > '9' || *end != '\0' || bits > full) return false;
         out->bits = (unsigned)bits;
     }
     if (v4) out->bits += 96;

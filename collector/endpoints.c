@@ -205,7 +205,7 @@ static void reply_beacon(struct taking *t, struct str origin)
     buf_add(&e->retry, STR(TEXT_TYPE RETRY));
     add_cors(&e->headers, origin, allowed);
 
-    if (t->taken == 0 && t->refused == 0) {
+    if (t->taken == 0 && t->unstored > 0) { /* and those that were refused will be again */
         reply(t->out, 503, buf_str(&e->retry), failed);
     } else if (t->refused == 0 && t->unstored == 0) {
         reply(t->out, 204, buf_str(&e->headers), STR(""));
@@ -273,22 +273,34 @@ static void preflight(struct endpoints *e, const struct http_request *req, struc
 
 /* ---- files ---- */
 
-/* "gzip" is named, and not with a weight of zero. */
+/* ";q=0", ";q=0.000": not this one. */
+static bool has_zero_weight(struct str parameters)
+{
+    struct str q = str_trim(parameters);
+    if (!str_ieq(str_upto(q, 2), STR("q="))) return false;
+    q = str_from(q, 2);
+    if (q.n == 0) return false;
+    for (size_t i = 0; i < q.n; i++) {
+        if (q.p[i] != (i == 1 ? '.' : '0')) return false;
+    }
+    return true;
+}
+
+/* "gzip" is named, or else "*", and not with a weight of zero. */
 static bool accepts_gzip(struct str accept)
 {
+    bool any = false;
     while (accept.n > 0) {
         size_t comma = str_find(accept, ',');
         struct str item = str_trim(str_upto(accept, comma));
         size_t semicolon = str_find(item, ';');
         struct str coding = str_trim(str_upto(item, semicolon));
-        if (str_ieq(coding, STR("gzip")) || str_eq(coding, STR("*"))) {
-            struct str q = str_trim(str_from(item, semicolon + 1));
-            bool zero = str_starts(q, STR("q=0")) && strspn(q.p + 3, ".0") >= q.n - 3;
-            return !zero;
-        }
+        bool wanted = !has_zero_weight(str_from(item, semicolon + 1));
+        if (str_ieq(coding, STR("gzip"))) return wanted;
+        if (str_eq(coding, STR("*"))) any = wanted;
         accept = str_from(accept, comma + 1);
     }
-    return false;
+    return any;
 }
 
 /* If-None-Match lists the tag, or is a star. Weak comparison: prefixes W/ do not matter. */

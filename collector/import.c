@@ -103,6 +103,7 @@ static enum verdict read_line(struct reading *r, struct str line, bool too_long,
     };
     log.has_address = address_parse(l.address, log.address);
     enum verdict v = ingest_log_hit(o->ingest, &log, o->partitions, hit, partition);
+    if (!l.combined) hit->bot = STR(""); /* a format without agents accuses nobody */
     bool named = l.host.n > 0 || l.target.p[0] != '/';
     if (v != V_COUNTED || !named || is_ours(r, hit->page)) return v;
     *left_out = "another host";

@@ -143,15 +143,18 @@ static bool open_shipper(struct collector *c)
 {
     c->ship_base = event_base_new();
     if (c->ship_base == NULL) return false;
-    c->shipper = shipper_new(c->ship_base, &(struct shipper_opts){
-                                               .dir = c->journal_dir,
-                                               .redis = &redis,
-                                               .linger_ms = conf.ship_linger_ms,
-                                               .keep_age_ms = conf.journal_keep_s * 1000,
-                                               .reserve_bytes = conf.journal_reserve,
-                                               .stream_max_bytes = conf.stream_max,
-                                               .partitions = (unsigned)redis.partitions,
-                                           });
+    c->shipper = shipper_new(
+        c->ship_base,
+        &(struct shipper_opts){
+            .dir = c->journal_dir,
+            .redis = &redis,
+            .linger_ms = conf.ship_linger_ms,
+            .keep_age_ms = conf.journal_keep_s * 1000,
+            .reserve_bytes =
+                2 * conf.journal_reserve, /* shipped segments go before hits are refused */
+            .stream_max_bytes = conf.stream_max,
+            .partitions = (unsigned)redis.partitions,
+        });
     return c->shipper != NULL;
 }
 

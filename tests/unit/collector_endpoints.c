@@ -1,0 +1,572 @@
+/*
+ * A request in, a reply out, with a real ingest and a real journal: who may read the answer (CORS),
+ * what a refusal says, which encoding and which tag are served, which methods a path knows, and
+ * what becomes of it all when the journal cannot store.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "assets.h"
+#include "clock.h"
+#include "endpoints.h"
+#include "guard.h"
+#include "lists.h"
+#include "salt.h"
+#include "stats.h"
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define SHOP     "https://shop.example"
+#define VIEW     "s=shop&u=https%3A%2F%2Fshop.example%2Fa"
+#define CHROME                                                                                     \
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "            \
+    "Chrome/126.0.0.0 Safari/537.36"
+
+enum { PARTITIONS = 4 };
+
+static struct {
+    char dir[64];
+    struct collector_conf conf;
+    struct lists lists;
+    struct salts *salts;
+    struct sites *sites;
+    struct proxies *proxies;
+    struct metrics *metrics;
+    struct ingest *ingest;
+    struct tally *tally;
+    struct journal *journal;
+    struct endpoints *endpoints;
+} w;
+
+static void open_endpoints(int64_t reserve_bytes)
+{
+    w.journal = journal_open(&(struct journal_opts){.dir = w.dir,
+                                                    .segment_bytes = 1 << 20,
+                                                    .reserve_bytes = reserve_bytes,
+                                                    .partitions = PARTITIONS});
+    w.metrics = metrics_new(collector_metrics, METRICS);
+    w.tally = tally_new(PARTITIONS);
+    w.endpoints = endpoints_new(&(struct endpoints_opts){.conf = &w.conf,
+                                                         .proxies = w.proxies,
+                                                         .ingest = w.ingest,
+                                                         .tally = w.tally,
+                                                         .journal = w.journal,
+                                                         .metrics = metrics_slot_new(w.metrics),
+                                                         .partitions = PARTITIONS});
+    assert_non_null(w.journal);
+    assert_non_null(w.endpoints);
+    endpoints_set_sites(w.endpoints, w.sites);
+}
+
+static void close_endpoints(void)
+{
+    endpoints_free(w.endpoints);
+    journal_close(w.journal);
+    tally_free(w.tally);
+    metrics_free(w.metrics);
+}
+
+static int set_up(void **state)
+{
+    const char *bad;
+    (void)state;
+    strcpy(w.dir, "/tmp/sentier-endpoints-XXXXXX");
+    assert_non_null(mkdtemp(w.dir));
+    w.conf = (struct collector_conf){
+        .pixel_path = "/p.gif",
+        .beacon_path = "/b",
+        .script_path = "/s.js",
+        .script_max_age_s = 3600,
+        .beacon_max_hits = 4,
+        .http = {.head_max_bytes = 16 * 1024, .body_max_bytes = 64 * 1024},
+    };
+    w.lists = (struct lists){.agents = agents_load()};
+    w.salts = salts_new(NULL, clock_ms());
+    w.sites = sites_new();
+    struct site *shop = sites_add(w.sites, STR("shop"));
+    shop->origins = calloc(2, sizeof *shop->origins);
+    shop->origins[0] = strdup(SHOP);
+    shop->zone = zone_new("UTC");
+    shop->spread = 1;
+    sites_seal(w.sites);
+    w.proxies = proxies_new(NULL, &bad);
+    w.ingest = ingest_new(&w.lists, w.salts);
+    ingest_set_sites(w.ingest, w.sites);
+    open_endpoints(0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    close_endpoints();
+    ingest_free(w.ingest);
+    proxies_free(w.proxies);
+    sites_free(w.sites);
+    salts_free(w.salts);
+    agents_free(w.lists.agents);
+    DIR *d = opendir(w.dir);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (e->d_name[0] != '.') unlinkat(dirfd(d), e->d_name, 0);
+    }
+    closedir(d);
+    return rmdir(w.dir);
+}
+
+static struct http_request request(enum http_method method, const char *path, const char *query)
+{
+    struct http_request r = {.method = method,
+                             .path = str_of(path),
+                             .query = str_of(query),
+                             .user_agent = STR(CHROME),
+                             .accept_language = STR("en"),
+                             .peer = {.ss_family = AF_INET}};
+    ((struct sockaddr_in *)&r.peer)->sin_addr.s_addr = htonl(0xc6336401);
+    return r;
+}
+
+static struct http_request beacon(const char *origin, const char *body)
+{
+    struct http_request r = request(HTTP_POST, "/b", "");
+    r.origin = str_of(origin);
+    r.body = str_of(body);
+    return r;
+}
+
+static struct http_reply ask(const struct http_request *req)
+{
+    struct http_reply out = {0};
+    endpoints_handle(w.endpoints, req, &out);
+    return out;
+}
+
+static bool commit(void)
+{
+    bool stored = journal_commit(w.journal, 0) == 0;
+    endpoints_stored(w.endpoints, stored);
+    return stored;
+}
+
+static bool has(struct str headers, const char *line)
+{
+    return headers.n > 0 && memmem(headers.p, headers.n, line, strlen(line)) != NULL;
+}
+
+static void assert_well_formed(struct str headers)
+{
+    while (headers.n > 0) {
+        size_t end = str_find(headers, '\r');
+        assert_true(end > 3 && headers.p[end + 1] == '\n');
+        assert_true(str_find(headers, ':') < end);
+        headers = str_from(headers, end + 2);
+    }
+}
+
+static json_t *json_of(const struct http_reply *r)
+{
+    json_t *root = json_loadb(r->body.p, r->body.n, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(root);
+    assert_true(has(r->headers, "Content-Type: application/json\r\n"));
+    return root;
+}
+
+static int64_t number(json_t *o, const char *key)
+{
+    assert_true(json_is_integer(json_object_get(o, key)));
+    return json_integer_value(json_object_get(o, key));
+}
+
+static const struct {
+    const char *path;
+    enum http_method method;
+    int status;
+    const char *allow;
+} methods[] = {
+    {"/p.gif", HTTP_HEAD, 400, NULL}, /* it is read like GET: here without a hit */
+    {"/p.gif", HTTP_POST, 405, "Allow: GET, HEAD, OPTIONS\r\n"},
+    {"/p.gif", HTTP_OTHER, 405, "Allow: GET, HEAD, OPTIONS\r\n"},
+    {"/p.gif", HTTP_OPTIONS, 204, NULL},
+    {"/b", HTTP_GET, 405, "Allow: POST, OPTIONS\r\n"},
+    {"/b", HTTP_HEAD, 405, "Allow: POST, OPTIONS\r\n"},
+    {"/b", HTTP_OPTIONS, 204, NULL},
+    {"/s.js", HTTP_GET, 200, NULL},
+    {"/s.js", HTTP_HEAD, 200, NULL},
+    {"/s.js", HTTP_POST, 405, "Allow: GET, HEAD\r\n"},
+    {"/s.js", HTTP_OPTIONS, 405, "Allow: GET, HEAD\r\n"},
+    {"/healthz", HTTP_GET, 200, NULL},
+    {"/healthz", HTTP_OTHER, 405, "Allow: GET, HEAD\r\n"},
+    {"/", HTTP_GET, 404, NULL},
+    {"/p.gif/", HTTP_GET, 404, NULL},
+    {"/P.GIF", HTTP_GET, 404, NULL},
+    {"/p.gi", HTTP_GET, 404, NULL},
+    {"", HTTP_OTHER, 404, NULL},
+    {"/demo/", HTTP_GET, 404, NULL}, /* not switched on */
+};
+
+static void test_methods(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        struct http_request req = request(methods[i].method, methods[i].path, "");
+        struct http_reply r = ask(&req);
+        if (r.status != methods[i].status)
+            fail_msg("%d %s: %d", methods[i].method, methods[i].path, r.status);
+        if (methods[i].allow != NULL) assert_true(has(r.headers, methods[i].allow));
+        assert_false(r.needs_store);
+        assert_well_formed(r.headers);
+    }
+    assert_false(journal_staged(w.journal));
+}
+
+static void test_demo(void **state)
+{
+    (void)state;
+    w.conf.demo = true;
+    struct http_request req = request(HTTP_GET, "/demo", "");
+    struct http_reply r = ask(&req);
+    assert_int_equal(r.status, 301);
+    assert_true(has(r.headers, "Location: /demo/\r\n"));
+    req.path = STR("/demo/");
+    r = ask(&req);
+    assert_int_equal(r.status, 200);
+    assert_true(has(r.headers, "Content-Type: text/html"));
+    req.path = STR("/demo/../s.js");
+    assert_int_equal(ask(&req).status, 404);
+}
+
+static void test_pixel(void **state)
+{
+    (void)state;
+    struct http_request req = request(HTTP_GET, "/p.gif", VIEW);
+    struct http_reply r = ask(&req);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(r.body.n, 43);
+    assert_memory_equal(r.body.p, "GIF89a", 6);
+    assert_true(has(r.headers, "Content-Type: image/gif\r\n"));
+    assert_true(has(r.headers, "Cache-Control: no-store\r\n"));
+    assert_true(r.needs_store);
+    assert_int_equal(r.otherwise_status, 503);
+    assert_int_equal(r.otherwise_body.n, 43);
+    assert_true(has(r.otherwise_headers, "Retry-After: 1\r\n"));
+    assert_true(commit());
+    assert_int_equal(metrics_get(w.metrics, M_HITS, V_COUNTED), 1);
+
+    static const struct {
+        const char *query, *says;
+        enum verdict verdict;
+    } refused[] = {
+        {VIEW "&n=x", "X-Sentier-Refused: bad_number n\r\n", V_BAD_NUMBER},
+        {VIEW "&k=zz", "X-Sentier-Refused: bad_kind k\r\n", V_BAD_KIND},
+        {"s=nobody&u=https%3A%2F%2Fa%2F", "X-Sentier-Refused: unknown_site s\r\n", V_UNKNOWN_SITE},
+        {"", "X-Sentier-Refused: bad_query\r\n", V_BAD_QUERY},
+    };
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        req = request(HTTP_GET, "/p.gif", refused[i].query);
+        r = ask(&req);
+        assert_int_equal(r.status, 400);
+        assert_int_equal(r.body.n, 43); /* a page shows no broken image */
+        if (!has(r.headers, refused[i].says))
+            fail_msg("%s: %.*s", refused[i].query, STR_ARG(r.headers));
+        assert_false(r.needs_store);
+        assert_int_equal(metrics_get(w.metrics, M_HITS, refused[i].verdict), 1);
+        assert_well_formed(r.headers);
+    }
+}
+
+static void test_opted_out_looks_like_taken(void **state)
+{
+    (void)state;
+    struct http_request taken = request(HTTP_GET, "/p.gif", VIEW), gpc = taken, dnt = taken;
+    gpc.gpc = dnt.dnt = STR("1");
+    struct http_reply want = ask(&taken), r = ask(&gpc);
+    assert_int_equal(r.status, want.status);
+    assert_true(str_eq(r.headers, want.headers));
+    assert_true(str_eq(r.body, want.body));
+    assert_int_equal(ask(&dnt).status, 200);
+    struct http_request own = request(HTTP_GET, "/p.gif", VIEW "&o=1");
+    assert_int_equal(ask(&own).status, 200);
+    struct http_request pile = beacon(SHOP, VIEW "&o=1\n" VIEW);
+    pile.dnt = STR("1");
+    assert_int_equal(ask(&pile).status, 204);
+    assert_int_equal(metrics_get(w.metrics, M_HITS, V_OPTED_OUT), 5);
+    assert_true(commit());
+    assert_int_equal(metrics_get(w.metrics, M_HITS, V_COUNTED), 1);
+}
+
+static const struct {
+    const char *origin, *body;
+    int status;
+    bool allowed;
+} cors[] = {
+    {SHOP, VIEW, 204, true},
+    {"", VIEW, 204, false},
+    {"https://evil.example", VIEW, 400, false},
+    {"null", VIEW, 400, false},
+    {"http://shop.example", VIEW, 400, false},
+    {SHOP, VIEW "&n=x", 400, true}, /* the page may read why */
+    {SHOP, "nonsense", 400, true},
+    {"https://evil.example", "nonsense", 400, false},
+};
+
+static void test_cors(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cors); i++) {
+        struct http_request req = beacon(cors[i].origin, cors[i].body);
+        struct guard g = guard_copy(req.origin);
+        char line[128];
+        req.origin = g.s;
+        struct http_reply r = ask(&req);
+        snprintf(line, sizeof line, "Access-Control-Allow-Origin: %s\r\n", cors[i].origin);
+        if (r.status != cors[i].status) fail_msg("%s: %d", cors[i].origin, r.status);
+        assert_int_equal(has(r.headers, line), cors[i].allowed);
+        assert_int_equal(has(r.headers, "Access-Control-Allow-Credentials: true\r\n"),
+                         cors[i].allowed);
+        assert_int_equal(has(r.headers, "Vary: Origin\r\n"), req.origin.n > 0);
+        assert_false(has(r.headers, "*"));
+        if (r.needs_store) assert_int_equal(has(r.otherwise_headers, line), cors[i].allowed);
+        assert_well_formed(r.headers);
+        guard_free(&g);
+    }
+}
+
+static void test_preflight(void **state)
+{
+    (void)state;
+    for (int allowed = 0; allowed <= 1; allowed++) {
+        struct http_request req = request(HTTP_OPTIONS, "/b", "");
+        req.origin = allowed ? STR(SHOP) : STR("https://evil.example");
+        req.want_headers = STR("content-type");
+        struct http_reply r = ask(&req);
+        assert_int_equal(r.status, 204);
+        assert_int_equal(has(r.headers, "Access-Control-Allow-Origin: " SHOP "\r\n"), allowed);
+        assert_int_equal(has(r.headers, "Access-Control-Allow-Headers: content-type\r\n"), allowed);
+        assert_int_equal(has(r.headers, "Access-Control-Allow-Methods: "), allowed);
+        assert_true(has(r.headers, "Vary: Origin\r\n"));
+    }
+}
+
+static void test_refusals_are_named(void **state)
+{
+    (void)state;
+    struct http_request req = beacon(SHOP, VIEW "\n" VIEW "&e=-1\n" VIEW "&u=%zz\n" VIEW "\n" VIEW);
+    struct http_reply r = ask(&req);
+    assert_int_equal(r.status, 200);
+    assert_true(r.needs_store);
+    json_t *root = json_of(&r), *list = json_object_get(root, "refused");
+    assert_int_equal(number(root, "taken"), 2);
+    assert_int_equal(number(root, "refused_count"), 3);
+    assert_int_equal(json_array_size(list), 3);
+    static const struct {
+        int line;
+        const char *why, *field;
+    } want[] = {{2, "bad_number", "e"}, {3, "bad_query", "u"}, {5, "too_many", NULL}};
+    for (size_t i = 0; i < COUNT(want); i++) {
+        json_t *one = json_array_get(list, i), *field = json_object_get(one, "field");
+        assert_int_equal(number(one, "line"), want[i].line);
+        assert_string_equal(json_string_value(json_object_get(one, "why")), want[i].why);
+        assert_non_null(json_string_value(json_object_get(one, "help")));
+        assert_int_equal(field != NULL, want[i].field != NULL);
+        if (field != NULL) assert_string_equal(json_string_value(field), want[i].field);
+    }
+    json_decref(root);
+
+    req = beacon(SHOP, "[{\"site\": \"shop\", \"number\": [1]}, 7]");
+    r = ask(&req);
+    assert_int_equal(r.status, 400);
+    root = json_of(&r);
+    json_t *first = json_array_get(json_object_get(root, "refused"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "why")), "bad_json");
+    assert_string_equal(json_string_value(json_object_get(first, "field")), "n");
+    assert_int_equal(number(root, "refused_count"), 2);
+    json_decref(root);
+}
+
+/* Thousands of refusals are counted, some are named, and the answer stays small. */
+static void test_many_refusals(void **state)
+{
+    (void)state;
+    static char body[60 * 1000];
+    memset(body, 'x', sizeof body - 1);
+    for (size_t i = 1; i < sizeof body; i += 2)
+        body[i] = '\n';
+    body[sizeof body - 1] = '\0';
+    struct http_request req = beacon(SHOP, body);
+    struct http_reply r = ask(&req);
+    assert_int_equal(r.status, 400);
+    json_t *root = json_of(&r);
+    assert_int_equal(number(root, "refused_count"), sizeof body / 2);
+    assert_int_equal(json_array_size(json_object_get(root, "refused")), 64);
+    json_decref(root);
+}
+
+static void test_empty_body_is_a_pile_of_one(void **state)
+{
+    (void)state;
+    struct http_request req = beacon(SHOP, "");
+    req.query = STR(VIEW);
+    assert_int_equal(ask(&req).status, 204);
+    req.query = STR("");
+    assert_int_equal(ask(&req).status, 400);
+}
+
+static const struct {
+    const char *accept;
+    bool gzip;
+} encodings[] = {
+    {"", false},
+    {"gzip", true},
+    {"GZIP", true},
+    {"br, gzip", true},
+    {"br,gzip;q=0.5", true},
+    {"gzip;q=1.0", true},
+    {"gzip;q=0", false},
+    {"gzip; q=0.000", false},
+    {"gzip;Q=0", false},
+    {"gzip;q=0.001", true},
+    {"gzip;q=", true}, /* no weight */
+    {"*", true},
+    {"*;q=0", false},
+    {"*;q=0, gzip", true}, /* what is named counts before the star */
+    {"gzip;q=0, *", false},
+    {"*, gzip;q=0", false},
+    {"br, deflate", false},
+    {"gzipped", false},
+    {"x, , ;, gzip", true},
+};
+
+static void test_encodings(void **state)
+{
+    (void)state;
+    const struct asset *tracker = asset_tracker();
+    for (size_t i = 0; i < COUNT(encodings); i++) {
+        struct http_request req = request(HTTP_GET, "/s.js", "");
+        struct guard g = guard_copy(str_of(encodings[i].accept));
+        req.accept_encoding = g.s;
+        struct http_reply r = ask(&req);
+        guard_free(&g);
+        assert_int_equal(r.status, 200);
+        if (has(r.headers, "Content-Encoding: gzip\r\n") != encodings[i].gzip)
+            fail_msg("%s", encodings[i].accept);
+        assert_int_equal(r.body.n, encodings[i].gzip ? tracker->gzip_n : tracker->n);
+        assert_true(has(r.headers, "Vary: Accept-Encoding\r\n"));
+        assert_true(has(r.headers, "Cache-Control: public, max-age=3600"));
+        assert_well_formed(r.headers);
+    }
+}
+
+/* What a browser inflates is the tracker. */
+static void test_gzip_is_the_same_file(void **state)
+{
+    (void)state;
+    const struct asset *t = asset_tracker();
+    unsigned char *plain = malloc(t->n);
+    z_stream z = {.next_in = (unsigned char *)t->gzip,
+                  .avail_in = (uInt)t->gzip_n,
+                  .next_out = plain,
+                  .avail_out = (uInt)t->n};
+    assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+    assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(z.total_out, t->n);
+    assert_memory_equal(plain, t->bytes, t->n);
+    inflateEnd(&z);
+    free(plain);
+}
+
+static void test_etags(void **state)
+{
+    (void)state;
+    const char *tag = asset_tracker()->etag;
+    static const struct {
+        const char *format; /* %s: the tag */
+        int status;
+    } rows[] = {
+        {"%s", 304}, {"W/%s", 304}, {"\"a\", %s", 304}, {"%s,\"b\"", 304},
+        {"*", 304},  {"", 200},     {"\"other\"", 200}, {"x%s", 200},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[256];
+        snprintf(text, sizeof text, rows[i].format, tag);
+        struct http_request req = request(HTTP_GET, "/s.js", "");
+        struct guard g = guard_copy(str_of(text));
+        req.if_none_match = g.s;
+        struct http_reply r = ask(&req);
+        guard_free(&g);
+        if (r.status != rows[i].status) fail_msg("%s: %d", text, r.status);
+        assert_true(has(r.headers, tag));
+        assert_int_equal(r.body.n == 0, r.status == 304);
+    }
+}
+
+/* Every answer to a hit has its 503 ready, and a journal that cannot store says so by itself. */
+static void test_a_full_disk(void **state)
+{
+    (void)state;
+    close_endpoints();
+    open_endpoints(INT64_MAX);
+    struct http_request health = request(HTTP_GET, "/healthz", "");
+    assert_int_equal(ask(&health).status, 200);
+
+    struct http_request req = beacon(SHOP, VIEW "\n" VIEW);
+    struct http_reply r = ask(&req);
+    assert_int_equal(r.status, 204);
+    assert_true(r.needs_store);
+    assert_int_equal(r.otherwise_status, 503);
+    assert_true(has(r.otherwise_headers, "Retry-After: 1\r\n"));
+    assert_true(has(r.otherwise_headers, "Access-Control-Allow-Origin: " SHOP "\r\n"));
+    assert_false(commit());
+    assert_int_equal(metrics_get(w.metrics, M_NOT_STORED, 0), 2);
+    assert_int_equal(metrics_get(w.metrics, M_HITS, V_COUNTED), 0);
+    assert_int_equal(ask(&health).status, 503);
+}
+
+/* Staged memory is bounded: then a hit is not stored, whatever else the request held. */
+static void test_a_full_turn(void **state)
+{
+    (void)state;
+    struct http_request req = beacon(SHOP, VIEW), mixed = beacon(SHOP, VIEW "&n=x\n" VIEW);
+    struct http_request pixel = request(HTTP_GET, "/p.gif", VIEW);
+    while (ask(&req).status == 204)
+        assert_true(journal_staged(w.journal));
+    struct http_reply r = ask(&req);
+    assert_int_equal(r.status, 503);
+    assert_true(has(r.headers, "Retry-After: 1\r\n"));
+    assert_int_equal(ask(&mixed).status, 503);
+    assert_int_equal(ask(&pixel).status, 503);
+    assert_int_equal(metrics_get(w.metrics, M_NOT_STORED, 0), 4);
+    assert_true(commit());
+    assert_int_equal(ask(&mixed).status, 200);
+}
+
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_WORLD(test_methods),
+        IN_WORLD(test_demo),
+        IN_WORLD(test_pixel),
+        IN_WORLD(test_opted_out_looks_like_taken),
+        IN_WORLD(test_cors),
+        IN_WORLD(test_preflight),
+        IN_WORLD(test_refusals_are_named),
+        IN_WORLD(test_many_refusals),
+        IN_WORLD(test_empty_body_is_a_pile_of_one),
+        IN_WORLD(test_encodings),
+        IN_WORLD(test_gzip_is_the_same_file),
+        IN_WORLD(test_etags),
+        IN_WORLD(test_a_full_disk),
+        IN_WORLD(test_a_full_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
