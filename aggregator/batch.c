@@ -212,11 +212,7 @@ bool batch_add(struct batch *b, uint64_t weight, struct str records)
     b->entry_weight = 0;
     int framed = intake_entry(copy, take_record, b);
     if (framed < 0 || b->entry_weight != weight) b->figures.damaged++;
-    while (b->entry_weight < weight) {
-        uint64_t rest = weight - b->entry_weight;
-        fold_unreadable(b->fold, rest > UINT32_MAX ? UINT32_MAX : (uint32_t)rest);
-        b->entry_weight += rest > UINT32_MAX ? UINT32_MAX : rest;
-    }
+    if (b->entry_weight < weight) fold_unreadable(b->fold, weight - b->entry_weight);
     b->figures.weight += weight;
     b->figures.bytes += records.n;
     return !b->failed;

@@ -48,7 +48,6 @@ end
 redis.call('HSET', KEYS[2], 'offset', ARGV[4], 'id', ARGV[5], 'folded', ARGV[7])
 each('HSET', KEYS[2], 11, 10 + 2 * verdicts)
 redis.call('XTRIM', KEYS[3], 'MINID', ARGV[6])
-if redis.call('HINCRBY', KEYS[4], 'bytes', '-' .. ARGV[8]) < 0 then
-  redis.call('HSET', KEYS[4], 'bytes', 0)
-end
+local bytes = (tonumber(redis.call('HGET', KEYS[4], 'bytes') or '0') or 0) - ARGV[8]
+redis.call('HSET', KEYS[4], 'bytes', string.format('%.0f', math.max(bytes, 0)))
 return 'OK'

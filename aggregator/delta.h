@@ -2,11 +2,11 @@
  * delta.h - what a batch adds to which row: (site, day, row name) -> columns. Filled by the fold,
  * then applied to the loaded rows:
  *
- *   deltas_finish(d);                          drops what cancelled out, adds the rows that limits
- * need, sorts for each delta: delta->target = its row;   loaded; an empty row when the field does
- * not exist deltas_apply(d); for each delta with changed: write target, or HDEL the field when
- * row_empty(target); for each delta with page.n > 0 and not dropped: the name of page
- * delta->name[1..8] may be written
+ *   deltas_finish(d);       drops what cancelled out, adds the rows that limits need, sorts
+ *   for each delta: delta->target = its row, loaded; an empty row when there is no such field
+ *   deltas_apply(d);
+ *   for each delta with changed: write target, or HDEL the field when row_empty(target)
+ *   for each delta with page.n > 0 and not dropped: name the page delta->name[1..8]
  *
  * The memory is reused by deltas_clear(). One thread.
  */

@@ -4,12 +4,14 @@
  *
  *   fold_clear(f);
  *   for each record in the order of the stream:
- *       fold_add(f, site, hit, weight);            site: the caller's loaded struct sitestate,
- * changed in place fold_unreadable(f, weight);                for records that are no hit for each
- * i < fold_count(f): v = fold_at(f, i);                         load v->state.daily or
- * v->state.profile fold_run(f); fold_deltas(f)                                 as in delta.h for
- * each fold_closed: DEL {pN}:visitors:SITE:DAY            first for each i < fold_count(f): write
- * the state, unless v->gone  then write every sitestate that was given to fold_add
+ *       fold_add(f, site, hit, weight);   site: the caller's loaded struct sitestate, changed
+ *       fold_unreadable(f, weight);       for records that are no hit
+ *   for each i < fold_count(f): v = fold_at(f, i); load v->state.daily or v->state.profile
+ *   fold_run(f);
+ *   fold_deltas(f) as in delta.h
+ *   for each fold_closed: DEL {pN}:visitors:SITE:DAY first
+ *   for each i < fold_count(f): write the state, unless v->gone
+ *   write every sitestate that was given to fold_add
  *
  * Hits are copied, their strings are not: those bytes, and the site states, must live until
  * fold_clear. After a failure (memory) nothing of the batch may be committed and every state that
@@ -48,7 +50,7 @@ void fold_free(struct fold *f);
 void fold_clear(struct fold *f);
 
 bool fold_add(struct fold *f, struct sitestate *site, const struct hit *hit, uint32_t weight);
-void fold_unreadable(struct fold *f, uint32_t weight);
+void fold_unreadable(struct fold *f, uint64_t weight);
 
 size_t fold_count(const struct fold *f);
 struct fold_visitor *fold_at(struct fold *f, size_t i);

@@ -74,7 +74,9 @@ static void on_refused(void *arg, unsigned partition)
 static void on_link(bool up, void *arg)
 {
     struct aggregator *a = arg;
-    if (up && a->leases != NULL) leases_link_up(a->leases);
+    if (!up || a->leases == NULL) return;
+    partitions_link_up(a->partitions);
+    leases_link_up(a->leases);
 }
 
 /* --- admin port ----------------------------------------------------------------------------- */
@@ -265,6 +267,7 @@ static void on_reload(evutil_socket_t signal_number, short what, void *arg)
 {
     struct aggregator *a = arg;
     (void)signal_number, (void)what;
+    if (a->stopping) return;
     struct sites *sites = program_reload_sites(a->program, a->conf_file);
     if (sites == NULL) return;
     owner_set_sites(a->owner, sites);

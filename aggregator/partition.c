@@ -22,6 +22,7 @@
 #include "batch.h"
 #include "clock.h"
 #include "keys.h"
+#include "load.h"
 #include "log.h"
 #include "stream.h"
 
@@ -53,7 +54,7 @@ struct partition {
     struct batch *batch; /* borrowed from the pool while LOADING, COMMITTING */
     struct commit *commit;
     uint64_t entry_hits; /* hits per entry, as last seen */
-    int64_t oldest_ms;   /* time in the first stream id of the last batch; 0: at rest */
+    int64_t oldest_ms;   /* not older than this is what waits, by stream ids; 0: nothing does */
     uint64_t shipped, stream_bytes;
 };
 
@@ -107,6 +108,7 @@ static void begin(struct partition *p, const char *token)
 {
     snprintf(p->token, sizeof p->token, "%s", token);
     p->state = STARTING;
+    p->oldest_ms = 0;
     p->sent = false;
     p->due_ms = 0;
     go_on(p);
@@ -172,6 +174,11 @@ static bool arrived(struct partition *p)
 
 static void on_commit(const redisReply *reply, void *arg);
 
+static int64_t id_ms(struct str id)
+{
+    return strtoll(id.p, NULL, 10); /* "MS-SEQ" and NUL */
+}
+
 static void send_commit(struct partition *p)
 {
     p->sent = commit_send(p->all->link, p->commit, on_commit, p) == 0;
@@ -188,6 +195,7 @@ static void committed(struct partition *p)
     all->stats.damaged += f->damaged;
     all->stats.approximated += f->approximated;
     p->at = p->to;
+    p->oldest_ms = id_ms(str_of(p->at.offset)); /* until the next read knows better */
     batch_days(p->batch, all->fns.committed, all->arg);
     end_batch(p, true);
     p->state = HUNGRY;
@@ -247,74 +255,23 @@ static void begin_commit(struct partition *p)
 
 /* --- loading -------------------------------------------------------------------------------- */
 
-struct load {
-    struct partition *p;
-    size_t n;
-    struct store_entry *entries[];
-};
-
-static bool take_values(struct store *store, const struct load *load, const redisReply *r)
-{
-    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements != load->n) return false;
-    for (size_t i = 0; i < load->n; i++) {
-        const redisReply *v = r->element[i];
-        struct str value = v->type == REDIS_REPLY_STRING ? reply_str(v) : (struct str){NULL, 0};
-        if (!store_loaded(store, load->entries[i], value)) return false;
-    }
-    return true;
-}
-
 static void step(struct partition *p);
 
-static void on_load(const redisReply *reply, void *arg)
+static void on_loaded(bool ok, void *arg)
 {
-    struct load *load = arg;
-    struct partition *p = load->p;
-    if (!p->dropped && !take_values(p->all->store, load, reply)) {
-        p->failed = true;
-        if (!redis_retryable(reply)) log_error("partition.load", "partition=%u", p->index);
-    }
-    free(load);
+    struct partition *p = arg;
+    if (!ok) p->failed = true;
     if (arrived(p) && p->waiting == 0) step(p);
 }
 
-static bool send_load(struct partition *p, struct load *load)
+static void load(struct partition *p)
 {
-    struct str *argv = malloc((load->n + 2) * sizeof *argv);
-    if (argv == NULL) return false;
-    argv[0] = STR("HMGET");
-    argv[1] = load->entries[0]->hash->key;
-    for (size_t i = 0; i < load->n; i++)
-        argv[2 + i] = load->entries[i]->field;
-    bool sent = redis_send(p->all->link, on_load, load, (int)load->n + 2, argv) == 0;
-    free(argv);
-    if (sent) p->waiting++;
-    p->all->stats.loads += load->n;
-    return sent;
-}
-
-/* One HMGET per hash. False: something could not be sent; what was sent will still answer. */
-static bool load_unknown(struct partition *p)
-{
-    struct store_batch *use = batch_use(p->batch);
-    store_group(use);
-    for (size_t i = 0; i < use->n;) {
-        size_t from = i;
-        const struct store_hash *hash = use->entries[from]->hash;
-        while (i < use->n && use->entries[i]->hash == hash)
-            i++;
-        struct load *load = malloc(sizeof *load + (i - from) * sizeof load->entries[0]);
-        if (load == NULL) return false;
-        *load = (struct load){.p = p};
-        for (size_t k = from; k < i; k++) {
-            if (!use->entries[k]->known) load->entries[load->n++] = use->entries[k];
-        }
-        if (load->n > 0 && send_load(p, load)) continue;
-        bool failed = load->n > 0;
-        free(load);
-        if (failed) return false;
-    }
-    return true;
+    struct partitions *all = p->all;
+    unsigned asked;
+    if (!load_unknown(all->link, all->store, batch_use(p->batch), on_loaded, p, &asked,
+                      &all->stats.loads))
+        p->failed = true; /* what was asked still answers */
+    p->waiting += asked;
 }
 
 /* Goes on with the batch as far as it can without asking Redis. */
@@ -336,7 +293,7 @@ static void step(struct partition *p)
             start_again(p, STALL_MS);
             return;
         }
-        if (!load_unknown(p)) p->failed = true;
+        load(p);
     }
 }
 
@@ -357,8 +314,6 @@ static bool fill(struct partition *p, const redisReply *entries)
         if (!batch_add(p->batch, e.weight, e.records)) return false;
         snprintf(p->to.offset, sizeof p->to.offset, "%.*s", STR_ARG(e.id));
     }
-    stream_entry_read(entries->element[0], &e);
-    p->oldest_ms = strtoll(e.id.p, NULL, 10);
     p->entry_hits = f->hits / n + 1;
     return true;
 }
@@ -367,7 +322,9 @@ static bool fill(struct partition *p, const redisReply *entries)
 static void begin_batch(struct partition *p, const redisReply *entries)
 {
     struct partitions *all = p->all;
+    struct stream_entry first;
     p->state = HUNGRY;
+    if (stream_entry_read(entries->element[0], &first)) p->oldest_ms = id_ms(first.id);
     if (all->pool_n == 0 || all->stopping) return;
     p->batch = all->pool[--all->pool_n];
     p->state = LOADING;
@@ -400,8 +357,12 @@ static void on_read(const redisReply *reply, void *arg)
         const redisReply *entries = stream_entries(reply, p->index, &at);
         if (!arrived(p)) continue;
         p->state = IDLE;
-        p->oldest_ms = 0;
-        if (entries != NULL) begin_batch(p, entries);
+        if (entries != NULL)
+            begin_batch(p, entries);
+        else if (reply == NULL)
+            p->state = STARTING; /* a new link may lead to another Redis */
+        else if (reply->type != REDIS_REPLY_ERROR)
+            p->oldest_ms = 0;
     }
     free(read);
     feed(all);
@@ -484,12 +445,16 @@ static void read_idle(struct partitions *all)
 
 /* --- starting, metering, the poll ----------------------------------------------------------- */
 
+/* The cache stands for the last commit that is known of; Redis may hold another one. */
 static void on_start(const redisReply *reply, void *arg)
 {
     struct partition *p = arg;
+    struct commit_state at;
     p->sent = false;
     if (!arrived(p)) return;
-    if (commit_state_read(reply, &p->at)) {
+    if (commit_state_read(reply, &at)) {
+        if (strcmp(at.id, p->at.id) != 0) store_drop(p->all->store, p->index);
+        p->at = at;
         p->state = HUNGRY;
         feed(p->all);
     } else if (!redis_retryable(reply)) {
@@ -513,6 +478,16 @@ static void go_on(struct partition *p)
     if (p->sent || clock_mono_ms() < p->due_ms) return;
     if (p->state == STARTING && !p->all->stopping) send_start(p);
     if (p->state == COMMITTING) send_commit(p);
+}
+
+void partitions_link_up(struct partitions *all)
+{
+    for (unsigned i = 0; i < all->opts.partitions; i++) {
+        struct partition *p = &all->of[i];
+        if (p->state != IDLE && p->state != HUNGRY) continue;
+        p->state = STARTING;
+        p->due_ms = 0;
+    }
 }
 
 static void on_meter(const redisReply *reply, void *arg)
@@ -618,6 +593,7 @@ void partitions_stats(const struct partitions *all, struct partition_stats *out)
         const struct partition *p = &all->of[i];
         if (p->state == OFF || p->dropped) continue;
         out->held++;
+        if (age_ms(p, now_ms) > out->lag_ms) out->lag_ms = age_ms(p, now_ms);
         if (p->state == STARTING) continue;
         out->reading++;
         out->folded += p->at.folded;
@@ -625,6 +601,5 @@ void partitions_stats(const struct partitions *all, struct partition_stats *out)
         out->stream_bytes += p->stream_bytes;
         for (unsigned v = 0; v < VERDICTS; v++)
             out->verdicts[v] += p->at.verdicts[v];
-        if (age_ms(p, now_ms) > out->lag_ms) out->lag_ms = age_ms(p, now_ms);
     }
 }

@@ -35,6 +35,10 @@ void partitions_free(struct partitions *all); /* free the link first. NULL is fi
 void partitions_take(struct partitions *all, unsigned partition, const char *token);
 void partitions_drop(struct partitions *all, unsigned partition);
 
+/* The link is up again. What Redis holds may be older than what was known of it (a standby took
+ * over): partitions at rest ask where to go on; those at work find out by their commit. */
+void partitions_link_up(struct partitions *all);
+
 /* No more reading; done runs once, when no commit is under way. */
 void partitions_stop(struct partitions *all, void (*done)(void *arg), void *arg);
 
@@ -42,7 +46,7 @@ struct partition_stats {
     unsigned held, reading; /* reading: of the held ones, how many know their offset */
     uint64_t shipped, folded, stream_bytes; /* over the partitions held; folded as committed */
     uint64_t verdicts[VERDICTS];            /* likewise */
-    int64_t lag_ms; /* age of the oldest entry that is known and not committed; 0: none */
+    int64_t lag_ms; /* nothing that is known and not committed has waited longer; 0: none waits */
     uint64_t cache_bytes;
     /* of this process, since its start: */
     uint64_t commits, hits, retries, damaged, approximated, loads;

@@ -19,12 +19,6 @@ void profile_fini(struct profile *p)
     *p = (struct profile){0};
 }
 
-size_t profile_bytes(const struct profile *p)
-{
-    return sizeof *p - sizeof p->recent + p->pages_cap * sizeof *p->pages +
-           visitor_bytes(&p->recent);
-}
-
 bool profile_encode(const struct profile *p, struct buf *out)
 {
     buf_add_char(out, PROFILE_VERSION);

@@ -1,5 +1,6 @@
 /*
  * From arguments to an open site: find the configuration, read it, reach Redis, know the data set.
+ * What needs no Redis is looked at first: a wrong name is not a Redis that is down.
  * Every step that can fail says what to do about it. Reports only read; nothing here writes to
  * Redis.
  */
@@ -137,7 +138,8 @@ static int unknown_site(const struct report *r)
     return REPORT_FAILED;
 }
 
-/* Without a configuration a site is still its name; only its dates are a guess. */
+/* Without a configuration a site is still its name; only its dates are a guess, and it may lie in
+ * any partition. */
 static int guess_site(struct report *r)
 {
     if (r->args.redis == NULL)
@@ -146,23 +148,30 @@ static int guess_site(struct report *r)
     if (r->utc == NULL) return report_fail("out of memory");
     r->zone = r->utc;
     r->time_zone = "UTC";
-    r->source.spread = 1;
+    r->source.spread = PARTITIONS_MAX;
     return REPORT_OK;
 }
 
-int report_open_site(struct report *r)
+static int find_site(struct report *r)
 {
-    if (r->args.site == NULL) return report_fail("which site? Add --site NAME");
     struct str name = str_of(r->args.site);
     if (name.n == 0 || name.n > HIT_SITE_MAX_BYTES) return report_fail("--site: no such name");
-    r->source = (struct range_source){
-        .redis = r->redis, .site = name, .partitions = r->partitions, .spread = 1};
+    r->source.site = name;
     if (r->conf_file == NULL) return guess_site(r);
     const struct site *site = sites_find(r->sites, name);
     if (site == NULL) return unknown_site(r);
     r->zone = site->zone;
     r->time_zone = site->time_zone;
     r->source.spread = (unsigned)site->spread;
+    return REPORT_OK;
+}
+
+int report_open(struct report *r)
+{
+    if (r->args.site == NULL) return report_fail("which site? Add --site NAME");
+    if (report_load(r) != 0 || find_site(r) != 0 || report_connect(r) != 0) return REPORT_FAILED;
+    r->source.redis = r->redis;
+    r->source.partitions = r->partitions;
     return REPORT_OK;
 }
 

@@ -41,7 +41,7 @@ struct report {
     int64_t now_ms;
     struct buf out;
 
-    /* of --site, once report_open_site has found it */
+    /* of --site, once report_open has found it */
     struct range_source source;
     const struct zone *zone;
     const char *time_zone;
@@ -54,10 +54,10 @@ report_fn report_list, report_customers, report_profile, report_status;
 /* Says why on stderr; returns REPORT_FAILED. */
 int report_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* 0, or REPORT_FAILED after saying why. Each needs the one before. */
-int report_load(struct report *r);      /* the configuration */
-int report_connect(struct report *r);   /* Redis and its data set */
-int report_open_site(struct report *r); /* --site */
+/* 0, or REPORT_FAILED after saying why. */
+int report_load(struct report *r);    /* the configuration */
+int report_connect(struct report *r); /* then Redis and its data set */
+int report_open(struct report *r);    /* both, and --site */
 void report_close(struct report *r);
 
 /* Puts the document, and a newline, into out; takes it. */

@@ -137,6 +137,7 @@ struct reading {
     uint32_t from, to;
     char label[16]; /* "28d"; "" for dates */
     struct range *range;
+    struct str host; /* of all pages, when they share one: then the title says it, and no row */
     struct figure shown[TABLE_COLUMNS_MAX];
     struct table_column columns[TABLE_COLUMNS_MAX + 1];
     unsigned n;
@@ -243,6 +244,27 @@ static void choose_columns(struct reading *g, const struct row *total, bool all)
     }
 }
 
+/* "shop.example" of "shop.example/a" */
+static struct str host_of(struct str page)
+{
+    size_t n = 0;
+    while (n < page.n && page.p[n] != '/')
+        n++;
+    return str_upto(page, n);
+}
+
+static struct str shared_host(const struct range *r)
+{
+    struct str host = {NULL, 0};
+    for (size_t i = 0; i < r->n; i++) {
+        struct str page = r->rows[i].page;
+        if (page.n == 0) continue;
+        if (host.n > 0 && !str_eq(host, host_of(page))) return (struct str){NULL, 0};
+        host = host_of(page);
+    }
+    return host;
+}
+
 static bool add_rows(const struct reading *g, struct table *t)
 {
     struct cell cells[TABLE_COLUMNS_MAX];
@@ -251,7 +273,9 @@ static bool add_rows(const struct reading *g, struct table *t)
     if (!range_top(g->range, g->list->kind, g->list->order, g->limit, &top)) return false;
     bool ok = true;
     for (size_t i = 0; ok && i < top.n; i++) {
-        fill(g, summary_label(top.rows[i], room), &top.rows[i]->row, 0, cells);
+        struct str label = summary_label(top.rows[i], room);
+        if (top.rows[i]->page.n > 0) label = str_from(label, g->host.n);
+        fill(g, label, &top.rows[i]->row, 0, cells);
         ok = table_add(t, cells);
     }
     range_top_fini(&top);
@@ -299,7 +323,13 @@ static void print_head(struct report *r, const struct reading *g)
     uint32_t days = g->to - g->from + 1;
     date_format(g->from, from);
     date_format(g->to, to);
-    buf_printf(&r->out, "%s of %s, ", g->list->name, r->args.site);
+    buf_printf(&r->out, "%s of %s", g->list->name, r->args.site);
+    if (g->host.n > 0) {
+        buf_add(&r->out, STR(" ("));
+        text_add_clean(&r->out, g->host);
+        buf_add_char(&r->out, ')');
+    }
+    buf_add(&r->out, STR(", "));
     if (days == 1)
         buf_printf(&r->out, "%s (1 day, %s)\n\n", to, r->time_zone);
     else
@@ -338,6 +368,7 @@ static int print_table(struct report *r, struct reading *g)
 {
     size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
     if (g->list->kind == DAYS && r->args.limit < 0) rows = 0;
+    if (g->list->kind == 'p') g->host = shared_host(g->range);
     struct table *t = make_table(g, false);
     if (t == NULL) return report_fail("out of memory");
     print_head(r, g);
@@ -424,8 +455,7 @@ int report_list(struct report *r)
 {
     struct reading g = {.list = find_list(r->args.subject)};
     if (g.list == NULL) return unknown_list(r->args.subject);
-    if (report_load(r) != 0 || report_connect(r) != 0 || report_open_site(r) != 0)
-        return REPORT_FAILED;
+    if (report_open(r) != 0) return REPORT_FAILED;
     if (read_extent(r, &g) != 0 || choose_days(r, &g) != 0) return REPORT_FAILED;
     int result = read_rows(r, &g);
     if (result == REPORT_OK) {

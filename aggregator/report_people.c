@@ -28,10 +28,15 @@ struct customer {
     uint64_t sessions, days, views, engaged_ms;
 };
 
-/* A heap whose root is the one seen longest ago. */
-struct newest {
+struct customers {
     struct customer *all;
-    size_t n, cap, limit;
+    size_t n, cap;
+};
+
+struct newest {
+    struct customers kept; /* a heap whose root is the one seen longest ago */
+    size_t limit;
+    struct customers bucket; /* of the hash that is being read */
     uint64_t seen, damaged;
 };
 
@@ -71,36 +76,49 @@ static void sift_down(struct customer *heap, size_t n)
     }
 }
 
-static bool keep(struct newest *k, const struct customer *c)
+static bool append(struct customers *list, const struct customer *c)
 {
-    k->seen++;
-    if (k->n == k->limit) {
-        if (compare(c, &k->all[0]) >= 0) return true;
-        k->all[0] = *c;
-        sift_down(k->all, k->n);
-        return true;
-    }
-    if (k->n == k->cap) {
-        size_t cap = k->cap == 0 ? 64 : k->cap * 2;
-        struct customer *all = realloc(k->all, cap * sizeof *all);
+    if (list->n == list->cap) {
+        size_t cap = list->cap == 0 ? 64 : list->cap * 2;
+        struct customer *all = realloc(list->all, cap * sizeof *all);
         if (all == NULL) return false;
-        k->all = all;
-        k->cap = cap;
+        list->all = all;
+        list->cap = cap;
     }
-    k->all[k->n] = *c;
-    sift_up(k->all, k->n++);
+    list->all[list->n++] = *c;
     return true;
 }
 
-/* HSCAN may return a field twice: after sorting, twins are neighbours. */
-static void drop_twins(struct newest *k)
+static bool keep(struct newest *k, const struct customer *c)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < k->n; i++) {
-        if (n == 0 || k->all[n - 1].id != k->all[i].id) k->all[n++] = k->all[i];
+    struct customers *kept = &k->kept;
+    k->seen++;
+    if (kept->n < k->limit) {
+        if (!append(kept, c)) return false;
+        sift_up(kept->all, kept->n - 1);
+    } else if (compare(c, &kept->all[0]) < 0) {
+        kept->all[0] = *c;
+        sift_down(kept->all, kept->n);
     }
-    k->seen -= k->n - n;
-    k->n = n;
+    return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct customer *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* HSCAN may return a field twice, even with another value: each visitor counts once. */
+static bool keep_bucket(struct newest *k)
+{
+    struct customers *b = &k->bucket;
+    if (b->n > 1) qsort(b->all, b->n, sizeof *b->all, by_id);
+    for (size_t i = 0; i < b->n; i++) {
+        if (i > 0 && b->all[i - 1].id == b->all[i].id) continue;
+        if (!keep(k, &b->all[i])) return false;
+    }
+    return true;
 }
 
 static bool keep_field(struct newest *k, struct str field, struct str value)
@@ -119,7 +137,7 @@ static bool keep_field(struct newest *k, struct str field, struct str value)
                          .engaged_ms = p.engaged_ms};
     bool none = p.views == 0; /* only hits that still wait for their pageview */
     profile_fini(&p);
-    return none || keep(k, &c);
+    return none || append(&k->bucket, &c);
 }
 
 /* Takes one answer to HSCAN. 1: there is more, at *cursor; 0: all; -1: said in err. */
@@ -148,12 +166,17 @@ static int scan_bucket(struct report *r, unsigned part, unsigned bucket, redisRe
     char cursor[24];
     redisReply *reply = first;
     int more;
+    k->bucket.n = 0;
     while ((more = take_step(k, reply, cursor, err)) > 0) {
         freeReplyObject(reply);
         reply = ask(r->redis, err, "HSCAN %b %s COUNT %d", key.p, key.n, cursor, PROFILES_PER_STEP);
         if (reply == NULL) return -1;
     }
     freeReplyObject(reply);
+    if (more == 0 && !keep_bucket(k)) {
+        buf_printf(err, "out of memory");
+        return -1;
+    }
     return more;
 }
 
@@ -192,8 +215,7 @@ static int read_customers(struct report *r, struct newest *k)
     }
     if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
     buf_fini(&err);
-    if (k->n > 0) qsort(k->all, k->n, sizeof *k->all, compare);
-    drop_twins(k);
+    if (k->kept.n > 0) qsort(k->kept.all, k->kept.n, sizeof *k->kept.all, compare);
     return result < 0 ? REPORT_FAILED : REPORT_OK;
 }
 
@@ -212,8 +234,8 @@ static json_t *customer_json(const struct customer *c)
 static int print_customers_json(struct report *r, const struct newest *k)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < k->n; i++)
-        json_array_append_new(list, customer_json(&k->all[i]));
+    for (size_t i = 0; i < k->kept.n; i++)
+        json_array_append_new(list, customer_json(&k->kept.all[i]));
     return report_print_json(r, json_pack("{s:i, s:s, s:s, s:I, s:o}", "version", 1, "site",
                                           r->args.site, "time_zone", r->time_zone, "total",
                                           (json_int_t)k->seen, "customers", list));
@@ -234,8 +256,8 @@ static struct table *customers_table(const struct report *r, const struct newest
 {
     struct table *t = table_new(customer_columns);
     bool ok = t != NULL;
-    for (size_t i = 0; ok && i < k->n; i++) {
-        const struct customer *c = &k->all[i];
+    for (size_t i = 0; ok && i < k->kept.n; i++) {
+        const struct customer *c = &k->kept.all[i];
         char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES];
         id_format(c->id, id);
         report_moment(r, c->first_ms, first);
@@ -264,9 +286,9 @@ static int print_customers(struct report *r, const struct newest *k)
         buf_printf(&r->out, "consented visitors of %s, newest first (%s)\n\n", r->args.site,
                    r->time_zone);
         ok = table_print(t, r->width, 0, &r->out) && buf_add_char(&r->out, '\n') &&
-             text_add_count(&r->out, (int64_t)k->n) && buf_add(&r->out, STR(" of ")) &&
+             text_add_count(&r->out, (int64_t)k->kept.n) && buf_add(&r->out, STR(" of ")) &&
              text_add_count(&r->out, (int64_t)k->seen) &&
-             buf_add(&r->out, k->n < k->seen ? STR(" (--limit N shows more)\n") : STR("\n"));
+             buf_add(&r->out, k->kept.n < k->seen ? STR(" (--limit N shows more)\n") : STR("\n"));
         if (k->damaged > 0)
             buf_printf(&r->out, "%llu stored profiles could not be read and are left out.\n",
                        (unsigned long long)k->damaged);
@@ -277,8 +299,7 @@ static int print_customers(struct report *r, const struct newest *k)
 
 int report_customers(struct report *r)
 {
-    if (report_load(r) != 0 || report_connect(r) != 0 || report_open_site(r) != 0)
-        return REPORT_FAILED;
+    if (report_open(r) != 0) return REPORT_FAILED;
     struct newest k = {.limit = CUSTOMERS_DEFAULT};
     if (r->args.limit >= 0) k.limit = (size_t)r->args.limit;
     if (k.limit == 0 || k.limit > CUSTOMERS_MAX) k.limit = CUSTOMERS_MAX;
@@ -288,7 +309,8 @@ int report_customers(struct report *r)
                              "(field c=1 of a hit)",
                              r->args.site);
     if (result == REPORT_OK) result = print_customers(r, &k);
-    free(k.all);
+    free(k.kept.all);
+    free(k.bucket.all);
     return result;
 }
 
@@ -342,6 +364,11 @@ static struct str page_label(const redisReply *names, uint32_t i, uint64_t id, c
     return str_of(room);
 }
 
+static bool approximate(const struct profile *p)
+{
+    return p->approximate || p->recent.approximate;
+}
+
 static int print_profile_json(struct report *r, const struct customer *c, const struct profile *p,
                               const redisReply *names)
 {
@@ -363,7 +390,7 @@ static int print_profile_json(struct report *r, const struct customer *c, const 
     json_object_set_new(document, "version", json_integer(1));
     json_object_set_new(document, "site", json_string(r->args.site));
     json_object_set_new(document, "time_zone", json_string(r->time_zone));
-    json_object_set_new(document, "approximate", json_boolean(p->approximate));
+    json_object_set_new(document, "approximate", json_boolean(approximate(p)));
     json_object_set_new(document, "pages", pages);
     return report_print_json(r, document);
 }
@@ -414,33 +441,46 @@ static int print_profile(struct report *r, const struct customer *c, const struc
         size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
         print_profile_head(r, c);
         ok = table_print(t, r->width, rows, &r->out);
-        if (p->approximate)
+        if (approximate(p))
             buf_printf(&r->out, "A limit was reached: pages are missing or figures approximate.\n");
     }
     table_free(t);
     return ok ? REPORT_OK : report_fail("out of memory");
 }
 
-/* 0: *p is the visitor's. */
-static int read_profile(struct report *r, unsigned part, uint64_t id, struct profile *p)
+/* 1: *p is the visitor's; 0: not in this partition; -1 with why in err. */
+static int read_profile(struct report *r, unsigned part, uint64_t id, struct profile *p,
+                        struct buf *err)
 {
     struct key key = key_profiles(part, r->source.site, key_bucket(id));
-    struct buf err = {0};
     char field[8];
     store_le64(field, id);
-    redisReply *reply = ask(r->redis, &err, "HGET %b %b", key.p, key.n, field, sizeof field);
-    int result = REPORT_OK;
-    if (reply == NULL)
-        result = report_fail("%.*s", STR_ARG(buf_str(&err)));
-    else if (reply->type != REDIS_REPLY_STRING)
-        result =
-            report_fail("site '%s' has no profile of '%s'; sentier customers lists who has one",
-                        r->args.site, r->args.subject);
-    else if (!profile_decode((struct str){reply->str, reply->len}, p))
-        result = report_fail("the stored profile is damaged");
-    if (reply != NULL) freeReplyObject(reply);
-    buf_fini(&err);
+    redisReply *reply = ask(r->redis, err, "HGET %b %b", key.p, key.n, field, sizeof field);
+    if (reply == NULL) return -1;
+    int result = reply->type == REDIS_REPLY_STRING;
+    if (result == 1 && !profile_decode((struct str){reply->str, reply->len}, p)) {
+        buf_printf(err, "the stored profile is damaged");
+        result = -1;
+    }
+    freeReplyObject(reply);
     return result;
+}
+
+static int find_profile(struct report *r, uint64_t id, struct profile *p, unsigned *part)
+{
+    struct buf err = {0};
+    int found = 0;
+    for (unsigned i = 0; found == 0 && i < range_parts(&r->source); i++) {
+        *part = range_part(&r->source, i);
+        found = read_profile(r, *part, id, p, &err);
+    }
+    if (found < 0)
+        report_fail("%.*s", STR_ARG(buf_str(&err)));
+    else if (found == 0)
+        report_fail("site '%s' has no profile of '%s'; sentier customers lists who has one",
+                    r->args.site, r->args.subject);
+    buf_fini(&err);
+    return found > 0 ? REPORT_OK : REPORT_FAILED;
 }
 
 int report_profile(struct report *r)
@@ -451,10 +491,9 @@ int report_profile(struct report *r)
         return report_fail("whose profile? sentier profile --site NAME ID");
     if (!id_parse(str_of(r->args.subject), &id))
         return report_fail("'%s' is no visitor id: up to 13 of 0-9 a-z", r->args.subject);
-    if (report_load(r) != 0 || report_connect(r) != 0 || report_open_site(r) != 0)
-        return REPORT_FAILED;
-    unsigned part = key_partition(r->source.site, id, r->source.spread, r->partitions);
-    int result = read_profile(r, part, id, &p);
+    if (report_open(r) != 0) return REPORT_FAILED;
+    unsigned part;
+    int result = find_profile(r, id, &p, &part);
     if (result == REPORT_OK) {
         struct customer c = {.id = id,
                              .first_ms = p.first_ms,

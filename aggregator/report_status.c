@@ -539,7 +539,7 @@ static int print_status_json(struct report *r, const struct reading *g)
         "stream_bytes", (json_int_t)g->kept.stream_bytes, "lost", (json_int_t)g->kept.lost);
     json_t *doc =
         json_pack("{s:i, s:b, s:b, s:b, s:I, s:o, s:o, s:o, s:o}", "version", 1, "balanced",
-                  balanced, "moving", g->moving, "received_known", g->all_up, "difference",
+                  balanced(g), "moving", g->moving, "received_known", g->all_up, "difference",
                   (json_int_t)g->difference, "ledger", ledger_json(g), "collectors", collectors,
                   "redis", redis, "aggregator", remote_json(&g->aggregator));
     if (report_print_json(r, doc) != REPORT_OK || !g->redis_up) return REPORT_FAILED;

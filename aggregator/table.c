@@ -1,7 +1,7 @@
 /*
  * A table first knows all its cells, then chooses its columns: numbers are as wide as their widest
- * cell, the text columns share what is left. Where that is too little to read a page's name, the
- * least important columns go, and a line below names them.
+ * cell, the text columns share what is left. A text may be cut down to half of the line; where the
+ * numbers leave it less than that, the least important columns go, and a line below names them.
  */
 #include "table.h"
 
@@ -10,7 +10,7 @@
 
 #include "text.h"
 
-enum { GUTTER = 2, TEXT_MAX_COLUMNS = 120 };
+enum { GUTTER = 2, TEXT_MAX_COLUMNS = 120, TEXT_LEAST_COLUMNS = 8 };
 
 struct table {
     const struct table_column *columns;
@@ -152,22 +152,21 @@ static int least_important(const struct table *t, const struct layout *l)
 }
 
 /* The widest text column that can still give; -1: none. */
-static int widest_text(const struct table *t, const struct layout *l)
+static int widest_text(const struct table *t, const struct layout *l, unsigned least)
 {
     int found = -1;
     for (unsigned i = 0; i < t->n; i++) {
-        if (l->hidden[i] || t->columns[i].kind != CELL_TEXT || l->width[i] <= TABLE_TEXT_MIN)
-            continue;
+        if (l->hidden[i] || t->columns[i].kind != CELL_TEXT || l->width[i] <= least) continue;
         if (found < 0 || l->width[i] > l->width[found]) found = (int)i;
     }
     return found;
 }
 
-static bool shrink_texts(const struct table *t, struct layout *l, unsigned width)
+static bool shrink_texts(const struct table *t, struct layout *l, unsigned width, unsigned least)
 {
     int widest_one;
-    while (line_width(t, l) > width && (widest_one = widest_text(t, l)) >= 0) {
-        unsigned excess = line_width(t, l) - width, room = l->width[widest_one] - TABLE_TEXT_MIN;
+    while (line_width(t, l) > width && (widest_one = widest_text(t, l, least)) >= 0) {
+        unsigned excess = line_width(t, l) - width, room = l->width[widest_one] - least;
         l->width[widest_one] -= excess < room ? excess : room;
     }
     return line_width(t, l) <= width;
@@ -176,16 +175,19 @@ static bool shrink_texts(const struct table *t, struct layout *l, unsigned width
 static void lay_out(const struct table *t, unsigned width, size_t max_rows, struct layout *l)
 {
     unsigned natural[TABLE_COLUMNS_MAX];
+    if (width < TABLE_WIDTH_MIN) width = TABLE_WIDTH_MIN;
+    unsigned readable = width / 2 > TABLE_TEXT_MIN ? width / 2 : TABLE_TEXT_MIN;
     *l = (struct layout){.rows = max_rows == 0 || max_rows > t->rows ? t->rows : max_rows};
     for (unsigned i = 0; i < t->n; i++)
         natural[i] = widest(t, i, l->rows);
     for (;;) {
         memcpy(l->width, natural, sizeof natural);
-        if (shrink_texts(t, l, width < TABLE_WIDTH_MIN ? TABLE_WIDTH_MIN : width)) return;
+        if (shrink_texts(t, l, width, readable)) return;
         int victim = least_important(t, l);
-        if (victim < 0) return;
+        if (victim < 0) break;
         l->hidden[victim] = true;
     }
+    shrink_texts(t, l, width, TEXT_LEAST_COLUMNS);
 }
 
 static bool add_spaces(struct buf *out, unsigned n)

@@ -30,15 +30,6 @@ void visitor_fini(struct visitor *v)
     *v = (struct visitor){0};
 }
 
-size_t visitor_bytes(const struct visitor *v)
-{
-    size_t n = sizeof *v + v->views_cap * sizeof *v->views + v->frozen_cap * sizeof *v->frozen +
-               v->waiting_cap * sizeof *v->waiting + v->waiting_bytes;
-    for (uint32_t i = 0; i < v->views_n; i++)
-        n += v->views[i].source_n;
-    return n;
-}
-
 int64_t pageview_last_ms(const struct pageview *p)
 {
     int64_t last = p->at_ms;

@@ -7,12 +7,15 @@
  *
  *   01, flags (1: approximate), newest_ms, frozen_day,
  *   frozen pages: count, then by rising id: page (8 bytes), day
- *   pageviews: count, then by rising (at, id, ...): flags (enum pageview_flag), at (minus the one
- * before), page (8 bytes), day, channel, device, browser, os, country (2 bytes), depth, [PV_ID: id
- * (8 bytes), numbers seen (4 words of 64 bits)] [PV_SOURCE: length, source] [PV_ENGAGED:
- * engaged_ms, its time minus at (zigzag)] [PV_INTERACTION: its time minus at (zigzag)] waiting
- * hits: count, then by rising (id, number): id (8 bytes), number, kind, at, engaged_ms, engaged_at,
- * interaction_at, depth, length, text
+ *   pageviews: count, then by rising (at, id, ...):
+ *       flags (enum pageview_flag), at (minus the one before), page (8 bytes), day,
+ *       channel, device, browser, os, country (2 bytes), depth,
+ *       [PV_ID: id (8 bytes), numbers seen (4 words of 64 bits)]
+ *       [PV_SOURCE: length, source]
+ *       [PV_ENGAGED: engaged_ms, its time minus at (zigzag)]
+ *       [PV_INTERACTION: its time minus at (zigzag)]
+ *   waiting hits: count, then by rising (id, number):
+ *       id (8 bytes), number, kind, at, engaged_ms, engaged_at, interaction_at, depth, length, text
  */
 #ifndef SENTIER_VISITOR_H
 #define SENTIER_VISITOR_H
@@ -92,7 +95,6 @@ void visitor_fini(struct visitor *v); /* leaves it empty */
 bool visitor_encode(const struct visitor *v, struct buf *out);
 bool visitor_decode(struct str in,
                     struct visitor *v);        /* into an empty one; false: damaged, and empty */
-size_t visitor_bytes(const struct visitor *v); /* memory it takes, about; for caches */
 
 /* The latest moment that is known of a pageview. */
 int64_t pageview_last_ms(const struct pageview *p);

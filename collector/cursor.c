@@ -102,7 +102,8 @@ void births_load(int dir_fd, char (*birth)[BIRTH_TEXT_BYTES], unsigned partition
     if (f == NULL) return;
     while (fgets(text, sizeof text, f) != NULL) {
         if (sscanf(text, "%u %32[0-9a-f]", &partition, id) != 2) continue;
-        if (partition < partitions) memcpy(birth[partition], id, sizeof id);
+        if (partition < partitions && strlen(id) == BIRTH_TEXT_BYTES - 1)
+            memcpy(birth[partition], id, sizeof id);
     }
     fclose(f);
 }

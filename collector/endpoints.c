@@ -32,8 +32,21 @@ enum {
 static const char gif[43] =
     "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;";
 
+enum { ROUTES = 5 };
+
+typedef void endpoint(struct endpoints *e, const struct http_request *req, struct http_reply *out);
+
+struct route {
+    struct str path;
+    bool whole;                     /* else the path only begins with it */
+    endpoint *get, *post, *options; /* NULL: 405. HEAD is get without the body */
+    const char *allow;
+};
+
 struct endpoints {
     struct endpoints_opts o;
+    struct route routes[ROUTES]; /* the busiest first, the demo last */
+    size_t n_routes;
     const struct sites *sites;
     struct buf encoded, headers, body;
     struct buf retry; /* headers of a 503 */
@@ -52,34 +65,6 @@ struct taking {
     const char *field;    /* at fault in it, or NULL */
     bool origin_allowed;  /* by the site of one of the hits */
 };
-
-struct endpoints *endpoints_new(const struct endpoints_opts *opts)
-{
-    struct endpoints *e = calloc(1, sizeof *e);
-    if (e == NULL) return NULL;
-    e->o = *opts;
-    int64_t head = opts->conf->http.head_max_bytes, body = opts->conf->http.body_max_bytes;
-    e->scratch_bytes = (size_t)(head > body ? head : body);
-    e->scratch = malloc(e->scratch_bytes);
-    buf_init(&e->encoded, HIT_MAX_BYTES);
-    buf_init(&e->headers, HEADERS_MAX_BYTES);
-    buf_init(&e->retry, HEADERS_MAX_BYTES);
-    buf_init(&e->body, REPLY_MAX_BYTES);
-    if (e->scratch != NULL) return e;
-    endpoints_free(e);
-    return NULL;
-}
-
-void endpoints_free(struct endpoints *e)
-{
-    if (e == NULL) return;
-    buf_fini(&e->encoded);
-    buf_fini(&e->headers);
-    buf_fini(&e->retry);
-    buf_fini(&e->body);
-    free(e->scratch);
-    free(e);
-}
 
 void endpoints_set_sites(struct endpoints *e, const struct sites *sites)
 {
@@ -367,15 +352,6 @@ static void get_health(struct endpoints *e, const struct http_request *req, stru
 
 /* ---- the table ---- */
 
-typedef void endpoint(struct endpoints *e, const struct http_request *req, struct http_reply *out);
-
-struct route {
-    struct str path;
-    bool whole;                     /* else the path only begins with it */
-    endpoint *get, *post, *options; /* NULL: 405. HEAD is get without the body */
-    const char *allow;
-};
-
 static void dispatch(const struct route *r, struct endpoints *e, const struct http_request *req,
                      struct http_reply *out)
 {
@@ -399,20 +375,56 @@ static void dispatch(const struct route *r, struct endpoints *e, const struct ht
 void endpoints_handle(void *arg, const struct http_request *req, struct http_reply *out)
 {
     struct endpoints *e = arg;
+    for (size_t i = 0; i < e->n_routes; i++) {
+        const struct route *r = &e->routes[i];
+        if (!(r->whole ? str_eq(req->path, r->path) : str_starts(req->path, r->path))) continue;
+        dispatch(r, e, req, out);
+        return;
+    }
+    reply(out, 404, STR(TEXT_TYPE), STR("there is nothing here\n"));
+}
+
+/* ---- begin and end ---- */
+
+static void fill_routes(struct endpoints *e)
+{
     const struct collector_conf *c = e->o.conf;
-    const struct route routes[] = {
+    const struct route routes[ROUTES] = {
         {str_of(c->pixel_path), true, get_pixel, NULL, preflight, "GET, HEAD, OPTIONS"},
         {str_of(c->beacon_path), true, NULL, post_beacon, preflight, "POST, OPTIONS"},
         {str_of(c->script_path), true, get_script, NULL, NULL, "GET, HEAD"},
         {STR("/healthz"), true, get_health, NULL, NULL, "GET, HEAD"},
         {STR("/demo"), false, get_demo, NULL, NULL, "GET, HEAD"},
     };
-    size_t n = sizeof routes / sizeof *routes - !c->demo;
-    for (size_t i = 0; i < n; i++) {
-        const struct route *r = &routes[i];
-        if (!(r->whole ? str_eq(req->path, r->path) : str_starts(req->path, r->path))) continue;
-        dispatch(r, e, req, out);
-        return;
-    }
-    reply(out, 404, STR(TEXT_TYPE), STR("there is nothing here\n"));
+    memcpy(e->routes, routes, sizeof routes);
+    e->n_routes = c->demo ? ROUTES : ROUTES - 1;
+}
+
+struct endpoints *endpoints_new(const struct endpoints_opts *opts)
+{
+    struct endpoints *e = calloc(1, sizeof *e);
+    if (e == NULL) return NULL;
+    e->o = *opts;
+    fill_routes(e);
+    int64_t head = opts->conf->http.head_max_bytes, body = opts->conf->http.body_max_bytes;
+    e->scratch_bytes = (size_t)(head > body ? head : body);
+    e->scratch = malloc(e->scratch_bytes);
+    buf_init(&e->encoded, HIT_MAX_BYTES);
+    buf_init(&e->headers, HEADERS_MAX_BYTES);
+    buf_init(&e->retry, HEADERS_MAX_BYTES);
+    buf_init(&e->body, REPLY_MAX_BYTES);
+    if (e->scratch != NULL) return e;
+    endpoints_free(e);
+    return NULL;
+}
+
+void endpoints_free(struct endpoints *e)
+{
+    if (e == NULL) return;
+    buf_fini(&e->encoded);
+    buf_fini(&e->headers);
+    buf_fini(&e->retry);
+    buf_fini(&e->body);
+    free(e->scratch);
+    free(e);
 }

@@ -33,6 +33,7 @@ struct reading {
     struct buf encoded;
     char *scratch;
     bool combined;                                      /* the lines so far have agents */
+    int64_t now_ms;                                     /* of the last line that named a time */
     char host[URL_HOST_MAX_BYTES + URL_PORT_MAX_BYTES]; /* looked up last, and the answer */
     size_t host_n;
     bool host_is_ours;
@@ -88,7 +89,7 @@ static enum verdict read_line(struct reading *r, struct str line, bool too_long,
     if (too_long || !logline_parse(line, r->scratch, &l)) return V_UNREADABLE;
     if (l.at_ms > o->latest_ms) return V_UNREADABLE;
     *combined = l.combined;
-    hit->at_ms = l.at_ms;
+    r->now_ms = l.at_ms;
     if ((*left_out = logline_left_out(&l)) != NULL) return V_NOT_A_PAGE;
     struct log_hit log = {
         .site = o->site,
@@ -127,14 +128,15 @@ static void count(struct reading *r, enum verdict v, const struct hit *hit, cons
     }
 }
 
-/* A line that is no hit is a tally of one, on the day that it names or, without one, on no day. */
+/* A line that is no hit is a tally of one, at its own time or, without one, at that of the line
+ * before; what stands before every time belongs to no day. */
 static void make_tally(const struct reading *r, enum verdict v, struct hit *hit,
                        unsigned *partition)
 {
     const struct site *site = r->o->site;
     *hit = (struct hit){.kind = HIT_TALLY,
                         .site = str_of(site->name),
-                        .at_ms = hit->at_ms,
+                        .at_ms = r->now_ms,
                         .verdict = v,
                         .n = 1,
                         .flags = HIT_IMPORTED};

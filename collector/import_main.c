@@ -59,11 +59,10 @@ struct importer {
 
 static const char usage[] =
     "sentier import --site NAME FILE...\n"
-    "Reads access logs of nginx and Apache (common, combined, with or without a virtual host), "
-    "plain\n"
-    "or gzip; - is standard input. A file may be given again, or when it has grown: each line "
-    "counts\n"
-    "once.\n\n"
+    "Reads access logs of nginx and Apache (common, combined, with or without a virtual host),\n"
+    "plain or gzip; - is standard input. A file may be given again, or when it has grown: each\n"
+    "line counts once. Lines that name a host which is not among the site's origins are left out.\n"
+    "\n"
     "  --site NAME    a [site NAME] of the configuration\n"
     "  --host HOST    of lines that name none (default: the site's first origin)\n"
     "  --force        import in spite of an overlapping file, or of days with live hits\n"
@@ -283,6 +282,7 @@ static int ship(struct importer *im, const struct import_record *record, const u
     const struct timeval pause = {0, SHIP_CHECK_MS * 1000};
     struct event_base *base = event_base_new();
     struct shipper *shipper = NULL;
+    char what[160];
     bool stuck = false;
     double done = base == NULL ? -1 : arrived(im, record, last, err);
     im->told_ms = clock_mono_ms();
@@ -290,7 +290,9 @@ static int ship(struct importer *im, const struct import_record *record, const u
         if (shipper == NULL) shipper = own_shipper(im, base);
         event_base_loopexit(base, &pause);
         event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY);
-        tell(im, ship_state(shipper, &stuck), -1);
+        snprintf(what, sizeof what, "%s, %.0f %% has arrived", ship_state(shipper, &stuck),
+                 done * 100);
+        tell(im, what, -1);
         done = arrived(im, record, last, err);
     }
     shipper_free(shipper);

@@ -46,6 +46,7 @@ struct journal {
     int64_t space_ms;       /* when free space was looked at last; -1: never */
     uint64_t space_bytes;   /* written since */
     bool space_ok, healthy;
+    bool ended;               /* an import's producer is left: it has no other */
     struct sync_thread *sync; /* NULL: sync_ms 0 */
     struct journal_mark *mark;
 };
@@ -113,20 +114,27 @@ static void leave_segment(struct journal *j)
     j->fd = -1;
 }
 
-/* What became of the last write is unknown: nothing of this producer is used again. */
+/* What became of the last write is unknown: nothing of this producer is used again. An import's is
+ * made from the file that is read, and under another one its hits could be counted twice. */
 static void leave_producer(struct journal *j)
 {
     leave_segment(j);
+    j->ended = j->opts.producer != NULL;
+    if (j->ended) return;
     randombytes_buf(j->producer, sizeof j->producer);
     memset(j->last, 0, j->opts.partitions * sizeof *j->last);
     j->weight = 0;
     log_warn("journal.producer", "a new one goes on after a disk error");
 }
 
+static size_t head_bytes(const struct journal *j)
+{
+    return SEGMENT_HEAD_BYTES + 8 * (size_t)j->opts.partitions;
+}
+
 static bool write_head(struct journal *j, uint64_t first_seq)
 {
     struct buf head;
-    size_t bytes = SEGMENT_HEAD_BYTES + 8 * (size_t)j->opts.partitions;
     buf_init(&head, 0);
     buf_add(&head, STR("SNTRSEG1"));
     buf_add(&head, (struct str){(const char *)j->producer, PRODUCER_BYTES});
@@ -135,7 +143,7 @@ static bool write_head(struct journal *j, uint64_t first_seq)
     buf_add_le64(&head, j->weight);
     buf_add_le32(&head, j->opts.partitions);
     buf_add_le32(&head, j->opts.flags);
-    buf_add_le32(&head, (uint32_t)bytes);
+    buf_add_le32(&head, (uint32_t)head_bytes(j));
     buf_add_le32(&head, 0);
     for (unsigned i = 0; i < j->opts.partitions; i++)
         buf_add_le64(&head, j->last[i]);
@@ -161,7 +169,9 @@ static int begin_segment(struct journal *j)
     mark_segment(j, name.first_seq);
     j->fd = openat(j->dir_fd, file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     if (j->fd < 0) {
-        if (errno == EEXIST && j->opts.producer == NULL) leave_producer(j);
+        int err = errno;
+        if (err == EEXIST && j->opts.producer == NULL) leave_producer(j);
+        errno = err;
         return -1;
     }
     if (write_head(j, name.first_seq) && fsync(j->dir_fd) == 0) {
@@ -212,8 +222,10 @@ static void account(struct journal *j)
 static int store(struct journal *j, int64_t now_mono_ms)
 {
     journal_tick(j, now_mono_ms);
-    if (!space_left(j, now_mono_ms)) return -1;
-    bool full = j->fd >= 0 && j->bytes + j->staged.n > (uint64_t)j->opts.segment_bytes;
+    if (j->ended) errno = EIO;
+    if (j->ended || !space_left(j, now_mono_ms)) return -1;
+    bool empty = j->bytes == head_bytes(j); /* the next one would have the same name */
+    bool full = !empty && j->bytes + j->staged.n > (uint64_t)j->opts.segment_bytes;
     if ((j->fd < 0 || full) && begin_segment(j) < 0) return -1;
     ssize_t n = pwrite(j->fd, j->staged.p, j->staged.n, (off_t)j->bytes);
     if (n != (ssize_t)j->staged.n) {

@@ -72,7 +72,8 @@ int journal_commit(struct journal *j, int64_t now_mono_ms);
 void journal_tick(struct journal *j, int64_t now_mono_ms);
 
 bool journal_healthy(const struct journal *j); /* the last commit stored */
-/* Changes when a write could not be undone or synced: no sequence number is used twice. */
+/* Changes when a write could not be undone or synced: no sequence number is used twice. With a
+ * producer of its own (imports) the journal then refuses everything. */
 const unsigned char *journal_producer(const struct journal *j);
 struct journal_mark *journal_mark(const struct journal *j);
 uint64_t journal_weight(const struct journal *j); /* committed by this producer */

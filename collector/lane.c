@@ -9,7 +9,8 @@
  * damage (the end of a segment was lost); nobody has those records, and shipping goes on.
  *
  * The directory listing is not a snapshot: a listing can show a segment and miss an older one that
- * appeared while it was made. Numbers of workers rise by one, so a missing segment shows.
+ * appeared while it was made. Numbers of workers rise by one, so a missing segment shows; an import
+ * is read on only when two listings have shown the same.
  */
 #include "lane.h"
 
@@ -56,10 +57,16 @@ static struct segment_name name_of(const struct lane *l, size_t i)
 /* The segment that holds `seq`, or would if it existed. */
 static size_t segment_of(const struct lane *l, uint64_t seq)
 {
-    size_t i = l->segs;
-    while (i > 0 && (i == l->segs || l->seg[i].first_seq > seq))
-        i--;
-    return i;
+    size_t low = 0, high = l->segs;
+    while (high - low > 1) {
+        size_t mid = low + (high - low) / 2;
+        if (l->seg[mid].first_seq <= seq) {
+            low = mid;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
 }
 
 static void go_to(struct lane *l, size_t i)
@@ -96,9 +103,8 @@ static int64_t mtime_ms(const struct stat *st)
 
 bool lane_list(struct lane *l, uint64_t first_seq, const struct stat *st)
 {
-    size_t i = 0;
-    while (i < l->segs && l->seg[i].first_seq < first_seq)
-        i++;
+    size_t i = segment_of(l, first_seq);
+    if (i < l->segs && l->seg[i].first_seq < first_seq) i++;
     bool known = i < l->segs && l->seg[i].first_seq == first_seq;
     struct segment *g = known ? &l->seg[i] : insert_segment(l, i);
     if (g == NULL) return false;
@@ -114,7 +120,7 @@ bool lane_list(struct lane *l, uint64_t first_seq, const struct stat *st)
     if (grown) go_to(l, i); /* read to an end that was not the end */
     bool changed = !known || replaced || (grown && l->state == LANE_DONE);
     if (changed) {
-        g->shipped = g->opened = false;
+        g->shipped = g->dated = g->opened = false;
         if (l->state == LANE_DONE) l->state = LANE_NEW;
     }
     return changed;
@@ -295,10 +301,18 @@ void lane_take_back(struct lane *l, unsigned partition, uint64_t prev, uint64_t 
     l->behind_weight += weight;
 }
 
+/* The record read last stands in segment `at`. Redis may have had it once and forgotten. */
+void lane_sent(struct lane *l, const struct record *r)
+{
+    assert(r->seq == l->last_seq);
+    l->seg[l->at].dated = false;
+}
+
 void lane_fall_behind(struct lane *l, const struct record *r)
 {
     struct slot *s = &l->slots[r->partition];
     set_behind(l, s);
+    l->seg[l->at].dated = false;
     if (r->seq <= s->behind_to) return;
     s->behind_to = r->seq;
     s->behind_weight += r->weight;
@@ -327,6 +341,7 @@ static void skip_damage(struct lane *l)
 static enum lane_result open_segment(struct lane *l)
 {
     struct segment *g = &l->seg[l->at];
+    if (l->import && !l->settled) return LANE_WAIT; /* its numbers cannot show what is hidden */
     bool follows = l->fresh || l->import || g->first_seq == l->last_seq + 1;
     if (!follows && !l->gap_rescanned) {
         l->gap_seen = true;
@@ -395,7 +410,7 @@ static size_t unshipped(const struct lane *l)
     size_t first = l->at;
     for (unsigned p = 0; p < l->partitions && first > 0; p++) {
         const struct slot *s = &l->slots[p];
-        if (s->queued == s->acked && !s->behind) continue;
+        if (s->sent == s->acked && !s->behind) continue; /* `queued` may be past what is lost */
         size_t i = segment_of(l, s->acked + 1);
         if (i < first) first = i;
     }
@@ -403,21 +418,23 @@ static size_t unshipped(const struct lane *l)
 }
 
 /* The age of a shipped segment is the time since then, also for the next run. */
-static void stamp(const struct lane *l, size_t i)
+static void stamp(struct lane *l, size_t i)
 {
     struct segment_name name = name_of(l, i);
     char file[SEGMENT_NAME_BYTES];
     segment_name_format(&name, file);
-    if (utimensat(l->dir_fd, file, NULL, 0) == 0) l->seg[i].mtime_ms = clock_ms();
+    if (utimensat(l->dir_fd, file, NULL, 0) != 0) return;
+    l->seg[i].mtime_ms = clock_ms();
+    l->seg[i].dated = true;
 }
 
 void lane_mark_shipped(struct lane *l)
 {
-    if (l->state != LANE_READING && l->state != LANE_DONE) return;
-    size_t first = unshipped(l);
+    bool known = l->state == LANE_READING || l->state == LANE_DONE;
+    size_t first = known ? unshipped(l) : 0;
     for (size_t i = 0; i < l->segs; i++) {
         bool shipped = i < first && lane_closed(l, i) && !l->seg[i].broken;
-        if (shipped && !l->seg[i].shipped) stamp(l, i);
+        if (shipped && !l->seg[i].dated) stamp(l, i);
         l->seg[i].shipped = shipped;
     }
 }

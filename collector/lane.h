@@ -22,7 +22,8 @@ struct segment {
     bool listed;  /* in the last scan of the directory */
     bool opened;  /* its head has been read */
     bool counted; /* weight is what was read from the first record to the last */
-    bool shipped; /* all of it is in Redis, as far as was known last */
+    bool shipped; /* all of it is in Redis, which has said so in this session */
+    bool dated;   /* mtime is when it was found shipped; nothing of it was sent since */
     bool broken;  /* its head is damaged: kept for a person to look at */
 };
 
@@ -98,6 +99,8 @@ void lane_start(struct lane *l);
 void lane_stop(struct lane *l);
 /* Reads again what follows slots[partition].queued. */
 void lane_rewind(struct lane *l, unsigned partition);
+/* The record is in a batch. */
+void lane_sent(struct lane *l, const struct record *r);
 /* The record was passed over. */
 void lane_fall_behind(struct lane *l, const struct record *r);
 

@@ -3,10 +3,11 @@
  * files there. A lane is `settled`, fit to be started, when no older segment of it can have hidden
  * from the listing: it begins with number 1, or two listings in a row showed the same.
  *
- * A segment is deleted when all of it has been in Redis for keep_age. The age is that of its mtime,
- * which is set to the moment when it was found shipped: it survives restarts and needs no file of
- * its own. The cursor is on the disk before a producer's last segment goes, so that the weight of
- * what was deleted is never lost.
+ * A segment is deleted when all of it has been in Redis for keep_age, and only on Redis' own word:
+ * the one that the shipper asks now may have forgotten what another had. The age is that of its
+ * mtime, which is set to the moment when it was found shipped: it survives restarts and needs no
+ * file of its own. The cursor is on the disk before a producer's last segment goes, so that the
+ * weight of what was deleted is not lost.
  */
 #include "lanes.h"
 
@@ -122,10 +123,13 @@ static bool list_all(struct lanes *ls)
         if (fd >= 0) close(fd);
         return false;
     }
-    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+    errno = 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL; errno = 0)
         list(ls, e->d_name);
+    int err = errno; /* what comes after it would look deleted */
     closedir(dir);
-    return true;
+    if (err != 0) log_error("ship.scan", "err=%s", strerror(err));
+    return err == 0;
 }
 
 /* What the cursor of an earlier run says about a lane that has just been found. */
@@ -136,7 +140,7 @@ static void take_hint(struct lanes *ls, struct lane *l)
         if (memcmp(line->producer, l->producer, PRODUCER_BYTES) != 0) continue;
         l->shipped_hint = line->shipped;
         for (size_t k = 0; k < l->segs; k++)
-            l->seg[k].shipped = l->seg[k].first_seq < line->shipped_before;
+            l->seg[k].dated = l->seg[k].first_seq < line->shipped_before;
         *line = ls->cursor.line[--ls->cursor.lines];
         return;
     }
@@ -217,24 +221,36 @@ static bool delete_segment(const struct lane *l, size_t i, int dir_fd)
     return false;
 }
 
-/* The lane whose first segment was shipped longest ago; NULL: none is shipped. A lane gives its
- * segments in their order, so that what remains has no hole. */
+/* The segment of a lane that goes first: they go in their order, so that what remains has no hole.
+ * One with a damaged head stays, and holds up none. */
+static size_t first_to_go(const struct lane *l)
+{
+    size_t i = 0;
+    while (i < l->segs && l->seg[i].broken)
+        i++;
+    return i;
+}
+
+/* The lane whose first segment was shipped longest ago; NULL: none is shipped. */
 static struct lane *oldest_shipped(const struct lanes *ls)
 {
     struct lane *oldest = NULL;
-    for (size_t i = 0; i < ls->n; i++) {
-        struct lane *l = ls->lane[i];
-        if (l->segs == 0 || !l->seg[0].shipped) continue;
-        if (oldest == NULL || l->seg[0].mtime_ms < oldest->seg[0].mtime_ms) oldest = l;
+    int64_t since = INT64_MAX;
+    for (size_t n = 0; n < ls->n; n++) {
+        struct lane *l = ls->lane[n];
+        size_t i = first_to_go(l);
+        if (i == l->segs || !l->seg[i].shipped || l->seg[i].mtime_ms >= since) continue;
+        oldest = l;
+        since = l->seg[i].mtime_ms;
     }
     return oldest;
 }
 
-static void drop_first(struct lanes *ls, struct lane *l)
+static void drop_segment(struct lanes *ls, struct lane *l, size_t i)
 {
     for (size_t k = 0; k < l->segs; k++)
-        l->seg[k].listed = k > 0;
-    ls->gone_damaged += l->seg[0].damaged;
+        l->seg[k].listed = k != i;
+    ls->gone_damaged += l->seg[i].damaged;
     ls->gone += (uint64_t)lane_prune(l);
 }
 
@@ -245,13 +261,14 @@ void lanes_sweep(struct lanes *ls, int64_t keep_age_ms, int64_t reserve_bytes)
     for (size_t i = 0; i < ls->n; i++)
         lane_mark_shipped(ls->lane[i]);
     while ((l = oldest_shipped(ls)) != NULL) {
-        bool forced = clock_ms() - l->seg[0].mtime_ms < keep_age_ms;
+        size_t i = first_to_go(l);
+        bool forced = clock_ms() - l->seg[i].mtime_ms < keep_age_ms;
         if (forced && !disk_short(ls, reserve_bytes)) return;
-        if (!saved && lanes_save_cursor(ls) < 0) return;
-        saved = true;
-        if (!delete_segment(l, 0, ls->dir_fd)) return;
+        if (!saved) saved = lanes_save_cursor(ls) == 0;
+        if (!delete_segment(l, i, ls->dir_fd)) return;
         if (forced) ls->forced_out++;
-        drop_first(ls, l);
+        drop_segment(ls, l, i);
+        if (!saved) saved = lanes_save_cursor(ls) == 0; /* the disk was too full for it before */
     }
 }
 
@@ -264,7 +281,7 @@ int lanes_save_cursor(struct lanes *ls)
         struct cursor_line *line = &c.line[c.lines];
         if (l->segs == 0) continue;
         size_t k = 0;
-        while (k < l->segs && l->seg[k].shipped)
+        while (k < l->segs && l->seg[k].dated)
             k++;
         memcpy(line->producer, l->producer, PRODUCER_BYTES);
         line->shipped_before = k < l->segs ? l->seg[k].first_seq : UINT64_MAX;

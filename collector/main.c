@@ -161,8 +161,7 @@ static bool open_shipper(struct collector *c)
 static bool start_shipper(struct collector *c)
 {
     for (unsigned i = 0; i < c->n_workers; i++) {
-        struct journal *j = worker_journal(c->workers[i]);
-        shipper_add_writer(c->shipper, journal_producer(j), journal_mark(j));
+        shipper_add_writer(c->shipper, journal_mark(worker_journal(c->workers[i])));
     }
     int err = pthread_create(&c->ship_thread, NULL, ship, c);
     c->shipping = err == 0;

@@ -29,7 +29,7 @@ static void free_part(struct part *p)
 
 static void give_part(struct part_pool *pool, struct part *p)
 {
-    if (pool->n == PARTS_SPARE_MAX) {
+    if (pool->n == PARTS_SPARE_MAX || p->records.cap > SPARE_MAX_BYTES) {
         free_part(p);
         return;
     }

@@ -1,9 +1,6 @@
 /*
- * ship_core.h - what the files of the shipper share: its state, and who may change what.
- *   shipper.c       the contract, turns, timers       ship_session.c  what Redis has seen;
- * operator's word ship_send.c     batches to Redis, its answers     ship_read.c     lanes into
- * batches ship_stats.c    the figures All of it belongs to the thread of the event base, but the
- * atomics.
+ * ship_core.h - what the files of the shipper share. All of it belongs to the thread of the event
+ * base, but the atomics.
  */
 #ifndef SENTIER_SHIP_CORE_H
 #define SENTIER_SHIP_CORE_H
@@ -14,7 +11,12 @@
 #include "ship_batch.h"
 #include "shipper.h"
 
-enum { PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 1000 };
+enum {
+    PAUSE_MIN_MS = 100,
+    PAUSE_MAX_MS = 1000,
+    READ_AHEAD_BYTES = 64 * 1024 * 1024,   /* in all batches */
+    FULL_MAX_BYTES = READ_AHEAD_BYTES / 2, /* the rest is for partitions that move */
+};
 
 enum partition_state {
     PARTITION_ASKED, /* whether it is the one we knew */

@@ -1,8 +1,9 @@
 /*
  * `seen` keeps a line for every producer there ever was: one per worker and start. Once a day,
  * those that no journal has appended to for SEEN_DAYS and that have no segment here are removed,
- * one partition per look at the directory. Should another collector still hold a segment of one,
- * its next batch is a gap, never a hit counted twice. Imports have day 0 and stay.
+ * one partition per look at the directory. Another collector that still held a segment of one would
+ * ship it again, and nothing would tell its hits from new ones; so SEEN_DAYS is more than the
+ * longest journal_keep. Imports have day 0 and stay.
  */
 #include "ship_core.h"
 
@@ -13,7 +14,7 @@
 #include "keys.h"
 #include "log.h"
 
-enum { SEEN_DAYS = 35 };
+enum { SEEN_DAYS = 400 };
 
 static const char prune_lua[] =
     "local keep, gone = {}, {}\n"

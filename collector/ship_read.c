@@ -13,7 +13,6 @@ enum {
     REWIND_MS = 2000,     /* at most one per partition in this time: each reads a backlog again */
     READ_BUDGET = 2048,   /* records of a lane per turn */
     DEAD_READERS_MAX = 8, /* segments of earlier runs read at a time */
-    READ_AHEAD_BYTES = 64 * 1024 * 1024,
 };
 
 static void look_for_holes(struct shipper *s, struct lane *l)
@@ -45,7 +44,10 @@ static bool take(struct shipper *s, struct lane *l, const struct record *r)
     struct partition *p = &s->partition[r->partition];
     if (r->seq <= slot->queued) return true;
     bool stuck = p->state == PARTITION_GAP || p->state == PARTITION_BIRTH;
-    if (slot->behind || stuck || (p->state == PARTITION_FULL && batch_full(p->open))) {
+    if (p->state == PARTITION_FULL) {
+        stuck = batch_full(p->open) || s->queued_bytes >= FULL_MAX_BYTES;
+    }
+    if (slot->behind || stuck) {
         lane_fall_behind(l, r);
         p->behind = true;
         return true;
@@ -54,6 +56,7 @@ static bool take(struct shipper *s, struct lane *l, const struct record *r)
     if (batch_full(p->open) || s->queued_bytes >= READ_AHEAD_BYTES) return false;
     size_t before = p->open->bytes;
     if (!batch_add(p->open, &s->pool, l, r)) return false;
+    lane_sent(l, r);
     s->queued_bytes += p->open->bytes - before;
     return true;
 }

@@ -71,16 +71,39 @@ static void acked(struct partition *p)
     if (p->state == PARTITION_ASKED || p->state == PARTITION_FULL) p->state = PARTITION_READY;
 }
 
-static void go_back(struct partition *p, const struct append_answer *a)
+/* What one partition or producer shows is asked of all: those that have nothing to send now would
+ * not find out. */
+static void begin_again(struct partition *p, const struct append_answer *a)
 {
     struct shipper *s = p->shipper;
-    struct lane *lane = p->flight->part[a->part]->lane;
-    log_warn("ship.gap", "partition=%u seen=%" PRIu64 " reading again", p->number, a->seen);
-    s->gaps++;
+    if (a->result == APPEND_GAP) {
+        log_warn("ship.gap", "partition=%u seen=%" PRIu64 " reading again", p->number, a->seen);
+        s->gaps++;
+    }
+    ship_session_end(s, 0);
+}
+
+static void wait_for_operator(struct partition *p)
+{
+    log_error("ship.birth",
+              "partition=%u Redis is empty or not the one this journal knows; "
+              "waiting for accept-gaps",
+              p->number);
+    p->state = PARTITION_BIRTH;
     ship_send_drop(p);
-    struct slot *slot = &lane->slots[p->number];
-    slot->queued = slot->sent = slot->acked = a->seen;
-    p->rewind_ms = 0;
+}
+
+/* Again after a pause. What else waits for it must not take the memory from the others. */
+static void hold_up(struct partition *p)
+{
+    struct shipper *s = p->shipper;
+    if (p->state == PARTITION_READY) p->state = PARTITION_FULL;
+    if (s->queued_bytes >= FULL_MAX_BYTES && p->open->parts > 0) {
+        s->queued_bytes -= p->open->bytes;
+        batch_drop(p->open, &s->pool, p->number);
+        p->behind = true;
+    }
+    pause_partition(p);
 }
 
 static void on_append(const redisReply *reply, void *arg)
@@ -99,18 +122,14 @@ static void on_append(const redisReply *reply, void *arg)
     }
     switch (a.result) {
     case APPEND_OK: acked(p); break;
-    case APPEND_FULL:
-        p->state = p->state == PARTITION_READY ? PARTITION_FULL : p->state;
-        pause_partition(p);
-        break;
-    case APPEND_GAP: go_back(p, &a); break;
+    case APPEND_FULL: hold_up(p); break;
+    case APPEND_GAP: begin_again(p, &a); break;
     case APPEND_BIRTH:
-        log_error("ship.birth",
-                  "partition=%u Redis is empty or not the one this journal knows; "
-                  "waiting for accept-gaps",
-                  p->number);
-        p->state = PARTITION_BIRTH;
-        ship_send_drop(p);
+        if (p->state == PARTITION_ASKED) {
+            wait_for_operator(p);
+        } else {
+            begin_again(p, &a);
+        }
         break;
     case APPEND_ERROR:
         log_warn("ship.retry", "partition=%u err=%s", p->number,

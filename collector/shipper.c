@@ -7,15 +7,17 @@
  *   FULL    the stream holds its limit. The same batch again, after 100 ms .. 1 s. What else comes
  *           for this partition is passed over on the disk and fetched later, so that the others
  *           go on and memory stays flat.
- *   GAP     Redis forgot. What follows its `seen` is read again; if the disk does not hold it any
- *           more, the partition waits for shipper_accept_gaps.
- *   BIRTH   an emptied or another Redis. The partition waits for shipper_accept_gaps.
+ *   GAP     Redis forgot, and surely not only this: a new session. What the disk does not hold any
+ *           more makes the partition wait for shipper_accept_gaps.
+ *   BIRTH   an emptied or another Redis: a new session, too, and each partition that says so waits
+ *           for shipper_accept_gaps.
  *   error   "not now", or a broken Redis: the same batch again, likewise after a pause.
  *   NULL    the link died; nobody knows whether the batch arrived.
  *
- * A session is the time from one link-up to the next. It begins by asking Redis what it has seen of
- * every producer that has a file here; reading begins behind that. So a start, a reconnect and a
- * Redis that lost its last seconds, even those of producers that are long dead, are one case.
+ * A session is the time from one link-up, or one GAP, to the next. It begins by asking Redis what
+ * it has seen of every producer that has a file here; reading begins behind that. So a start, a
+ * reconnect and a Redis that lost its last seconds, even those of producers that are long dead, are
+ * one case.
  *
  * Everything here runs on the thread of the event base but shipper_wake, _stats, _drain and
  * _accept_gaps, which only touch atomics.
@@ -253,9 +255,8 @@ void shipper_free(struct shipper *s)
     free(s);
 }
 
-void shipper_add_writer(struct shipper *s, const unsigned char *producer, struct journal_mark *mark)
+void shipper_add_writer(struct shipper *s, struct journal_mark *mark)
 {
-    (void)producer; /* the mark names it, also after it changed */
     assert(s->lanes.marks < SHIP_WRITERS_MAX);
     s->lanes.mark[s->lanes.marks++] = journal_mark_hold(mark);
 }

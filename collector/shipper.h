@@ -33,8 +33,7 @@ void shipper_free(struct shipper *s); /* saves the cursor; NULL is fine */
 
 /* Before the loop starts: where a live writer of this process is. The mark is held; it names the
  * producer, also when that changes. */
-void shipper_add_writer(struct shipper *s, const unsigned char *producer,
-                        struct journal_mark *mark);
+void shipper_add_writer(struct shipper *s, struct journal_mark *mark);
 
 /* A writer has committed. Any thread; costs an atomic exchange unless the shipper sleeps. */
 void shipper_wake(struct shipper *s);

@@ -70,7 +70,7 @@ async function watch(first) {
 
 try {
   await world.startAll()
-  await world.pixel(view('/first'))
+  await world.pixel(view('/zzz')) // behind all others by name: it may fall off the list
   await eventually('the first hit is in the summary', async () => (await world.summary())?.totals.views === 1)
   await Promise.all([send(), watch(1)])
   console.log(`${given.hits} hits, one each ${given.min} to ${given.max} ms; ms from sending`)

@@ -4,9 +4,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { eventually } from './eventually.mjs'
 import { run } from './process.mjs'
 import { redisCalls } from './redis.mjs'
@@ -75,8 +77,8 @@ async function report(world, from, to = from, { site = 'shop', list = 'pages' } 
 }
 
 const hitsOf = (report) => report.totals.views + report.totals.bot_views
-const pagesOf = (report, host) =>
-  Object.fromEntries(report.pages.map((one) => [one.page.slice(one.page.indexOf('/')), one.views + one.bot_views]).filter(([, n]) => n > 0))
+const path = (row) => row.page.slice(row.page.indexOf('/'))
+const pagesOf = (report) => Object.fromEntries(report.pages.map((row) => [path(row), row.views + row.bot_views]).filter(([, n]) => n > 0))
 
 async function startWithoutCollector(world) {
   await world.redis.start()
@@ -145,12 +147,17 @@ scenario('the same file again changes nothing, however it comes', alone, async (
   writeFileSync(packed, Buffer.concat(members))
   await imported(world, log)
   await folded(world, 3000)
-  await eventually('the summary is there', () => world.summary('shop', '28d'))
+  await eventually('the summaries say so', async () => {
+    const all = await Promise.all(['today', '7d', '28d'].map((range) => world.summary('shop', range)))
+    return all.every((one) => one && hitsOf(one) === 3000)
+  })
   const before = await everything(world)
   for (const again of [log, packed, file(world, 'access.log.1', lines)])
     assert.match(await imported(world, again), /nothing new/)
   assert.match(await fromStdin(world, readFileSync(log)), /standard input: 3000 lines[^]*nothing new/)
-  assert.deepEqual(await everything(world), before)
+  const after = await everything(world)
+  assert.deepEqual(Object.keys(after), Object.keys(before))
+  assert.deepEqual(Object.keys(before).filter((key) => before[key] !== after[key]), [], 'keys that changed')
   assert.equal(hitsOf(await report(world, '2024-03-01')), 3000)
 })
 
@@ -289,3 +296,133 @@ scenario('killed while it reads and while it ships, the next run makes it exact'
   assert.match(await imported(world, log), /nothing new/)
   await folded(world, 40_010)
 })
+
+// ---- a real log, beside GoAccess. Both count the same lines by other rules; each rule is a function
+// here that knows neither program, and GoAccess's figures with the rules applied must be ours.
+
+const ELASTIC = resolve(dirname(fileURLToPath(import.meta.url)), '../../../shared/data/elastic-apache-combined/apache_logs.gz')
+const LINE = /^\S+ \S+ \S+ \[(\d\d)\/(\w{3})\/(\d{4}):[^\]]*\] "(\S+) (\S+) HTTP\/[\d.]+" (\d{3}) \S+ "[^"]*" "[^"]*("?)$/
+
+const ending = ({ target }) => /\.(\w+)$/.exec(target.split('?')[0])?.[1].toLowerCase()
+const LEFT_OUT = [
+  ['the line ends inside a field', (line) => !line.whole],
+  ['HEAD, POST, OPTIONS', (line) => line.method !== 'GET'],
+  ['static in both: css, png, ico...', (line) => /^(css|png|gif|jpe?g|ico|js|swf|woff|exe|pdf|txt)$/.test(ending(line))],
+  ['a file to Sentier, a page to GoAccess: jar, ttf, xml...', (line) => /^(jar|ttf|xml|svg|gz|deb|doc)$/.test(ending(line))],
+  ['a feed: /x?flav=rss20', (line) => /[?&](flav|feed|format)=(rss|atom|rdf)/.test(line.target)],
+  ['no page was shown: 206, 301, 403, 416, 500', (line) => !/^(200|203|304|404|410)$/.test(line.status)],
+]
+const byte = (hex) => String.fromCharCode(parseInt(hex, 16))
+const decoded = (target) => target.replace(/%([0-9a-f]{2})/gi, (_, hex) => byte(hex))
+const RENAMED = [
+  ['query dropped', (target) => target.split('?')[0]],
+  ['trailing slash and index file folded', (target) => target.replace(/\/+(index\.(html?|php))?\/*$/, '') || '/'],
+]
+// The last rule: what is no text, or would mean something else, stays escaped.
+const utf8 = new TextDecoder('utf8', { fatal: true })
+function written(target) {
+  const escape = (c) => '%' + c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')
+  const text = decoded(target).replace(/[\x00-\x20\x7f%?#\\]/g, escape)
+  try {
+    return utf8.decode(Buffer.from(text, 'latin1'))
+  } catch {
+    return text.replace(/[\x80-\xff]/g, escape)
+  }
+}
+
+function readLine(text) {
+  const [, mday, month, year, method, target, status, quote] = LINE.exec(text)
+  const day = `${year}-${two(MONTHS.indexOf(month) + 1)}-${mday}`
+  return { day, method, target, status, whole: quote === '"' }
+}
+
+const add = (map, key, n) => {
+  const sum = (map.get(key) ?? 0) + n
+  if (sum === 0) map.delete(key)
+  else map.set(key, sum)
+}
+
+async function goaccess(world, log) {
+  const out = join(world.top, 'goaccess.json')
+  const { code, err } = await run('goaccess', [
+    log, '--no-global-config', '--log-format=COMBINED', '--tz=UTC', '--max-items=100000', '--no-progress', '-o', out,
+  ])
+  assert.equal(code, 0, err)
+  const json = JSON.parse(readFileSync(out, 'latin1'))
+  const days = new Map(json.visitors.data.map((one) => [one.data.replace(/(....)(..)(..)/, '$1-$2-$3'), one.hits.count]))
+  const urls = new Map()
+  for (const panel of ['requests', 'static_requests', 'not_found']) for (const one of json[panel].data) add(urls, one.data, one.hits.count)
+  const broken = new Map()
+  for (const one of json.not_found.data) add(broken, one.data, one.hits.count)
+  return { total: json.general.total_requests, days, urls, broken }
+}
+
+// Applies the rules to GoAccess's figures; gives how many hits each explains.
+function applyRules(theirs, lines) {
+  const table = new Map([...LEFT_OUT, ...RENAMED, ['stays escaped']].map(([name]) => [name, 0]))
+  for (const line of lines) {
+    const from = decoded(line.target).trimEnd() // as GoAccess names it
+    const broken = line.status === '404'
+    const rule = LEFT_OUT.find(([, holds]) => holds(line))
+    add(theirs.urls, from, -1)
+    if (broken) add(theirs.broken, from, -1)
+    if (rule) {
+      table.set(rule[0], table.get(rule[0]) + 1)
+      add(theirs.days, line.day, -1)
+      continue
+    }
+    let target = line.target
+    for (const [name, rename] of RENAMED) {
+      const next = rename(target)
+      if (next !== target) table.set(name, table.get(name) + 1)
+      target = next
+    }
+    const page = written(target)
+    if (page !== decoded(target).trimEnd()) table.set('stays escaped', table.get('stays escaped') + 1)
+    add(theirs.urls, 'page ' + page, 1)
+    if (broken) add(theirs.broken, 'page ' + page, 1)
+  }
+  return table
+}
+
+const sorted = (map) => Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)))
+
+if (!existsSync(ELASTIC)) {
+  test('a real log, beside GoAccess', () => console.log('# skipped the real log: ../shared is not there'))
+} else {
+  const sites = { shop: { origins: 'http://www.semicomplete.com' } }
+  scenario('a real log, beside GoAccess', { ...alone, sites }, async (world, t) => {
+    await startWithoutCollector(world)
+    const text = gunzipSync(readFileSync(ELASTIC))
+    const log = file(world, 'apache.log', text.toString('latin1'))
+    const lines = text.toString('latin1').trimEnd().split('\n').map(readLine)
+    const out = await imported(world, ELASTIC)
+    await folded(world, 10_000)
+    assert.match(await imported(world, log), /nothing new/)
+
+    const [from, to] = ['2015-05-17', '2015-05-20']
+    const ours = await report(world, from, to)
+    const { ledger } = ours
+    assert.equal(ledger.received, 10_000)
+    assert.equal(ledger.counted + ledger.left_out + ledger.malformed, 10_000)
+
+    const theirs = await goaccess(world, log)
+    assert.equal(theirs.total, 10_000)
+    const table = applyRules(theirs, lines)
+    assert.ok([...table.values()].every((hits) => hits > 0), `every rule explains something: ${JSON.stringify([...table])}`)
+    t.diagnostic(`GoAccess counts ${theirs.total} hits, Sentier ${hitsOf(ours)}; left out or named otherwise, by rule:`)
+    for (const [name, hits] of table) t.diagnostic(`${String(hits).padStart(5)}  ${name}`)
+
+    const views = new Map(Object.entries(pagesOf(ours)).map(([page, n]) => ['page ' + page, n]))
+    assert.deepEqual(sorted(theirs.urls), sorted(views), 'hits per URL')
+    const broken = new Map()
+    for (const one of ours.pages) if (one.not_found + one.bot_not_found > 0) broken.set('page ' + path(one), one.not_found + one.bot_not_found)
+    assert.deepEqual(sorted(theirs.broken), sorted(broken), 'not found per URL')
+    const days = new Map()
+    for (const day of theirs.days.keys()) days.set(day, hitsOf(await report(world, day)))
+    assert.deepEqual(sorted(theirs.days), sorted(days), 'hits per day')
+    const leftOut = LEFT_OUT.reduce((sum, [name]) => sum + table.get(name), 0)
+    assert.equal(hitsOf(ours) + leftOut, 10_000, 'no remainder')
+    assert.match(out, new RegExp(`pages +${hitsOf(ours)} `))
+  })
+}

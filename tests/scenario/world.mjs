@@ -121,7 +121,17 @@ export class World {
     this.writeConf(conf, { ...this.options, collector: { ...this.options.collector, ...own } })
     const one = this.#program('sentier-collector', port, '/healthz', { conf, log: `${name}.log` })
     this.processes.push(one)
-    return Object.assign(one, { port, admin, conf })
+    return Object.assign(one, { port, admin, data: own.data, conf })
+  }
+
+  // Another aggregator for the same Redis.
+  async aggregatorBeside(name, more = {}) {
+    const admin = await freePort()
+    const conf = join(this.top, `${name}.conf`)
+    this.writeConf(conf, { ...this.options, aggregator: { ...this.options.aggregator, admin: `127.0.0.1:${admin}`, name, ...more } })
+    const one = this.#program('sentier-aggregator', admin, '/stats', { conf, log: `${name}.log` })
+    this.processes.push(one)
+    return Object.assign(one, { admin, conf })
   }
 
   // ---- requests

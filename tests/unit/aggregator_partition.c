@@ -31,7 +31,7 @@ enum {
     DAY = 20480,
     VISITORS = 40,
     VIEWS = 5, /* of each */
-    WAIT_MS = 30000,
+    WAIT_MS = 6000,
 };
 static const int64_t day_ms = (int64_t)DAY * 86400 * 1000;
 
@@ -66,7 +66,8 @@ static void on_done(void *arg)
 
 static void on_link(bool up, void *arg)
 {
-    (void)up, (void)arg;
+    (void)arg;
+    if (up && all != NULL) partitions_link_up(all);
 }
 
 static void start(const struct redis_conf *conf, int64_t batch_hits, size_t cache_bytes)
@@ -83,6 +84,7 @@ static void stop(void)
 {
     redis_link_free(link_);
     partitions_free(all);
+    all = NULL;
 }
 
 static void take(unsigned partition)
@@ -499,6 +501,52 @@ static void a_killed_redis_changes_nothing(void **state)
     stop();
 }
 
+/* --- a Redis that forgets -------------------------------------------------------------------- */
+
+/* The last commit as a standby may not have heard of it: the state before, and its entry. */
+static void forget_last_commit(const char *offset, const char *id, const struct buf *records)
+{
+    redis_server_number(&server, "HSET {p%u}:commit offset %s id %s folded 1", P, offset, id);
+    redis_server_number(&server, "HSET {p%u}:commit v:0 1", P);
+    redis_server_number(&server, "DEL {p%u}:stream", P);
+    unsigned long long ms = strtoull(offset, NULL, 10);
+    redisReply *r = redisCommand(server.redis, "XADD {p%u}:stream %llu-%s p %b w 1 b %b", P, ms,
+                                 "999999", "sixteen bytes...", (size_t)16, records->p, records->n);
+    assert_int_equal(r->type, REDIS_REPLY_STRING);
+    freeReplyObject(r);
+    redis_server_number(&server, "HSET {p%u}:meta shipped 2 bytes %u", P, (unsigned)records->n);
+}
+
+/* What the last commit folded stands in the stream again, before the offset that is remembered
+ * here: the link's death is the sign to ask Redis where to go on. */
+static void a_failover_is_noticed_at_rest(void **state)
+{
+    (void)state;
+    struct buf records = {0}, last = {0};
+    struct hit h = pageview(1, 0);
+    struct commit_state before;
+    add_hit(&records, 1, &h);
+    ship(P, &records, 1);
+    start(&server.conf, 1000, 1 << 24);
+    take(P);
+    UNTIL(folded(P) == 1);
+    redisReply *r = redisCommand(server.redis, "HGETALL {p%u}:commit", P);
+    assert_true(commit_state_read(r, &before));
+    freeReplyObject(r);
+    h = pageview(1, 1);
+    add_hit(&records, 2, &h);
+    add_hit(&last, 2, &h);
+    ship(P, &records, 1);
+    UNTIL(folded(P) == 2 && stats().folded == 2);
+
+    forget_last_commit(before.offset, before.id, &last);
+    redis_server_number(&server, "CLIENT KILL TYPE normal SKIPME yes");
+    UNTIL(folded(P) == 2);
+    assert_int_equal(redis_server_number(&server, "XLEN {p%u}:stream", P), 0);
+    buf_fini(&last);
+    stop();
+}
+
 /* --- damage ---------------------------------------------------------------------------------- */
 
 static void damaged_records_are_counted_and_passed(void **state)
@@ -547,6 +595,39 @@ static void a_damaged_value_is_not_overwritten(void **state)
     stop();
 }
 
+/* Nothing that append.lua leaves; but whoever did, the ledger gets its weight and goes on. */
+static void an_entry_without_records_is_passed(void **state)
+{
+    (void)state;
+    redis_server_number(&server, "XADD {p%u}:stream * w 3", P);
+    redis_server_number(&server, "HINCRBY {p%u}:meta shipped 3", P);
+    redis_server_number(&server, "HINCRBY {p%u}:meta bytes 0", P);
+    start(&server.conf, 1000, 1 << 24);
+    take(P);
+    UNTIL(folded(P) == 3 && stats().folded == 3);
+    assert_ledger(P);
+    assert_int_equal(stats().refused_error, 0);
+    stop();
+}
+
+/* The age of what is not folded, whatever keeps it from being folded. */
+static void lag_grows_while_a_partition_stalls(void **state)
+{
+    (void)state;
+    ship_visits(P, 16);
+    redis_server_number(&server, "HSET {p%u}:sites shop %s", P, "\xff from the future");
+    start(&server.conf, 1000, 1 << 24);
+    take(P);
+    UNTIL(stats().stalled >= 1);
+    int64_t lag_ms = stats().lag_ms;
+    assert_true(lag_ms > 0);
+    UNTIL(stats().stalled >= 2);
+    assert_true(stats().lag_ms >= lag_ms + 500);
+    redis_server_number(&server, "HDEL {p%u}:sites shop", P);
+    UNTIL(folded(P) == SHIPPED && stats().lag_ms == 0);
+    stop();
+}
+
 static void all_partitions_at_once(void **state)
 {
     (void)state;
@@ -591,8 +672,11 @@ int main(void)
         cmocka_unit_test_setup(a_lost_commit_is_sent_again, begin),
         cmocka_unit_test_setup(links_that_keep_dying_change_nothing, begin),
         cmocka_unit_test_setup(a_killed_redis_changes_nothing, begin),
+        cmocka_unit_test_setup(a_failover_is_noticed_at_rest, begin),
         cmocka_unit_test_setup(damaged_records_are_counted_and_passed, begin),
         cmocka_unit_test_setup(a_damaged_value_is_not_overwritten, begin),
+        cmocka_unit_test_setup(an_entry_without_records_is_passed, begin),
+        cmocka_unit_test_setup(lag_grows_while_a_partition_stalls, begin),
         cmocka_unit_test_setup(all_partitions_at_once, begin),
     };
     struct timeval beat = {0, 10 * 1000}; /* UNTIL looks at least this often */

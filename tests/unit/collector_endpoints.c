@@ -96,7 +96,7 @@ static int set_up(void **state)
     struct site *shop = sites_add(w.sites, STR("shop"));
     shop->origins = calloc(2, sizeof *shop->origins);
     shop->origins[0] = strdup(SHOP);
-    shop->zone = zone_new("UTC");
+    shop->zone = sites_zone(w.sites, "UTC");
     shop->spread = 1;
     sites_seal(w.sites);
     w.proxies = proxies_new(NULL, &bad);
@@ -232,6 +232,8 @@ static void test_demo(void **state)
 {
     (void)state;
     w.conf.demo = true;
+    close_endpoints();
+    open_endpoints(0);
     struct http_request req = request(HTTP_GET, "/demo", "");
     struct http_reply r = ask(&req);
     assert_int_equal(r.status, 301);
@@ -486,7 +488,7 @@ static void test_gzip_is_the_same_file(void **state)
 static void test_etags(void **state)
 {
     (void)state;
-    const char *tag = asset_tracker()->etag;
+    const char *tag = strchr(asset_tracker()->etag, '"'); /* behind a W/ */
     static const struct {
         const char *format; /* %s: the tag */
         int status;

@@ -308,6 +308,44 @@ static void an_unknown_write_ends_the_producer(void **state)
     assert_int_equal(f.producers, 4);
 }
 
+/* The segment has begun, but its first write failed; the next one is larger than a segment. */
+static void an_empty_segment_takes_what_comes(void **state)
+{
+    struct world *w = *state;
+    void (*old)(int) = signal(SIGXFSZ, SIG_IGN);
+    w->opts.segment_bytes = 1000;
+    reopen(w);
+    limit_file_size(SEGMENT_HEAD_BYTES + 8 * PARTITIONS + 5);
+    stage(w, 900, 1);
+    assert_int_equal(commit(w), -1);
+    limit_file_size(RLIM_INFINITY);
+    stage(w, 1, 100);
+    assert_int_equal(commit(w), 0);
+    struct found f = read_all(w);
+    assert_int_equal(f.records, 100);
+    assert_int_equal(f.segments, 1);
+    signal(SIGXFSZ, old);
+}
+
+/* Another producer's numbers would not be recognised when the file is imported again. */
+static void an_import_never_changes_its_producer(void **state)
+{
+    struct world *w = *state;
+    static const unsigned char producer[PRODUCER_BYTES] = "fingerprint";
+    w->opts.producer = producer;
+    w->opts.flags = JOURNAL_FLAG_IMPORT;
+    reopen(w);
+    assert_true(journal_stage(w->j, 1, 1, 17, STR("record 17")));
+    assert_int_equal(commit(w), 0);
+    break_segment(w);
+    for (uint64_t seq = 18; seq < 21; seq++) {
+        assert_true(journal_stage(w->j, 1, 1, seq, STR("record")));
+        assert_int_equal(commit(w), -1);
+    }
+    assert_memory_equal(journal_producer(w->j), producer, PRODUCER_BYTES);
+    assert_string_equal(read_all(w).texts, "17 ");
+}
+
 static void a_failed_sync_ends_the_producer(void **state)
 {
     struct world *w = *state;
@@ -440,6 +478,8 @@ int main(void)
         TEST(short_writes_leave_nothing),
         TEST(a_segment_that_cannot_begin_is_tried_again),
         TEST(an_unknown_write_ends_the_producer),
+        TEST(an_empty_segment_takes_what_comes),
+        TEST(an_import_never_changes_its_producer),
         TEST(a_failed_sync_ends_the_producer),
         TEST(a_reserve_of_disk_is_kept),
         TEST(staging_is_bounded),

@@ -115,7 +115,7 @@ static void start_shipper(struct world *w)
     assert_non_null(w->shipper);
     for (int i = 0; i < WRITERS; i++) {
         if (w->writer[i] == NULL) continue;
-        shipper_add_writer(w->shipper, journal_producer(w->writer[i]), journal_mark(w->writer[i]));
+        shipper_add_writer(w->shipper, journal_mark(w->writer[i]));
     }
 }
 
@@ -490,8 +490,9 @@ static void heals_what_redis_forgot(void **state)
             write_hits(w, i, 300, 10, -1);
         RUN_UNTIL(w, settled(w));
     }
-    /* While the link is up, the next batch finds out ... */
+    /* While the link is up, the next batch finds out, also for partitions that have none ... */
     forget_after(w, 2, 2);
+    forget_after(w, 3, 1);
     for (int i = 0; i < WRITERS; i++)
         write_hits(w, i, 5, 5, 2);
     RUN_UNTIL(w, settled(w) && count_streams(w, false) == w->committed);
@@ -590,6 +591,91 @@ static void an_emptied_redis_waits_for_the_operator(void **state)
     assert_int_equal(stats(w).birth_partitions, 0);
 }
 
+static void replace_cursor(struct world *w, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/cursor", w->journals);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Both the machine and Redis went down, and were down for longer than segments are kept. */
+static void only_redis_says_what_may_be_deleted(void **state)
+{
+    struct world *w = *state;
+    open_writers(w);
+    start_shipper(w);
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < WRITERS; i++)
+            write_hits(w, i, 300, 10, -1);
+        RUN_UNTIL(w, settled(w));
+    }
+    close_writers(w);
+    stop_shipper(w);
+    for (unsigned partition = 0; partition < PARTITIONS; partition++)
+        forget_after(w, partition, 1);
+    w->opts.keep_age_ms = 0;
+    start_shipper(w);
+    RUN_UNTIL(w, settled(w) && stats(w).segments == 0);
+    assert_int_equal(stats(w).skipped, 0);
+    assert_int_equal(count_streams(w, true), w->committed);
+}
+
+static void a_cursor_is_only_a_hint(void **state)
+{
+    struct world *w = *state;
+    char text[128 * WRITERS] = "gone x\n%s%n nonsense 7 7 7\n";
+    w->opts.keep_age_ms = 0;
+    open_writers(w);
+    for (int i = 0; i < WRITERS; i++) {
+        write_hits(w, i, 500, 10, -1);
+        for (int k = 0; k < PRODUCER_BYTES; k++)
+            sprintf(text + strlen(text), "%02x", journal_producer(w->writer[i])[k]);
+        strcat(text, " ffffffffffffffff 99999999999 99999999999\n");
+    }
+    close_writers(w);
+    replace_cursor(w, text);
+    start_shipper(w);
+    RUN_UNTIL(w, settled(w) && stats(w).segments == 0);
+    assert_int_equal(count_streams(w, true), w->committed);
+}
+
+/* Overwrites bytes of a writer's first segment; a place below 0 is counted from its end. */
+static void damage_first_segment(struct world *w, int writer, off_t at)
+{
+    char path[512], file[SEGMENT_NAME_BYTES];
+    struct segment_name name = {.first_seq = 1};
+    memcpy(name.producer, journal_producer(w->writer[writer]), PRODUCER_BYTES);
+    segment_name_format(&name, file);
+    snprintf(path, sizeof path, "%s/%s", w->journals, file);
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    if (at < 0) at = lseek(fd, at, SEEK_END);
+    assert_int_equal(pwrite(fd, "damage", 6, at), 6);
+    close(fd);
+}
+
+static void damage_does_not_keep_other_segments(void **state)
+{
+    struct world *w = *state;
+    w->opts.keep_age_ms = 0;
+    open_writers(w);
+    /* The last record of writer 0's first segment, of a partition that gets no more after it. */
+    write_hits(w, 0, 1, 1, 5);
+    damage_first_segment(w, 0, -6);
+    write_hits(w, 0, 1000, 10, 4);
+    write_hits(w, 1, 1000, 10, 4);
+    damage_first_segment(w, 1, 20);
+    start_shipper(w);
+    RUN_UNTIL(w, stats(w).gap_partitions == 1); /* what the damaged head hides is not shipped */
+    shipper_accept_gaps(w->shipper);
+    RUN_UNTIL(w, stats(w).segments == 3); /* those being written, and the one nobody can read */
+    assert_true(stats(w).damaged_bytes > 0);
+    assert_int_equal(stats(w).pending, 0);
+}
+
 static void deleted_segments_stay_counted(void **state)
 {
     struct world *w = *state;
@@ -681,7 +767,7 @@ static void old_producers_are_forgotten(void **state)
     char recent[32];
     open_writers(w);
     write_hits(w, 0, 10, 10, 0);
-    snprintf(recent, sizeof recent, "5 %lld", today - 35);
+    snprintf(recent, sizeof recent, "5 %lld", today - 400);
     freeReplyObject(
         redis(w, "HSET {p0}:seen old-old-old-old- %s import-import-16 %s", "5 1", "5 0"));
     freeReplyObject(redis(w, "HSET {p0}:seen recently-recent- %s", recent));
@@ -709,6 +795,9 @@ int main(void)
         TEST(a_full_stream_holds_up_only_itself),
         TEST(not_now_is_tried_again),
         TEST(an_emptied_redis_waits_for_the_operator),
+        TEST(only_redis_says_what_may_be_deleted),
+        TEST(a_cursor_is_only_a_hint),
+        TEST(damage_does_not_keep_other_segments),
         TEST(deleted_segments_stay_counted),
         TEST(want_of_disk_forces_shipped_segments_out),
         TEST(old_producers_are_forgotten),

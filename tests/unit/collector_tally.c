@@ -36,11 +36,11 @@ static int set_up(void **state)
         .dir = w->dir, .segment_bytes = 1 << 20, .sync_ms = 0, .partitions = PARTITIONS});
     w->tally = tally_new(PARTITIONS);
     w->sites = sites_new();
-    sites_add(w->sites, STR("paris"))->zone = zone_new("Europe/Paris");
+    sites_add(w->sites, STR("paris"))->zone = sites_zone(w->sites, "Europe/Paris");
     for (int i = 0; i < SITES; i++) {
         char name[16];
         snprintf(name, sizeof name, "site%d", i);
-        sites_add(w->sites, str_of(name))->zone = zone_new("UTC");
+        sites_add(w->sites, str_of(name))->zone = sites_zone(w->sites, "UTC");
     }
     sites_seal(w->sites);
     return w->journal == NULL || w->tally == NULL;

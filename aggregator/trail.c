@@ -1,0 +1,303 @@
+/*
+ * Registers only rise, so a hit that comes twice, late or before its pageview leaves the same state
+ * as one in its place. What hits add at once (views, clicks, engaged time) is counted at once; what
+ * they change together (sessions, days) is counted as a difference by settle(), which must run
+ * before anything is frozen or forgotten.
+ */
+#include "trail.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "hash.h"
+#include "sitestate.h"
+
+struct pageview trail_pageview(const struct hit *h)
+{
+    uint32_t flags = (h->bot.n > 0 ? PV_BOT : 0) | (h->status == 404 ? PV_NOT_FOUND : 0);
+    return (struct pageview){
+        .at_ms = h->at_ms,
+        .id = h->pageview,
+        .page = hash64(h->page),
+        .day = h->day,
+        .flags = (uint8_t)flags,
+        .channel = (uint8_t)h->channel,
+        .device = (uint8_t)h->device,
+        .browser = (uint8_t)h->browser,
+        .os = (uint8_t)h->os,
+        .country = {h->country[0], h->country[1]},
+    };
+}
+
+struct str trail_text(const struct hit *h)
+{
+    return h->kind == HIT_EVENT ? h->name : h->target;
+}
+
+void trail_begin(struct trail *t)
+{
+    sums_make(t->before, t->v, 0);
+}
+
+/* Adds what the visitor's sessions and days changed by, with a border before pageview `frozen`;
+ * then freezes what stands before it. */
+static bool settle(struct trail *t, uint32_t frozen)
+{
+    struct sums *before = t->before, *now = t->now;
+    sums_make(now, t->v, frozen);
+    count_sums(&t->count, before, now, t->profile != NULL);
+    if (t->profile != NULL) {
+        t->profile->sessions += (uint64_t)now->sessions_n - before->sessions_n;
+        t->profile->days += (uint64_t)now->days_n - before->days_n;
+    }
+    t->before = now;
+    t->now = before;
+    if (frozen == 0) return true;
+    if (!visitor_freeze(t->v, frozen)) return false;
+    sums_make(t->before, t->v, 0);
+    return true;
+}
+
+/* What no hit can change any more goes. */
+static bool prune(struct trail *t)
+{
+    struct visitor *v = t->v;
+    if (!settle(t, 0)) return false;
+    uint32_t settled = sums_settled(t->before, v);
+    if (settled > 0 && !settle(t, settled)) return false;
+    int64_t border_ms = v->newest_ms - LATE_AFTER_MS - REGISTER_OPEN_MS;
+    for (uint32_t i = v->waiting_n; i-- > 0;) {
+        if (v->waiting[i].at_ms < border_ms) visitor_unwait(v, i);
+    }
+    return true;
+}
+
+static void approximate(struct trail *t)
+{
+    t->v->approximate = true;
+    t->approximated++;
+}
+
+static bool make_room(struct trail *t)
+{
+    if (t->v->views_n < RECENT_MAX) return true;
+    if (!prune(t)) return false;
+    if (t->v->views_n < RECENT_MAX) return true;
+    approximate(t);
+    return settle(t, sums_surplus(t->before, t->v));
+}
+
+/* A hit, or one that waited, as its pageview's registers see it. */
+struct signal {
+    enum hit_kind kind;
+    uint32_t number;
+    int64_t at_ms, engaged_at_ms, interaction_at_ms; /* the latter 0: none */
+    uint32_t engaged_ms, depth;
+    struct str text;
+};
+
+static struct signal signal_of(const struct hit *h)
+{
+    bool acts = h->flags & HIT_INTERACTION || h->kind == HIT_OUTBOUND || h->kind == HIT_DOWNLOAD ||
+                h->kind == HIT_EVENT;
+    uint32_t engaged = h->engaged_ms < ENGAGED_MAX_MS ? h->engaged_ms : ENGAGED_MAX_MS;
+    return (struct signal){
+        .kind = h->kind,
+        .number = h->number,
+        .at_ms = h->at_ms,
+        .engaged_at_ms = engaged > 0 ? h->at_ms : 0,
+        .interaction_at_ms = acts ? h->at_ms : 0,
+        .engaged_ms = engaged,
+        .depth = h->depth < DEPTH_MAX ? h->depth : DEPTH_MAX,
+        .text = trail_text(h),
+    };
+}
+
+/* Greatest value, and the earliest time of it. Returns by how much it grew. */
+static uint32_t raise_engaged(uint32_t *ms, int64_t *at_ms, const struct signal *s)
+{
+    if (s->engaged_ms == 0 || s->engaged_ms < *ms) return 0;
+    if (s->engaged_ms > *ms || s->engaged_at_ms < *at_ms) *at_ms = s->engaged_at_ms;
+    uint32_t grown = s->engaged_ms - *ms;
+    *ms = s->engaged_ms;
+    return grown;
+}
+
+static bool number_seen(const struct pageview *p, uint32_t number)
+{
+    return p->numbers[number / 64] >> (number % 64) & 1;
+}
+
+/* Raises registers; a click counts once per number. Repeating a signal changes nothing. */
+static void apply_signal(struct trail *t, struct pageview *p, const struct signal *s)
+{
+    uint32_t grown = raise_engaged(&p->engaged_ms, &p->engaged_at_ms, s);
+    if (s->interaction_at_ms > p->interaction_at_ms) p->interaction_at_ms = s->interaction_at_ms;
+    if (s->depth > p->depth) p->depth = (uint8_t)s->depth;
+    bool seen = number_seen(p, s->number);
+    p->numbers[s->number / 64] |= UINT64_C(1) << (s->number % 64);
+    if (p->flags & PV_BOT) return;
+    if (grown > 0) {
+        count_engaged(&t->count, p, grown);
+        if (t->profile != NULL) profile_engaged(t->profile, p->page, grown);
+    }
+    if (seen) return;
+    struct click click = {p->day, p->page, s->kind, s->text, {NULL, 0}};
+    count_click(&t->count, &click);
+}
+
+/* Waiting hits. */
+
+/* The same number came twice: keep what both would have left in the registers. */
+static void join_waiting(struct waiting *w, const struct signal *s)
+{
+    raise_engaged(&w->engaged_ms, &w->engaged_at_ms, s);
+    if (s->interaction_at_ms > w->interaction_at_ms) w->interaction_at_ms = s->interaction_at_ms;
+    if (s->depth > w->depth) w->depth = s->depth;
+    if (s->at_ms < w->at_ms) w->at_ms = s->at_ms;
+}
+
+static bool waiting_full(const struct visitor *v, const struct signal *s)
+{
+    return v->waiting_n >= WAITING_MAX || v->waiting_bytes + s->text.n > WAITING_MAX_BYTES;
+}
+
+/* The hit waits for its pageview; *verdict says whether its number is new. */
+static bool wait_for_view(struct trail *t, uint64_t id, struct signal *s, enum verdict *verdict)
+{
+    struct visitor *v = t->v;
+    uint32_t i = visitor_waiting_at(v, id, s->number);
+    if (i < v->waiting_n && v->waiting[i].id == id && v->waiting[i].number == s->number) {
+        *verdict = V_DUPLICATE;
+        join_waiting(&v->waiting[i], s);
+        return true;
+    }
+    s->text = str_upto(s->text, HIT_TARGET_MAX_BYTES);
+    if (waiting_full(v, s)) {
+        if (!prune(t)) return false;
+        if (waiting_full(v, s)) {
+            approximate(t);
+            return true;
+        }
+        i = visitor_waiting_at(v, id, s->number);
+    }
+    struct waiting w = {
+        .id = id,
+        .number = s->number,
+        .kind = s->kind,
+        .at_ms = s->at_ms,
+        .engaged_at_ms = s->engaged_at_ms,
+        .interaction_at_ms = s->interaction_at_ms,
+        .engaged_ms = s->engaged_ms,
+        .depth = s->depth,
+        .text_n = (uint32_t)s->text.n,
+    };
+    if (s->text.n > 0) {
+        if ((w.text = malloc(s->text.n)) == NULL) return false;
+        memcpy(w.text, s->text.p, s->text.n);
+    }
+    return visitor_wait(v, i, &w);
+}
+
+static void apply_waiting(struct trail *t, struct pageview *p)
+{
+    struct visitor *v = t->v;
+    uint32_t i = visitor_waiting_at(v, p->id, 0);
+    while (i < v->waiting_n && v->waiting[i].id == p->id) {
+        const struct waiting *w = &v->waiting[i];
+        if (w->at_ms - p->at_ms > REGISTER_OPEN_MS || p->at_ms - w->at_ms > REGISTER_OPEN_MS) {
+            i++;
+            continue;
+        }
+        struct signal s = {
+            .kind = (enum hit_kind)w->kind,
+            .number = w->number,
+            .at_ms = w->at_ms,
+            .engaged_at_ms = w->engaged_at_ms,
+            .interaction_at_ms = w->interaction_at_ms,
+            .engaged_ms = w->engaged_ms,
+            .depth = w->depth,
+            .text = {w->text, w->text_n},
+        };
+        apply_signal(t, p, &s);
+        visitor_unwait(v, i);
+    }
+}
+
+/* Pageviews. */
+
+static bool waits(const struct visitor *v, uint64_t id, uint32_t number)
+{
+    uint32_t i = visitor_waiting_at(v, id, number);
+    return i < v->waiting_n && v->waiting[i].id == id && v->waiting[i].number == number;
+}
+
+static bool begin_view(struct trail *t, const struct hit *h, const struct signal *s,
+                       enum verdict *verdict)
+{
+    if (!make_room(t)) return false;
+    struct pageview p = trail_pageview(h);
+    /* Its own registers stand before it is put into its place: they are part of the order. */
+    uint32_t grown = raise_engaged(&p.engaged_ms, &p.engaged_at_ms, s);
+    p.interaction_at_ms = s->interaction_at_ms;
+    p.depth = (uint8_t)s->depth;
+    struct str source = str_upto(h->source, HIT_NAME_MAX_BYTES);
+    if (source.n > 0) {
+        if ((p.source = malloc(source.n)) == NULL) return false;
+        memcpy(p.source, source.p, source.n);
+        p.source_n = (uint32_t)source.n;
+    }
+    if (p.id != 0) {
+        p.numbers[s->number / 64] |= UINT64_C(1) << (s->number % 64);
+        if (waits(t->v, p.id, s->number)) *verdict = V_DUPLICATE;
+    }
+    struct pageview *at = visitor_insert(t->v, &p);
+    if (at == NULL) return false;
+    count_view(&t->count, at, h->page, h->bot);
+    if (t->profile != NULL && !profile_view(t->profile, at->page, at->day, at->at_ms)) return false;
+    if (grown > 0 && !(at->flags & PV_BOT)) {
+        count_engaged(&t->count, at, grown);
+        if (t->profile != NULL) profile_engaged(t->profile, at->page, grown);
+    }
+    if (at->id != 0) apply_waiting(t, at);
+    return true;
+}
+
+/* A pageview hit that came again, perhaps through another collector: the earlier one counts. */
+static struct pageview *move_earlier(struct trail *t, struct pageview *p, const struct hit *h)
+{
+    if (h->at_ms >= p->at_ms || h->day != p->day || hash64(h->page) != p->page) return p;
+    p = visitor_move(t->v, p, h->at_ms);
+    if (t->profile != NULL && h->at_ms < t->profile->first_ms) t->profile->first_ms = h->at_ms;
+    return p;
+}
+
+bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
+{
+    struct signal s = signal_of(h);
+    if (h->at_ms > t->v->newest_ms) t->v->newest_ms = h->at_ms;
+    if (h->pageview == 0) return begin_view(t, h, &s, verdict);
+
+    struct pageview *p = visitor_find(t->v, h->pageview, h->at_ms);
+    if (p != NULL) {
+        if (number_seen(p, s.number)) *verdict = V_DUPLICATE;
+        if (h->kind == HIT_PAGEVIEW) p = move_earlier(t, p, h);
+        apply_signal(t, p, &s);
+        return true;
+    }
+    if (h->kind == HIT_PAGEVIEW) return begin_view(t, h, &s, verdict);
+    return wait_for_view(t, h->pageview, &s, verdict);
+}
+
+bool trail_forget(struct trail *t)
+{
+    if (!settle(t, 0)) return false;
+    visitor_fini(t->v);
+    sums_make(t->before, t->v, 0);
+    return true;
+}
+
+bool trail_end(struct trail *t)
+{
+    return prune(t);
+}

@@ -1,0 +1,33 @@
+/*
+ * trail.h - one visitor's hits -> its fold state, its profile, and what rows gain or lose by it.
+ * Pure. Used by the fold alone:
+ *
+ *   trail_begin; trail_hit for each hit in the order of the stream; trail_end
+ *
+ * False is always: no memory.
+ */
+#ifndef SENTIER_TRAIL_H
+#define SENTIER_TRAIL_H
+
+#include "count.h"
+#include "profile.h"
+
+struct trail {
+    struct count count;
+    struct visitor *v;
+    struct profile *profile;   /* NULL: a daily visitor */
+    struct sums *before, *now; /* memory lent by the caller; they change places */
+    uint64_t approximated;     /* bounds crossed */
+};
+
+void trail_begin(struct trail *t);
+/* *verdict: V_COUNTED on entry; V_DUPLICATE when its number was seen before. */
+bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict);
+bool trail_forget(struct trail *t); /* its day closed: what it added stays, its state goes */
+bool trail_end(struct trail *t);
+
+/* A hit as a pageview without registers, and its target or event name. */
+struct pageview trail_pageview(const struct hit *h);
+struct str trail_text(const struct hit *h);
+
+#endif

@@ -1,0 +1,137 @@
+// Faults of our own processes. A fault: `holds` names what nobody else may touch meanwhile, `plan`
+// what it needs of the stack, `alone` that no other fault goes with it; run(round) does it and puts
+// everything back.
+
+import { cpSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { eventually } from '../scenario/eventually.mjs'
+import { run } from '../scenario/process.mjs'
+import { program } from '../scenario/world.mjs'
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+// Hits go on being acknowledged: the stack is under load again.
+const someMore = ({ traffic, random }) => traffic.until(traffic.acknowledged + random.int(20, 150))
+
+async function killAndRevive({ stack, random }, parts) {
+  await Promise.all(random.some(parts, parts.length).map(async (one) => {
+    await pause(random.int(0, 20))
+    await one.kill9()
+  }))
+  await pause(random.int(0, 600))
+  for (const one of parts) await stack.revive(one)
+}
+
+async function restart({ stack, random }, one) {
+  await stack.stop(one)
+  await pause(random.int(0, 300))
+  await stack.revive(one)
+}
+
+// Restarts the first collector with other options.
+async function restartWith(round, options) {
+  const { stack } = round
+  const [collector] = stack.collectors
+  await stack.stop(collector)
+  Object.assign(stack.world.options.collector, options)
+  stack.world.writeConf()
+  await stack.revive(collector)
+}
+
+export const processFaults = {
+  'kill-collector': { holds: ['collector'], run: (round) => killAndRevive(round, [round.stack.collectors[0]]) },
+  'kill-aggregator': { holds: ['aggregator'], run: (round) => killAndRevive(round, [round.stack.aggregators[0]]) },
+  'kill-redis': { holds: ['redis'], run: (round) => killAndRevive(round, [round.stack.redis]) },
+  'kill-all': {
+    holds: ['aggregator', 'collector', 'redis'],
+    run: (round) => killAndRevive(round, [round.stack.redis, ...round.stack.collectors, ...round.stack.aggregators]),
+  },
+  'term-collector': { holds: ['collector'], run: (round) => restart(round, round.stack.collectors[0]) },
+  'term-aggregator': { holds: ['aggregator'], run: (round) => restart(round, round.stack.aggregators[0]) },
+
+  // It wakes when its partitions have long been another's.
+  zombie: {
+    holds: ['aggregator'],
+    plan: { aggregators: 2, aggregator: { lease_ms: 1200 } },
+    async run({ stack, random }) {
+      const sleeper = random.pick(stack.aggregators)
+      const token = async (n) => (await stack.call('GET', `{p${n}}:lease`)) ?? ''
+      const held = (await Promise.all(Array.from({ length: 64 }, (_, n) => token(n)))).map((lease, n) => ({ n, lease }))
+      sleeper.signal('SIGSTOP')
+      await eventually('all leases moved, or were given back', async () => {
+        for (const { n, lease } of held) if (lease === (await token(n)) && lease !== '' && (await stack.call('PTTL', `{p${n}}:lease`)) < 300) return false
+        return true
+      })
+      await pause(random.int(1300, 2500))
+      sleeper.signal('SIGCONT')
+    },
+  },
+
+  'second-collector': {
+    holds: ['collector'],
+    async run({ stack, problems }) {
+      const [first] = stack.collectors
+      const { code, err } = await run(program('sentier-collector'), ['--conf', first.conf])
+      if (code !== 2 || !/in use by another collector/.test(err)) problems.push(`second collector: ended with ${code}: ${err}`)
+    },
+  },
+
+  workers: {
+    holds: ['collector'],
+    async run(round) {
+      for (let n = round.random.int(1, 3); n > 0; n--) {
+        await restartWith(round, { workers: round.random.int(1, 5) })
+        await someMore(round)
+      }
+    },
+  },
+
+  // An older copy of the journals in their place; all of it had been shipped, so nothing is lost.
+  'restore-journal': {
+    holds: ['collector', 'redis', 'aggregator'],
+    alone: true,
+    async run(round) {
+      const { stack } = round
+      const [collector] = stack.collectors
+      const copy = join(stack.top, 'copy')
+      cpSync(join(collector.data, 'journal'), copy, { recursive: true })
+      await someMore(round)
+      await stack.stop(collector)
+      renameSync(join(collector.data, 'journal'), join(stack.top, 'aside'))
+      renameSync(copy, join(collector.data, 'journal'))
+      round.allowed.whole = false
+      await stack.revive(collector)
+    },
+  },
+
+  // The same segments on two hosts, one of which goes on writing the last of them.
+  'clone-journal': {
+    holds: ['collector', 'redis', 'aggregator'],
+    alone: true,
+    async run(round) {
+      const { stack, random } = round
+      const [first] = stack.collectors
+      const running = random.chance(0.5)
+      if (!running) await first.kill9()
+      const second = await stack.world.collectorBeside('clone', { data: join(stack.top, 'clone') })
+      cpSync(first.data, second.data, { recursive: true })
+      round.allowed.whole = false
+      await stack.revive(second)
+      stack.collectors.push(second)
+      if (!running) await stack.revive(first)
+      await someMore(round)
+    },
+  },
+
+  'kill-import': {
+    holds: ['import'],
+    async run({ stack, importing, random }) {
+      for (let n = random.int(1, 4); n > 0; n--) {
+        importing.grow(random.int(50, 4000))
+        if (await importing.once(random.int(5, 600))) continue
+        await pause(random.int(0, 200))
+      }
+      stack.mustImport = true
+    },
+  },
+}

@@ -1,0 +1,245 @@
+// Random traffic through the real collector, stream and aggregator, which is killed on the way: every
+// figure of the reports must be what the model counts straight from the definitions.
+//
+// Hits tell how long ago they happened, so the model knows their times but for the milliseconds that
+// a request takes. Times lie on a grid that keeps those from mattering: pageviews stand whole slots of
+// 4 minutes apart, never near midnight, and what follows them comes within the minute.
+
+import assert from 'node:assert/strict'
+import { run } from './process.mjs'
+import { COLUMN, VERDICT, expect, persons } from '../model/model.mjs'
+import { AGENT, program, scenario } from './world.mjs'
+
+const SEED = 20260131
+const DAY_MS = 24 * 3600 * 1000
+const SLOT_MS = 4 * 60 * 1000
+const SLOTS = 1050 // 70 hours; later than 72 would be late
+const VISITORS = 60
+const PAGES = 12
+const BAD_KIND = 9
+const OPTED_OUT = 3
+const PHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
+const AGENTS = [{ text: AGENT, device: 1, browser: 1, os: 3 }, { text: PHONE, device: 2, browser: 3, os: 5 }]
+const SITES = {
+  shop: { origins: 'https://shop.example', time_zone: 'UTC' },
+  blog: { origins: 'https://blog.example', time_zone: 'Asia/Tokyo', spread: 4 },
+}
+const OFFSET_MS = { shop: 0, blog: 9 * 3600 * 1000 } // no summer time in either zone
+const DIRECT = 1
+const REFERRAL = 15
+
+function randomOf(seed) {
+  const next = () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+  const below = (n) => Math.floor(next() * n)
+  const shuffle = (list) => {
+    for (let i = list.length - 1; i > 0; i--) {
+      const j = below(i + 1)
+      ;[list[i], list[j]] = [list[j], list[i]]
+    }
+    return list
+  }
+  return { below, chance: (p) => next() < p, id: () => (BigInt(below(2 ** 31)) << 31n) + BigInt(1 + below(2 ** 30)), shuffle }
+}
+
+const dayOf = (site, at) => Math.floor((at + OFFSET_MS[site]) / DAY_MS)
+const dateOf = (day) => new Date(day * DAY_MS).toISOString().slice(0, 10)
+
+// One hit: what is sent (times as moments), and what the model is told.
+function makeHit(who, view, kind, at, more) {
+  const { site, agent } = who
+  const fields = { s: site, k: { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev' }[kind], u: `https://${site}.example${view.path}`, ...more.fields }
+  if (view.id) fields.p = view.id.toString(36)
+  if (who.consented) Object.assign(fields, { c: 1, v: who.id.toString(36) })
+  if (who.bot) fields.w = 1
+  const first = kind === 'pageview'
+  if (first && view.referred) fields.r = 'https://news.example/story'
+  if (first && view.notFound) fields.x = 404
+  const model = {
+    kind, site, at, day: dayOf(site, view.at), visitor: String(who.id), consented: who.consented,
+    pageview: String(view.id ?? 0), page: `${site}.example${view.path}`, status: first && view.notFound ? 404 : 0,
+    channel: !first ? 0 : view.referred ? REFERRAL : DIRECT, source: first && view.referred ? 'news.example' : '',
+    device: agent.device, browser: agent.browser, os: agent.os, bot: who.bot ? 'webdriver' : '', ...more.model,
+  }
+  return { who, at, begun: view.at, fields, model }
+}
+
+// A pageview and what follows it.
+function makeView(random, who, at) {
+  const pixel = random.chance(0.1)
+  const view = {
+    at, id: pixel ? undefined : random.id(), path: `/p/n${random.below(PAGES)}x`,
+    referred: random.chance(0.3), notFound: random.chance(0.05),
+  }
+  const hits = [makeHit(who, view, 'pageview', at, { fields: { n: 0 }, model: { number: 0 } })]
+  if (pixel) return hits
+  let engaged = 0
+  for (let n = 1, last = random.below(5); n <= last; n++) {
+    engaged += 1000 * random.below(15)
+    const e = Math.min(engaged, n * 15_000)
+    hits.push(makeHit(who, view, 'pulse', at + n * 10_000, { fields: { n, e }, model: { number: n, engaged: e } }))
+  }
+  if (random.chance(0.2)) {
+    const [kind, fields, model] = [
+      ['outbound', { t: 'https://other.example/x' }, { target: 'other.example/x' }],
+      ['download', { t: `https://${who.site}.example/a.pdf` }, { target: `${who.site}.example/a.pdf` }],
+      ['event', { m: 'signup' }, { name: 'signup' }],
+    ][random.below(3)]
+    hits.push(makeHit(who, view, kind, at + 55_000, { fields: { n: 9, ...fields }, model: { number: 9, ...model } }))
+  }
+  return hits
+}
+
+function makeVisitor(random, i, anchor) {
+  const who = {
+    site: i % 3 === 0 ? 'shop' : 'blog', consented: i % 2 === 0, bot: i % 15 === 7, id: random.id(),
+    agent: AGENTS[random.below(2)], address: `198.51.100.${i + 1}`,
+  }
+  const taken = new Set()
+  const hits = []
+  for (let visits = 2 + random.below(4); visits > 0; visits--) {
+    let slot = random.below(SLOTS - 40)
+    for (let views = 1 + random.below(5); views > 0; views--, slot += 1 + random.below(9)) {
+      if (taken.has(slot)) continue
+      taken.add(slot)
+      hits.push(...makeView(random, who, anchor - slot * SLOT_MS))
+    }
+  }
+  return hits
+}
+
+const send = (world, hit) => {
+  const now = Date.now()
+  const headers = { 'X-Forwarded-For': hit.who.address, 'User-Agent': hit.who.agent.text, Origin: `https://${hit.who.site}.example` }
+  return world.beacon([{ ...hit.fields, a: now - hit.at, b: now - hit.begun }], headers)
+}
+
+// All of them, many at a time, so that no order is kept.
+async function sendAll(world, hits) {
+  const queue = [...hits]
+  const one = async () => {
+    for (let hit; (hit = queue.pop()); ) assert.equal((await send(world, hit)).status, 204)
+  }
+  await Promise.all(Array.from({ length: 8 }, one))
+}
+
+async function sendRefused(world) {
+  const told = []
+  for (const site of Object.keys(SITES)) {
+    const headers = { Origin: `https://${site}.example` }
+    const page = { s: site, u: `https://${site}.example/x` }
+    await world.beacon([{ ...page, k: 'zz' }, { ...page, k: 'zz' }, { ...page, o: 1 }], headers)
+    const day = dayOf(site, Date.now())
+    told.push({ kind: 'tally', site, day, verdict: BAD_KIND, n: 2 }, { kind: 'tally', site, day, verdict: OPTED_OUT, n: 1 })
+  }
+  return told
+}
+
+// ---- what the model says of a range
+
+function rowsOf(model, site, from, to) {
+  const rows = new Map()
+  for (const [key, value] of model.rows) {
+    const [of, day, name, column] = JSON.parse(key)
+    if (of !== site || day < from || day > to) continue
+    if (!rows.has(name)) rows.set(name, {})
+    rows.get(name)[column] = (rows.get(name)[column] ?? 0) + value
+  }
+  return rows
+}
+
+const figures = (row, names) => Object.fromEntries(names.map(([name, column]) => [name, row?.[column] ?? 0]))
+const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events']
+const named = (...more) => [...NAMED.map((name) => [name, COLUMN[name]]), ...more]
+const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported])
+const PAGE = named(['entries', COLUMN.sessions], ['exits', COLUMN.exits])
+const CHANNEL = ['views', 'sessions', 'bounces', 'engaged_ms', 'daily_visitors'].map((name) => [name, COLUMN[name]])
+const CLASS = ['views', 'sessions', 'daily_visitors'].map((name) => [name, COLUMN[name]])
+const SOURCE = ['views', 'sessions', 'bounces'].map((name) => [name, COLUMN[name]])
+const pick = (object, names) => Object.fromEntries(names.map(([name]) => [name, object?.[name] ?? 0]))
+
+const used = (row) => Object.values(row).some((value) => value !== 0)
+
+// Who saw each page in the range, by looking at every pageview.
+function pageVisitors(views, site, from, to) {
+  const seen = new Map()
+  for (const v of views) {
+    if (v.site !== site || v.day < from || v.day > to || !v.consented || v.bot) continue
+    if (!seen.has(v.page)) seen.set(v.page, new Set())
+    seen.get(v.page).add(v.visitor)
+  }
+  return seen
+}
+
+function comparePages(report, rows, visitors) {
+  const want = new Map([...rows].filter(([name, row]) => name.startsWith('p:') && used(row)))
+  assert.deepEqual(report.pages.map((one) => 'p:' + one.page).sort(), [...want.keys()].sort())
+  for (const one of report.pages) {
+    assert.deepEqual(pick(one, PAGE), figures(want.get('p:' + one.page), PAGE), one.page)
+    assert.equal(one.visitors, visitors.get(one.page)?.size ?? 0, `visitors of ${one.page}`)
+    assert.equal(one.visitors_exact, true)
+  }
+}
+
+function compareList(list, label, rows, kind, values, names) {
+  for (const [value, name] of Object.entries(values)) {
+    const one = list.find((item) => item[label] === name)
+    assert.deepEqual(pick(one, names), figures(rows.get(`${kind}:${value}`), names), `${label} ${name}`)
+  }
+}
+
+function compareLedger(ledger, row = {}) {
+  const of = (verdict) => row[COLUMN.verdict + verdict] ?? 0
+  const want = {
+    counted: of(VERDICT.counted), duplicate: of(VERDICT.duplicate), late: 0, opted_out: of(OPTED_OUT), malformed: of(BAD_KIND),
+  }
+  assert.deepEqual(pick(ledger, Object.entries(want)), want)
+  assert.equal(ledger.received, Object.values(want).reduce((a, b) => a + b, 0))
+}
+
+async function compareRange(world, model, views, site, from, to) {
+  const args = ['report', 'pages', '--conf', world.conf, '--site', site, '--from', dateOf(from), '--to', dateOf(to), '--format', 'json']
+  const { code, out, err } = await run(program('sentier-report'), args)
+  assert.equal(code, 0, err)
+  const report = JSON.parse(out)
+  const rows = rowsOf(model, site, from, to)
+  assert.deepEqual(pick(report.totals, TOTALS), figures(rows.get('T'), TOTALS), 'totals')
+  assert.equal(report.totals.visitors, persons(model, site, from, to), 'persons')
+  compareLedger(report.ledger, rows.get('L'))
+  comparePages(report, rows, pageVisitors(views, site, from, to))
+  compareList(report.channels, 'channel', rows, 'c', { [DIRECT]: 'Direct', [REFERRAL]: 'Referral' }, CHANNEL)
+  compareList(report.sources, 'source', rows, 's', { 'news.example': 'news.example' }, SOURCE)
+  compareList(report.devices, 'device', rows, 'v', { 1: 'desktop', 2: 'mobile' }, CLASS)
+  compareList(report.browsers, 'browser', rows, 'b', { 1: 'Chrome', 3: 'Safari' }, CLASS)
+  compareList(report.outbound, 'target', rows, 'x', { 'other.example/x': 'other.example/x' }, [['clicks', COLUMN.outbound]])
+  compareList(report.events, 'name', rows, 'e', { signup: 'signup' }, [['count', COLUMN.events]])
+  return report
+}
+
+scenario('reports say what the definitions say, whatever the order and whoever dies', { sites: SITES }, async (world) => {
+  const random = randomOf(SEED)
+  const anchor = Math.floor((Date.now() - 10 * 60_000) / SLOT_MS) * SLOT_MS - SLOT_MS / 2
+  const once = Array.from({ length: VISITORS }, (_, i) => makeVisitor(random, i, anchor)).flat()
+  const hits = random.shuffle([...once, ...once.filter(() => random.chance(0.15))]) // some are sent again
+  const third = Math.floor(hits.length / 3)
+
+  await sendAll(world, hits.slice(0, third))
+  await Promise.all([sendAll(world, hits.slice(third, 2 * third)), world.aggregator.kill9()])
+  await Promise.all([sendAll(world, hits.slice(2 * third)), world.aggregator.start()])
+  const told = [...hits.map((hit) => hit.model), ...(await sendRefused(world))]
+  const received = told.reduce((sum, hit) => sum + (hit.n ?? 1), 0)
+  await world.settled({ received })
+
+  const model = expect(told)
+  const views = once.map((hit) => hit.model).filter((hit) => hit.kind === 'pageview')
+  for (const site of Object.keys(SITES)) {
+    const last = dayOf(site, Date.now())
+    for (let from = last - 4; from <= last; from++)
+      for (let to = from; to <= last; to++) await compareRange(world, model, views, site, from, to)
+  }
+  console.log(`# ${hits.length} hits of ${VISITORS} visitors, ${views.length} pageviews`)
+})

@@ -1,0 +1,98 @@
+// What people and programs get to see of one small site: tables that fit a terminal, documents that
+// are the same for every terminal, and errors that say what to do.
+
+import assert from 'node:assert/strict'
+import { run } from './process.mjs'
+import { ORIGIN, newId, program, scenario, view } from './world.mjs'
+
+const SITES = { shop: { origins: ORIGIN, spread: 4 }, two: { origins: 'https://one.example https://other.example' } }
+const LONG = '/garden/furniture/chairs/folding-chair-x'
+
+function report(args, env = {}) {
+  const assigned = Object.entries({ SENTIER_CONF: '', COLUMNS: '80', ...env }).map(([name, value]) => `${name}=${value}`)
+  return run('env', ['-C', '/', ...assigned, program('sentier-report'), ...args])
+}
+
+async function fill(world) {
+  for (let i = 0; i < 20; i++) {
+    const id = newId()
+    const hit = view(i % 4 ? LONG : '/a', { p: id, c: 1, v: newId(), r: 'https://news.example/' })
+    await world.beacon([hit, { ...hit, k: 'pu', n: 1, e: 61_000 }, { ...hit, k: 'ev', n: 2, m: 'signup' }])
+    await world.beacon([view('/gone', { x: 404 })], { 'X-Forwarded-For': `198.51.100.${i}` })
+  }
+  await world.beacon([view('/a', { w: 1 })])
+  for (const host of ['one', 'other'])
+    await world.beacon([{ ...view(''), s: 'two', u: `https://${host}.example/x` }], { Origin: `https://${host}.example` })
+  await world.settled({ received: 83 })
+}
+
+const widest = (text) => Math.max(...text.split('\n').map((line) => [...line].length))
+
+scenario('reports for people and for programs', { sites: SITES }, async (world, t) => {
+  await fill(world)
+  const shop = ['--site', 'shop', '--conf', world.conf]
+
+  await t.test('pages of one host stand under it, by their paths, whole', async () => {
+    const { code, out, err } = await report(['report', 'pages', ...shop])
+    assert.equal(code, 0, err)
+    assert.match(out, /^pages of shop \(shop\.example\), /)
+    assert.match(out, new RegExp(`^${LONG}  +15 `, 'm'))
+    assert.doesNotMatch(out.split('\n').slice(1).join('\n'), /shop\.example/)
+    for (const columns of [40, 60, 80, 200]) {
+      const narrow = await report(['report', 'pages', ...shop], { COLUMNS: String(columns) })
+      const table = narrow.out.split('\n').slice(2, 9).join('\n')
+      assert.ok(widest(table) <= columns, `${columns} columns: ${table}`)
+    }
+  })
+
+  await t.test('pages of several hosts keep them', async () => {
+    const { out } = await report(['report', 'pages', '--site', 'two', '--conf', world.conf])
+    assert.match(out, /^pages of two, /)
+    assert.match(out, /^one\.example\/x .*\nother\.example\/x /m)
+  })
+
+  await t.test('documents and CSV name pages in full', async () => {
+    const json = JSON.parse((await report(['report', 'pages', ...shop, '--format', 'json'])).out)
+    assert.deepEqual(json.pages.map((one) => one.page), ['shop.example/gone', 'shop.example' + LONG, 'shop.example/a'])
+    const { out } = await report(['report', 'pages', ...shop, '--format', 'csv'])
+    assert.match(out, /\r\nshop\.example\/a,/)
+  })
+
+  await t.test('without a configuration it says so, before anything else', async () => {
+    const { code, out, err } = await report(['report', 'pages', '--site', 'shop'])
+    assert.deepEqual([code, out], [2, ''])
+    assert.match(err, /^sentier: no configuration found: name it with --conf FILE/)
+  })
+
+  await t.test('the name of a Redis is enough, however the site is spread', async () => {
+    const redis = ['--redis', `unix:${world.socket}`, '--site', 'shop', '--format', 'json']
+    const { code, out, err } = await report(['report', 'pages', ...redis])
+    assert.equal(code, 0, err)
+    assert.equal(JSON.parse(out).totals.views, 40)
+    const { customers } = JSON.parse((await report(['customers', ...redis])).out)
+    assert.equal(customers.length, 20)
+    const profile = await report(['profile', customers[7].id, ...redis])
+    assert.equal(profile.code, 0, profile.err)
+    assert.equal(JSON.parse(profile.out).views, 1)
+  })
+
+  await t.test('a ledger that does not balance says so in every form', async () => {
+    const status = ['status', '--conf', world.conf, '--format']
+    const good = await report([...status, 'json'])
+    assert.deepEqual([good.code, JSON.parse(good.out).balanced], [0, true], good.out)
+    await world.redisCall('HINCRBY', '{p0}:commit', 'v:0', '5')
+    const bad = await report([...status, 'json'])
+    assert.deepEqual([bad.code, JSON.parse(bad.out).balanced], [1, false])
+    const table = await report([...status, 'table'])
+    assert.equal(table.code, 1)
+    assert.match(table.out, /^NOT BALANCED/m)
+  })
+
+  await t.test('errors clean what they repeat', async () => {
+    const { code, err } = await report(['report', 'pages', '--site', 'x\x1b[31m', '--conf', world.conf])
+    assert.equal(code, 2)
+    assert.doesNotMatch(err.trimEnd(), /[\x00-\x1f]/)
+    for (const wrong of [['report'], ['report', 'nothing'], ['report', 'pages', '--last', '0d'], ['nothing'], ['profile', 'ID?']])
+      assert.equal((await report([...wrong, '--site', 'shop'])).code, 2, `${wrong}`)
+  })
+})
