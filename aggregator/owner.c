@@ -312,8 +312,7 @@ static void take_sites(struct owner *o)
         *w = *old;
         w->publisher.zone = fresh.zone;
         w->publisher.time_zone = fresh.time_zone;
-        old->publisher.days = NULL;
-        old->publisher.bytes = 0;
+        publisher_moved(&old->publisher);
         enqueue(o, w, queue == NOT_QUEUED ? STALE : queue);
     }
     for (size_t i = 0; before != NULL && i < before->n; i++)

@@ -31,7 +31,7 @@ enum {
     POLL_STREAMS = 64,   /* of one XREAD */
     POLL_ENTRIES = 4,    /* of each */
     READ_ENTRIES = 1024, /* of one stream that is read alone, at most */
-    ENTRY_HITS = 256,    /* until known better: what a full batch of a collector has */
+    ENTRY_HITS = 1024,   /* until known better: what a full batch of a collector has */
     PAUSE_MS = 100,      /* before a command is tried again */
     STALL_MS = 1000,     /* after damage or want of memory */
     METER_MS = 1000,     /* how often shipped and bytes are read, for /stats */

@@ -36,7 +36,7 @@ struct profile {
 void profile_fini(struct profile *p); /* leaves it empty */
 bool profile_encode(const struct profile *p, struct buf *out);
 bool profile_decode(struct str in,
-                    struct profile *p);        /* into an empty one; false: damaged, and empty */
+                    struct profile *p); /* into an empty one; false: damaged, and empty */
 
 const struct profile_page *profile_page(const struct profile *p, uint64_t page); /* NULL: never */
 

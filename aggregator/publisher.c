@@ -1,7 +1,8 @@
 /*
  * A summary of 28 days changes in one of them, nearly always today. So the packed rows of the last
- * 28 days are kept and only days that were touched are read again; merging starts from the packed
- * rows each time, which keeps the arithmetic in one place (range.c).
+ * 28 days are kept and only days that were touched are read again. Of each range, all but its last
+ * two days are kept merged too: a refresh then costs three days' rows and not 28. When one of the
+ * merged days is touched, or the range moves on, they are merged anew.
  *
  * A partition that another process folds tells nothing about its days. When its commit id moves,
  * the total and ledger rows of each day are compared with those read before: whatever a hit
@@ -20,11 +21,12 @@
 #include "owner.h"
 #include "summary.h"
 
-enum { NEAR_BEFORE = 1, NEAR_AFTER = 4 };
+enum { NEAR_BEFORE = 1, NEAR_AFTER = 4, HOT_DAYS = 2 /* of a range, its last ones: not merged */ };
 
 struct cached_part {
     struct buf rows;
-    uint64_t mark; /* of its total and ledger rows */
+    struct str total; /* the total row among them, packed */
+    uint64_t mark;    /* of its total and ledger rows */
 };
 
 struct cached_day {
@@ -36,8 +38,7 @@ struct cached_day {
 static const struct {
     const char *name;
     uint32_t days;
-} ranges[] = {{"today", 1}, {"7d", 7}, {"28d", PUBLISH_DAYS}};
-enum { RANGES = sizeof ranges / sizeof *ranges };
+} ranges[PUBLISH_RANGES] = {{"today", 1}, {"7d", 7}, {"28d", PUBLISH_DAYS}};
 
 static struct range_source source_of(const struct publisher *p, const struct publish_env *env)
 {
@@ -66,8 +67,20 @@ static struct cached_day *day_of(struct publisher *p, uint32_t day)
     return d->n > 0 && d->day == day ? d : NULL;
 }
 
+static void drop_merged(struct publisher *p, struct merged *m, struct publish_env *env)
+{
+    p->bytes -= m->rows.cap;
+    env->cached -= m->rows.cap;
+    buf_fini(&m->rows);
+    *m = (struct merged){0};
+}
+
 void publisher_touch(struct publisher *p, uint32_t day, struct publish_env *env)
 {
+    for (int i = 0; i < PUBLISH_RANGES; i++) {
+        struct merged *m = &p->merged[i];
+        if (day >= m->from && day <= m->to) drop_merged(p, m, env);
+    }
     struct cached_day *d = day_of(p, day);
     if (d != NULL) drop_day(p, d, env);
 }
@@ -76,8 +89,17 @@ void publisher_forget(struct publisher *p, struct publish_env *env)
 {
     for (int i = 0; p->days != NULL && i < PUBLISH_DAYS; i++)
         drop_day(p, &p->days[i], env);
+    for (int i = 0; i < PUBLISH_RANGES; i++)
+        drop_merged(p, &p->merged[i], env);
     free(p->days);
     p->days = NULL;
+}
+
+void publisher_moved(struct publisher *p)
+{
+    p->days = NULL;
+    p->bytes = 0;
+    memset(p->merged, 0, sizeof p->merged);
 }
 
 static uint64_t mark_value(char name, struct str value)
@@ -85,17 +107,21 @@ static uint64_t mark_value(char name, struct str value)
     return value.n == 0 ? 0 : hash64(value) * (name == 'T' ? 1 : 3);
 }
 
-static uint64_t mark_of(struct str rows)
+/* Finds the total and ledger rows; one that stands twice (HSCAN) is taken once. */
+static void mark(struct cached_part *part)
 {
-    uint64_t mark = 0;
-    struct reader in = reader_of(rows);
+    struct reader in = reader_of(buf_str(&part->rows));
+    bool ledger = false;
     while (!reader_done(&in)) {
+        const char *begin = (const char *)in.p;
         struct str name = get_bytes(&in, get_varint(&in));
         struct str value = get_bytes(&in, get_varint(&in));
-        if (name.n == 1 && (name.p[0] == 'T' || name.p[0] == 'L'))
-            mark += mark_value(name.p[0], value);
+        bool is_total = str_eq(name, STR("T")) && part->total.n == 0;
+        bool is_ledger = str_eq(name, STR("L")) && !ledger;
+        if (is_total) part->total = (struct str){begin, (size_t)((const char *)in.p - begin)};
+        ledger = ledger || is_ledger;
+        if (is_total || is_ledger) part->mark += mark_value(name.p[0], value);
     }
-    return mark;
 }
 
 /* True: the part's day is not what was read. */
@@ -157,37 +183,117 @@ static int read_day(struct publisher *p, struct publish_env *env, uint32_t day, 
             drop_day(p, d, env);
             return -1;
         }
-        part->mark = mark_of(buf_str(&part->rows));
+        mark(part);
     }
     return 0;
 }
 
-static int add_day(struct publisher *p, struct publish_env *env, uint32_t day,
-                   struct range *into[RANGES], struct buf *err)
+/* One refresh: where its days go. */
+struct filling {
+    struct publisher *p;
+    struct publish_env *env;
+    struct range **into;
+    struct range *merging[PUBLISH_RANGES]; /* what is merged anew; NULL: is there, or not wanted */
+    uint32_t first, last;                  /* of the days that are read */
+    uint32_t hot;                          /* the first day that is not merged */
+};
+
+/* Of days that are merged, the total alone goes into the range. */
+static bool add_part(struct filling *f, int i, uint32_t day, const struct cached_part *part)
 {
-    if (day_of(p, day) == NULL && read_day(p, env, day, err) < 0) return -1;
+    struct range *into = f->into[i], *merging = f->merging[i];
+    if (day >= f->hot) return range_add(into, day, buf_str(&part->rows));
+    return range_add(into, day, part->total) &&
+           (merging == NULL || range_add(merging, day, buf_str(&part->rows)));
+}
+
+static int add_day(struct filling *f, uint32_t day, struct buf *err)
+{
+    struct publisher *p = f->p;
+    if (day_of(p, day) == NULL && read_day(p, f->env, day, err) < 0) return -1;
     struct cached_day *d = day_of(p, day);
-    for (int i = 0; i < RANGES; i++) {
-        if (day < into[i]->from || day > into[i]->to) continue;
+    for (int i = 0; i < PUBLISH_RANGES; i++) {
+        if (day < f->into[i]->from || day > f->into[i]->to) continue;
         for (unsigned part = 0; part < d->n; part++) {
-            if (range_add(into[i], day, buf_str(&d->parts[part].rows))) continue;
+            if (add_part(f, i, day, &d->parts[part])) continue;
             buf_printf(err, "out of memory");
             return -1;
         }
     }
-    if (env->cached > env->cache_max) drop_day(p, d, env);
+    if (f->env->cached > f->env->cache_max) drop_day(p, d, f->env);
     return 0;
 }
 
-static int fill(struct publisher *p, struct publish_env *env, const struct range_extent *extent,
-                struct range *into[RANGES], struct buf *err)
+/* The merged days are those of the range, and known: one that is read anew may be another. */
+static bool merged_holds(const struct filling *f, int i)
 {
-    uint32_t end = into[RANGES - 1]->to, day = into[RANGES - 1]->from;
-    if (day < extent->first) day = extent->first;
-    for (; day <= end && day <= extent->last; day++) {
-        if (add_day(p, env, day, into, err) < 0) return -1;
+    const struct merged *m = &f->p->merged[i];
+    uint32_t from = f->into[i]->from;
+    if (m->from != from || m->to != f->hot - 1) return false;
+    for (uint32_t day = f->first > from ? f->first : from; day <= m->to && day <= f->last; day++) {
+        if (day_of(f->p, day) == NULL) return false;
     }
-    return 0;
+    return true;
+}
+
+static bool begin_merging(struct filling *f)
+{
+    for (int i = 0; i < PUBLISH_RANGES; i++) {
+        uint32_t from = f->into[i]->from;
+        if (from >= f->hot || merged_holds(f, i)) continue;
+        drop_merged(f->p, &f->p->merged[i], f->env);
+        f->merging[i] = range_new(str_of(f->p->name), from, f->hot - 1);
+        if (f->merging[i] == NULL) return false;
+    }
+    return true;
+}
+
+static bool end_merging(struct filling *f)
+{
+    for (int i = 0; i < PUBLISH_RANGES; i++) {
+        struct range *into = f->into[i], *merging = f->merging[i];
+        struct merged *m = &f->p->merged[i];
+        if (into->from >= f->hot) continue;
+        if (merging != NULL) {
+            *m = (struct merged){.from = merging->from, .to = merging->to};
+            bool ok = range_pack_merged(merging, &m->rows);
+            f->p->bytes += m->rows.cap;
+            f->env->cached += m->rows.cap;
+            if (!ok) return false;
+        }
+        if (!range_add(into, into->from, buf_str(&m->rows))) return false;
+    }
+    return true;
+}
+
+static int fill(struct filling *f, struct buf *err)
+{
+    bool ok = begin_merging(f);
+    for (uint32_t day = f->first; ok && day <= f->last; day++) {
+        if (add_day(f, day, err) < 0) return -1;
+    }
+    if (ok && end_merging(f)) return 0;
+    buf_printf(err, "out of memory");
+    return -1;
+}
+
+static int fill_ranges(struct publisher *p, struct publish_env *env,
+                       const struct range_extent *extent, struct range *into[PUBLISH_RANGES],
+                       struct buf *err)
+{
+    const struct range *longest = into[PUBLISH_RANGES - 1];
+    struct filling f = {.p = p,
+                        .env = env,
+                        .into = into,
+                        .first = longest->from < extent->first ? extent->first : longest->from,
+                        .last = longest->to < extent->last ? longest->to : extent->last,
+                        .hot = longest->to < HOT_DAYS ? 0 : longest->to + 1 - HOT_DAYS};
+    int result = fill(&f, err);
+    for (int i = 0; i < PUBLISH_RANGES; i++) {
+        range_free(f.merging[i]);
+        if (result < 0) drop_merged(p, &p->merged[i], env);
+    }
+    return result;
 }
 
 static int name_pages(const struct range_source *s, struct range *r, struct buf *err)
@@ -230,9 +336,9 @@ static int write_summary(const struct publisher *p, struct publish_env *env, str
 static int publish_all(struct publisher *p, struct publish_env *env,
                        const struct range_extent *extent, uint32_t end, struct buf *err)
 {
-    struct range *r[RANGES] = {0};
+    struct range *r[PUBLISH_RANGES] = {0};
     int result = 0;
-    for (int i = 0; i < RANGES; i++) {
+    for (int i = 0; i < PUBLISH_RANGES; i++) {
         uint32_t back = ranges[i].days - 1;
         r[i] = range_new(str_of(p->name), end < back ? 0 : end - back, end);
         if (r[i] == NULL) result = -1;
@@ -240,11 +346,11 @@ static int publish_all(struct publisher *p, struct publish_env *env,
     if (result < 0)
         buf_printf(err, "out of memory");
     else
-        result = fill(p, env, extent, r, err);
-    for (int i = 0; i < RANGES && result == 0; i++) {
+        result = fill_ranges(p, env, extent, r, err);
+    for (int i = 0; i < PUBLISH_RANGES && result == 0; i++) {
         result = write_summary(p, env, r[i], ranges[i].name, err);
     }
-    for (int i = 0; i < RANGES; i++)
+    for (int i = 0; i < PUBLISH_RANGES; i++)
         range_free(r[i]);
     return result;
 }

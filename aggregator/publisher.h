@@ -8,7 +8,7 @@
 #include "hit.h"
 #include "range_read.h"
 
-enum { PUBLISH_DAYS = 28 };
+enum { PUBLISH_DAYS = 28, PUBLISH_RANGES = 3 };
 
 /* Shared by all publishers of a thread. */
 struct publish_env {
@@ -21,20 +21,28 @@ struct publish_env {
 
 struct cached_day;
 
+/* Days of a range that rarely change, merged. */
+struct merged {
+    uint32_t from, to; /* 0, 0: none */
+    struct buf rows;
+};
+
 struct publisher {
     char name[HIT_SITE_MAX_BYTES + 1];
     const struct zone *zone; /* both belong to the owner's snapshot */
     const char *time_zone;
     unsigned spread;
     struct cached_day *days; /* PUBLISH_DAYS, a ring by date; NULL: nothing was read yet */
-    size_t bytes;            /* of them */
-    int64_t midnight_ms;     /* then another day begins; 0: nothing published yet */
+    struct merged merged[PUBLISH_RANGES];
+    size_t bytes;        /* of both */
+    int64_t midnight_ms; /* then another day begins; 0: nothing published yet */
     int64_t published_ms;
     bool check; /* a partition that others fold has changed: see what */
 };
 
 void publisher_touch(struct publisher *p, uint32_t day, struct publish_env *env);
 void publisher_forget(struct publisher *p, struct publish_env *env); /* all days; frees them */
+void publisher_moved(struct publisher *p); /* a copy of it owns the days now */
 
 /* Reads what is not cached and writes the summaries. 0 (also when the site has no data), or -1 with
  * why in err: nothing is lost, it can be tried again. */

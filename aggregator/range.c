@@ -167,6 +167,21 @@ bool range_add(struct range *r, uint32_t day, struct str rows)
     return true;
 }
 
+bool range_pack_merged(const struct range *r, struct buf *rows)
+{
+    struct buf value;
+    bool ok = true;
+    buf_init(&value, 0);
+    for (size_t i = 0; ok && i < r->n; i++) {
+        if (str_eq(r->rows[i].name, STR("T"))) continue;
+        buf_clear(&value);
+        ok = row_encode(&r->rows[i].row, &value) &&
+             range_pack(rows, r->rows[i].name, buf_str(&value));
+    }
+    buf_fini(&value);
+    return ok;
+}
+
 struct range_row *range_find(const struct range *r, struct str name)
 {
     uint32_t index = *slot_of(r, name);

@@ -56,6 +56,10 @@ bool range_pack(struct buf *rows, struct str name, struct str value);
  * HSCAN may return a field twice. from <= day <= to. False: out of memory. */
 bool range_add(struct range *r, uint32_t day, struct str rows);
 
+/* All rows but the total, packed. range_add of them on `from`, in a range that begins there too,
+ * adds what all these days have added; totals belong to their days. */
+bool range_pack_merged(const struct range *r, struct buf *rows);
+
 struct range_row *range_find(const struct range *r, struct str name); /* NULL: none */
 int64_t range_value(const struct range *r, struct str name, uint32_t column);
 bool range_set_page(struct range *r, struct range_row *row, struct str page);

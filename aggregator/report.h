@@ -26,6 +26,7 @@ struct report_args {
     unsigned n_collectors;
     enum report_format format;
     int64_t limit; /* 0: all; -1: not given */
+    bool watch;
 };
 
 struct report {
@@ -38,6 +39,7 @@ struct report {
     redisContext *redis;
     unsigned partitions; /* of the data set */
     unsigned width;      /* columns of the terminal */
+    bool colour;         /* standard output is a terminal that shows them */
     int64_t now_ms;
     struct buf out;
 

@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
 #include "report.h"
 
-enum { WIDTH_DEFAULT = 80, WIDTH_MAX = 400 };
+enum { WIDTH_DEFAULT = 80, WIDTH_MAX = 400, HEIGHT_DEFAULT = 24, WATCH_S = 1 };
 
 struct verb {
     const char *name;
@@ -52,11 +53,12 @@ static const struct verb verbs[] = {
      "What is kept of one consented visitor: when, how often, and each page.\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --limit N                  pages of the table; 50 by default, 0: all\n" COMMON_HELP},
-    {"status", report_status, false, "aFcr",
-     "sentier status\n\n"
+    {"status", report_status, false, "aFcrw",
+     "sentier status [--watch]\n\n"
      "Where every received hit is. Exit status 1 when the sum does not come out.\n\n"
      "  --collector HOST:PORT      a collector's admin address; once for each, where there are "
      "several\n"
+     "  --watch                    again each second, until Ctrl-C\n"
      "  --format table|json        table by default\n"
      "  --conf FILE                default: $SENTIER_CONF, ./sentier.conf, "
      "/etc/sentier/sentier.conf\n"
@@ -74,6 +76,7 @@ static const struct option long_options[] = {
     {"conf", required_argument, NULL, 'c'},
     {"redis", required_argument, NULL, 'r'},
     {"collector", required_argument, NULL, 'a'},
+    {"watch", no_argument, NULL, 'w'},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -126,6 +129,7 @@ static int set_option(struct report_args *a, int letter, const char *value)
     case 't': a->to = value; return 0;
     case 'l': a->last = value; return 0;
     case 'c': a->conf = value; return 0;
+    case 'w': a->watch = true; return 0;
     case 'r': a->redis = value; return 0;
     case 'n': return read_limit(value, &a->limit);
     case 'F': return read_format(value, &a->format);
@@ -167,9 +171,21 @@ static unsigned terminal_width(void)
     return (unsigned)(n > WIDTH_MAX ? WIDTH_MAX : n);
 }
 
+static bool shows_colours(void)
+{
+    const char *no = getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) && (no == NULL || no[0] == '\0');
+}
+
+static struct report report_of(const struct report_args *args)
+{
+    return (struct report){
+        .args = *args, .width = terminal_width(), .colour = shows_colours(), .now_ms = clock_ms()};
+}
+
 static int run(const struct verb *verb, const struct report_args *args)
 {
-    struct report r = {.args = *args, .width = terminal_width(), .now_ms = clock_ms()};
+    struct report r = report_of(args);
     int result = verb->run(&r);
     fflush(stderr);
     if (fwrite(r.out.p == NULL ? "" : r.out.p, 1, r.out.n, stdout) != r.out.n ||
@@ -177,6 +193,43 @@ static int run(const struct verb *verb, const struct report_args *args)
         result = REPORT_FAILED;
     report_close(&r);
     return result;
+}
+
+/* Over the lines of the frame before, as many as fit, in one write: it does not flicker. */
+static int draw(struct str text)
+{
+    struct winsize size = {0};
+    struct buf frame = {0};
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    unsigned rows = size.ws_row > 1 ? size.ws_row - 1 : HEIGHT_DEFAULT - 1;
+    buf_add(&frame, STR("\033[H\033[?7l")); /* the corner; long lines are cut, not wrapped */
+    for (; text.n > 0 && rows > 0; rows--) {
+        size_t n = str_find(text, '\n');
+        buf_add(&frame, str_upto(text, n));
+        buf_add(&frame, STR("\033[K\n"));
+        text = str_from(text, n + 1);
+    }
+    buf_add(&frame, STR("\033[?7h\033[J"));
+    bool ok = fwrite(frame.p, 1, frame.n, stdout) == frame.n && fflush(stdout) == 0;
+    buf_fini(&frame);
+    return ok ? REPORT_OK : REPORT_FAILED;
+}
+
+/* Each frame is a report of its own, so it lives through whatever goes down meanwhile. What could
+ * not be read has said so on stderr, below the last frame. Ends by Ctrl-C. */
+static int watch(const struct verb *verb, const struct report_args *args)
+{
+    if (!isatty(STDOUT_FILENO) || args->format != FORMAT_TABLE)
+        return report_fail("--watch is for a terminal, and shows the table");
+    for (bool first = true;; first = false) {
+        struct report r = report_of(args);
+        int result = verb->run(&r);
+        if (first && r.out.n > 0) fputs("\033[2J", stdout);
+        bool end = r.out.n > 0 ? draw(buf_str(&r.out)) != REPORT_OK : first;
+        report_close(&r);
+        if (end) return result == REPORT_OK ? REPORT_FAILED : result;
+        nanosleep(&(struct timespec){WATCH_S, 0}, NULL);
+    }
 }
 
 int main(int argc, char **argv)
@@ -196,5 +249,6 @@ int main(int argc, char **argv)
         fputs(verb->help, stdout);
         return REPORT_OK;
     }
-    return result == 0 ? run(verb, &args) : result;
+    if (result != 0) return result;
+    return args.watch ? watch(verb, &args) : run(verb, &args);
 }

@@ -293,6 +293,7 @@ static int read_all(struct report *r, struct reading *g)
         bool still;
         if (read_once(r, g, &still) < 0) return REPORT_FAILED;
         if (!g->redis_up || (still && balanced(g))) break;
+        if (r->args.watch && balanced(g)) break; /* the next frame comes soon */
         /* A hit in flight is in nobody's figures for a moment: look again before judging. */
         nanosleep(&(struct timespec){0, PAUSE_MS * 1000000L}, NULL);
     }
@@ -301,6 +302,27 @@ static int read_all(struct report *r, struct reading *g)
 }
 
 /* ---- for people ---- */
+
+enum mark { PLAIN, AMBER, RED };
+
+/* What is added between two of these is marked, on a terminal. */
+static void begin_mark(struct report *r, enum mark m)
+{
+    if (r->colour && m != PLAIN) buf_add(&r->out, m == RED ? STR("\033[31m") : STR("\033[33m"));
+}
+
+static void end_mark(struct report *r)
+{
+    if (r->colour) buf_add(&r->out, STR("\033[0m"));
+}
+
+static void print_down(struct report *r)
+{
+    begin_mark(r, RED);
+    buf_add(&r->out, STR("DOWN"));
+    end_mark(r);
+    buf_add_char(&r->out, '\n');
+}
 
 static void print_amount(struct buf *out, const char *sign, const char *name, int64_t n,
                          const char *note)
@@ -393,11 +415,13 @@ static void print_verdict(struct report *r, const struct reading *g)
     if (!balanced(g)) {
         struct buf n = {0};
         text_add_count(&n, g->difference < 0 ? -g->difference : g->difference);
+        begin_mark(r, RED);
         if (g->difference == 0)
             buf_printf(&r->out, "NOT BALANCED: the sum comes out, but its parts do not.\n");
         else
             buf_printf(&r->out, "NOT BALANCED: the sum is %s by %.*s.\n",
                        g->difference > 0 ? "short" : "too great", STR_ARG(buf_str(&n)));
+        end_mark(r);
         buf_fini(&n);
         say_why(r, g);
     } else if (!g->all_up) {
@@ -410,11 +434,20 @@ static void print_verdict(struct report *r, const struct reading *g)
     }
 }
 
+static void print_warning(struct report *r, enum mark m, int64_t n, const char *text)
+{
+    if (n <= 0) return;
+    begin_mark(r, m);
+    buf_printf(&r->out, "            %lld %s", (long long)n, text);
+    end_mark(r);
+    buf_add_char(&r->out, '\n');
+}
+
 static void print_collector(struct report *r, const struct remote *m)
 {
     buf_printf(&r->out, "collector   %-36s ", m->address);
     if (m->stats == NULL) {
-        buf_printf(&r->out, "DOWN\n");
+        print_down(r);
         return;
     }
     buf_printf(&r->out, "up    received ");
@@ -428,31 +461,31 @@ static void print_collector(struct report *r, const struct remote *m)
     }
     buf_add_char(&r->out, '\n');
     static const struct {
-        const char *name, *text;
+        const char *name;
+        enum mark mark;
+        const char *text;
     } warnings[] = {
-        {"gap_partitions", "partitions wait: Redis forgot hits that are no longer on disk (sentier "
-                           "accept-gaps)"},
-        {"birth_partitions", "partitions wait: Redis is empty or another one"},
-        {"full", "a stream is full: the disk buffers until the aggregator has caught up"},
-        {"damaged_bytes", "bytes of the journals are damaged"},
-        {"forced_out", "shipped segments were deleted early for want of disk"},
+        {"gap_partitions", RED,
+         "partitions wait: Redis forgot hits that are no longer on disk (sentier "
+         "accept-gaps)"},
+        {"birth_partitions", RED, "partitions wait: Redis is empty or another one"},
+        {"full", AMBER, "a stream is full: the disk buffers until the aggregator has caught up"},
+        {"damaged_bytes", RED, "bytes of the journals are damaged"},
+        {"forced_out", AMBER, "shipped segments were deleted early for want of disk"},
     };
     for (size_t i = 0; i < sizeof warnings / sizeof *warnings; i++) {
         int64_t n = stat_of(m, "shipper", warnings[i].name);
-        if (n > 0) buf_printf(&r->out, "            %lld %s\n", (long long)n, warnings[i].text);
+        print_warning(r, warnings[i].mark, n, warnings[i].text);
     }
-    int64_t not_stored = stat_of(m, NULL, "not_stored");
-    if (not_stored > 0)
-        buf_printf(&r->out,
-                   "            %lld hits answered 503: the journal could not store them\n",
-                   (long long)not_stored);
+    print_warning(r, AMBER, stat_of(m, NULL, "not_stored"),
+                  "hits answered 503: the journal could not store them");
 }
 
 static void print_redis(struct report *r, const struct reading *g)
 {
     buf_printf(&r->out, "redis       %-36s ", r->redis_conf.redis);
     if (!g->redis_up) {
-        buf_printf(&r->out, "DOWN\n");
+        print_down(r);
         return;
     }
     buf_printf(&r->out, "up    holds ");
@@ -467,7 +500,7 @@ static void print_aggregator(struct report *r, const struct reading *g)
     const struct remote *m = &g->aggregator;
     buf_printf(&r->out, "aggregator  %-36s ", m->address);
     if (m->stats == NULL) {
-        buf_printf(&r->out, "DOWN\n");
+        print_down(r);
         return;
     }
     buf_printf(&r->out, "up    folds %lld of %u partitions",

@@ -94,7 +94,7 @@ struct visitor {
 void visitor_fini(struct visitor *v); /* leaves it empty */
 bool visitor_encode(const struct visitor *v, struct buf *out);
 bool visitor_decode(struct str in,
-                    struct visitor *v);        /* into an empty one; false: damaged, and empty */
+                    struct visitor *v); /* into an empty one; false: damaged, and empty */
 
 /* The latest moment that is known of a pageview. */
 int64_t pageview_last_ms(const struct pageview *p);

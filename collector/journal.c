@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "buf.h"
 #include "bytes.h"
@@ -149,9 +149,9 @@ static bool write_head(struct journal *j, uint64_t first_seq)
         buf_add_le64(&head, j->last[i]);
     bool ok = !head.failed;
     if (ok) {
-        uLong crc = crc32(0, (const Bytef *)head.p, 60);
-        crc = crc32(crc, (const Bytef *)head.p + SEGMENT_HEAD_BYTES, 8 * j->opts.partitions);
-        store_le32(head.p + 60, (uint32_t)crc);
+        uint32_t crc = libdeflate_crc32(0, head.p, 60);
+        crc = libdeflate_crc32(crc, head.p + SEGMENT_HEAD_BYTES, 8 * j->opts.partitions);
+        store_le32(head.p + 60, crc);
         ok = pwrite(j->fd, head.p, head.n, 0) == (ssize_t)head.n;
         j->bytes = head.n;
     }

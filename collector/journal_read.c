@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "bytes.h"
 #include "keys.h"
@@ -74,8 +74,8 @@ bool segment_name_parse(const char *file, struct segment_name *out)
 
 uint32_t record_crc(struct str whole)
 {
-    uLong crc = crc32(0, (const Bytef *)whole.p, 8);
-    return (uint32_t)crc32(crc, (const Bytef *)whole.p + 12, (uInt)(whole.n - 12));
+    uint32_t crc = libdeflate_crc32(0, whole.p, 8);
+    return libdeflate_crc32(crc, whole.p + 12, whole.n - 12);
 }
 
 long record_parse(struct str in, struct record *out)
@@ -122,7 +122,7 @@ static bool read_head(struct segment_reader *r)
     if (r->partitions < 1 || r->partitions > PARTITIONS_MAX) return false;
     if (load_le32(head + 56) != SEGMENT_HEAD_BYTES + table) return false;
     if (!read_whole(r->fd, r->window, table, SEGMENT_HEAD_BYTES)) return false;
-    uLong crc = crc32(crc32(0, (const Bytef *)head, 60), (const Bytef *)r->window, (uInt)table);
+    uint32_t crc = libdeflate_crc32(libdeflate_crc32(0, head, 60), r->window, table);
     errno = EBADMSG;
     if (crc != load_le32(head + 60)) return false;
     r->last = malloc(r->partitions * sizeof *r->last);

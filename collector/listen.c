@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "address.h"
+
 enum { LISTEN_BACKLOG = 4096 };
 
 static int open_socket(const struct addrinfo *a, bool shared)
@@ -74,26 +76,16 @@ static int open_all(struct addrinfo *a, unsigned n, int *fds, int *port)
     return 0;
 }
 
-/* "[::1]:80", "host:80", ":80" */
-static bool split(const char *address, char host[256], char port[8])
-{
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || colon - address >= 256 || strlen(colon + 1) > 5) return false;
-    bool brackets = address[0] == '[' && colon > address && colon[-1] == ']';
-    snprintf(host, 256, "%.*s", (int)(colon - address) - 2 * brackets, address + brackets);
-    snprintf(port, 8, "%s", colon + 1);
-    return port[0] != '\0' && strspn(port, "0123456789") == strlen(port);
-}
-
 int listen_open(const char *address, unsigned n, int *fds, int *port, struct buf *err)
 {
-    char host[256], service[8];
+    char host[ADDRESS_HOST_BYTES], service[8];
     struct addrinfo *list = NULL,
                     hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-    if (!split(address, host, service)) {
+    if (!address_split(address, host, port)) {
         buf_printf(err, "listen = %s: must be HOST:PORT or :PORT", address);
         return -1;
     }
+    snprintf(service, sizeof service, "%d", *port);
     if (host[0] == '\0') hints.ai_family = AF_INET6; /* takes IPv4 too */
     int gai = getaddrinfo(host[0] == '\0' ? NULL : host, service, &hints, &list);
     int opened = gai != 0 ? -1 : open_all(list, n, fds, port);

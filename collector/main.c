@@ -91,12 +91,13 @@ static bool agree_on_dataset(void)
     struct buf err = {0};
     bool ok = dataset_agree_dir(conf.data, (unsigned)redis.partitions, &err) == 0;
     redisContext *now = ok ? redis_connect_now(&redis, &err) : NULL;
-    if (ok && now == NULL) {
-        log_warn("redis.away", "%.*s; hits wait on disk", STR_ARG(buf_str(&err)));
-    } else if (ok) {
-        ok = dataset_agree(now, (unsigned)redis.partitions, &err) == 0;
+    bool away = ok && now == NULL;
+    if (now != NULL && dataset_agree(now, (unsigned)redis.partitions, &err) < 0) {
+        away = errno == EAGAIN; /* it may be loading its data; the shipper asks again */
+        ok = away;
     }
     if (now != NULL) redisFree(now);
+    if (away) log_warn("redis.away", "%.*s; hits wait on disk", STR_ARG(buf_str(&err)));
     if (!ok) fprintf(stderr, "sentier-collector: %.*s\n", STR_ARG(buf_str(&err)));
     buf_fini(&err);
     return ok;
@@ -135,6 +136,7 @@ static bool open_proxies(struct collector *c)
 static void *ship(void *arg)
 {
     struct collector *c = arg;
+    pthread_setname_np(pthread_self(), "shipper"); /* as top and perf show it */
     event_base_loop(c->ship_base, EVLOOP_NO_EXIT_ON_EMPTY);
     return NULL;
 }
@@ -144,17 +146,16 @@ static bool open_shipper(struct collector *c)
     c->ship_base = event_base_new();
     if (c->ship_base == NULL) return false;
     c->shipper = shipper_new(
-        c->ship_base,
-        &(struct shipper_opts){
-            .dir = c->journal_dir,
-            .redis = &redis,
-            .linger_ms = conf.ship_linger_ms,
-            .keep_age_ms = conf.journal_keep_s * 1000,
-            .reserve_bytes =
-                2 * conf.journal_reserve, /* shipped segments go before hits are refused */
-            .stream_max_bytes = conf.stream_max,
-            .partitions = (unsigned)redis.partitions,
-        });
+        c->ship_base, &(struct shipper_opts){
+                          .dir = c->journal_dir,
+                          .redis = &redis,
+                          .linger_ms = conf.ship_linger_ms,
+                          .keep_age_ms = conf.journal_keep_s * 1000,
+                          /* With a segment to spare, shipped ones go before hits are refused. */
+                          .reserve_bytes = 2 * conf.journal_reserve + conf.journal_segment,
+                          .stream_max_bytes = conf.stream_max,
+                          .partitions = (unsigned)redis.partitions,
+                      });
     return c->shipper != NULL;
 }
 

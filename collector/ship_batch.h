@@ -9,8 +9,8 @@
 enum {
     BATCH_PARTS_MAX = 64,
     BATCH_MAX_BYTES = 1024 * 1024, /* of records, unless a single one is larger */
-    PARTS_SPARE_MAX = 256,         /* kept for reuse */
-    SPARE_MAX_BYTES = 128 * 1024,  /* of one of them */
+    PARTS_SPARE_MAX = 128,         /* kept for reuse */
+    SPARE_MAX_BYTES = 512 * 1024,  /* of one of them */
     NUMBER_TEXT_BYTES = 21,
 };
 

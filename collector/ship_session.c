@@ -1,8 +1,8 @@
 /*
- * A session begins when the link comes up: each partition is asked whether it is the one we knew
- * (an empty batch), each producer with a file here what Redis has seen of it. In between nothing is
- * assumed. The operator's word for holes and births begins a session too: the answers then count
- * as they are.
+ * A session begins when the link comes up: Redis is asked whether its data set is divided as ours
+ * is, each partition whether it is the one we knew (an empty batch), each producer with a file here
+ * what Redis has seen of it. In between nothing is assumed. The operator's word for holes and
+ * births begins a session too: the answers then count as they are.
  */
 #include "ship_core.h"
 
@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "keys.h"
+#include "log.h"
 
 enum { ASKED_MAX = 8192 /* questions on their way */ };
 
@@ -81,6 +82,26 @@ void ship_session_ask(struct shipper *s)
     }
 }
 
+static void on_dataset(const redisReply *reply, void *arg)
+{
+    struct shipper *s = arg;
+    s->outstanding--;
+    if (reply == NULL) ship_session_end(s, -1);
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING) return; /* not born yet, or an error */
+    if (strtoul(reply->str, NULL, 10) == s->opts.partitions) return;
+    log_error("ship.dataset", "Redis says partitions=%s, the configuration %u; nothing is shipped",
+              reply->str, s->opts.partitions);
+    if (s->session) ship_session_end(s, PAUSE_MAX_MS);
+}
+
+/* The first question, so that nothing is sent before its answer. */
+static void ask_dataset(struct shipper *s)
+{
+    struct key key = key_dataset();
+    struct str argv[] = {STR("HGET"), key_str(&key), STR("partitions")};
+    if (redis_send(s->link, on_dataset, s, 3, argv) == 0) s->outstanding++;
+}
+
 /* Nothing is on its way: what was is read again from behind `seen`. */
 void ship_session_begin(struct shipper *s)
 {
@@ -92,6 +113,7 @@ void ship_session_begin(struct shipper *s)
         lane_stop(s->lanes.lane[i]);
     s->session = true;
     s->session_ms = 0;
+    ask_dataset(s);
     for (unsigned i = 0; i < s->opts.partitions; i++) {
         struct partition *p = &s->partition[i];
         p->state = PARTITION_ASKED;

@@ -37,7 +37,7 @@
 #include "ship_core.h"
 
 enum {
-    PACE_MS = 5,     /* between two looks at the journals while hits come in */
+    PACE_MS = 20,    /* between two looks at the journals while hits come in */
     WAITING_MS = 20, /* ... while something waits for Redis or a deadline */
     SCAN_MS = 500,   /* the directory; deleting; the cursor */
     PUBLISH_MS = 20, /* the figures, while busy */

@@ -12,7 +12,7 @@
 #include "conf.h"
 #include "journal.h"
 
-enum { SHIP_BATCH_HITS = 256, SHIP_WRITERS_MAX = 256 };
+enum { SHIP_BATCH_HITS = 1024, SHIP_WRITERS_MAX = 256 };
 
 struct shipper_opts {
     const char *dir; /* of the journals */

@@ -1,8 +1,8 @@
 /*
- * Keyed hashes: BLAKE2b under the day's salt, HMAC-SHA256 under the import key. Each part goes in
- * with its length before it, so that no two lists of parts read alike. Without the key an id says
- * nothing, and with the salt gone, nothing for good: addresses are few enough to try them all, so
- * all secrecy lies in the key.
+ * Keyed hashes: SipHash-2-4 under the day's salt, HMAC-SHA256 under the import key. Parts are
+ * hashed by themselves, or go in with their length before them, so that no two lists of parts read
+ * alike. Without the key an id says nothing, and with the salt gone, nothing for good: addresses
+ * are few enough to try them all, so all secrecy lies in the key.
  */
 #include "visitor.h"
 
@@ -11,7 +11,7 @@
 #include "bytes.h"
 #include "salt.h"
 
-_Static_assert(SALT_BYTES == crypto_generichash_KEYBYTES, "a salt is a BLAKE2b key");
+_Static_assert(SALT_BYTES == 2 * crypto_shorthash_KEYBYTES, "a salt is two SipHash keys");
 _Static_assert(IMPORT_KEY_BYTES == crypto_auth_hmacsha256_KEYBYTES, "HMAC-SHA256 key");
 
 static uint64_t not_zero(const unsigned char *digest)
@@ -20,25 +20,17 @@ static uint64_t not_zero(const unsigned char *digest)
     return id == 0 ? 1 : id;
 }
 
-static void add_blake2b(crypto_generichash_state *h, struct str part)
-{
-    unsigned char length[8];
-    store_le64(length, part.n);
-    crypto_generichash_update(h, length, sizeof length);
-    crypto_generichash_update(h, (const unsigned char *)part.p, part.n);
-}
-
+/* Two levels, each with half of the salt: site and agent to 8 bytes, then these and the address.
+ * SipHash takes a fifth of the time of BLAKE2b here, and this is done for every hit. */
 uint64_t visitor_daily(const unsigned char salt[32], struct str site,
                        const unsigned char address[16], struct str agent)
 {
-    unsigned char digest[crypto_generichash_BYTES_MIN];
-    crypto_generichash_state h;
-    crypto_generichash_init(&h, salt, SALT_BYTES, sizeof digest);
-    add_blake2b(&h, site);
-    add_blake2b(&h, (struct str){(const char *)address, 16});
-    add_blake2b(&h, agent);
-    crypto_generichash_final(&h, digest, sizeof digest);
-    return not_zero(digest);
+    unsigned char parts[2 * crypto_shorthash_BYTES + 16], id[crypto_shorthash_BYTES];
+    crypto_shorthash(parts, (const unsigned char *)site.p, site.n, salt);
+    crypto_shorthash(parts + crypto_shorthash_BYTES, (const unsigned char *)agent.p, agent.n, salt);
+    memcpy(parts + 2 * crypto_shorthash_BYTES, address, 16);
+    crypto_shorthash(id, parts, sizeof parts, salt + crypto_shorthash_KEYBYTES);
+    return not_zero(id);
 }
 
 static void add_hmac(crypto_auth_hmacsha256_state *h, struct str part)

@@ -103,6 +103,7 @@ static bool may_end(const struct worker *w)
 static void *run(void *arg)
 {
     struct worker *w = arg;
+    pthread_setname_np(pthread_self(), "worker");
     while (!may_end(w)) {
         event_base_loop(w->base, EVLOOP_ONCE);
         commit_turn(w);

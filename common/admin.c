@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "address.h"
 #include "log.h"
 
 enum { ADMIN_HEAD_MAX = 8192, ADMIN_BODY_MAX = 4096, ADMIN_PAGE_MAX = 16 * 1024 * 1024 };
@@ -68,39 +69,28 @@ static void on_request(struct evhttp_request *req, void *arg)
     buf_fini(&body);
 }
 
-static bool split(const char *address, char host[128], int *port)
-{
-    const char *colon = strrchr(address, ':');
-    char *end = NULL;
-    if (colon == NULL || colon - address >= 128) return false;
-    long n = strtol(colon + 1, &end, 10);
-    if (*end != '\0' || end == colon + 1 || n < 0 || n > 65535) return false;
-    snprintf(host, 128, "%.*s", (int)(colon - address), colon == address ? "" : address);
-    if (host[0] == '\0') snprintf(host, 128, "0.0.0.0");
-    *port = (int)n;
-    return true;
-}
-
 struct admin *admin_new(struct event_base *base, const char *address,
                         const struct admin_page *pages, void *arg)
 {
-    char host[128];
+    char host[ADDRESS_HOST_BYTES];
     int port;
     struct admin *a = calloc(1, sizeof *a);
     if (a == NULL) return NULL;
     a->pages = pages;
     a->arg = arg;
-    if (!split(address, host, &port) || (a->http = evhttp_new(base)) == NULL) goto fail;
+    bool named = address_split(address, host, &port);
+    if (!named || (a->http = evhttp_new(base)) == NULL) goto fail;
     evhttp_set_max_headers_size(a->http, ADMIN_HEAD_MAX);
     evhttp_set_max_body_size(a->http, ADMIN_BODY_MAX);
     evhttp_set_timeout(a->http, 10);
     evhttp_set_gencb(a->http, on_request, a);
-    a->socket = evhttp_bind_socket_with_handle(a->http, host, (ev_uint16_t)port);
+    a->socket = evhttp_bind_socket_with_handle(a->http, host[0] == '\0' ? "0.0.0.0" : host,
+                                               (ev_uint16_t)port);
     if (a->socket == NULL) goto fail;
     return a;
 fail:
     log_error("admin.listen", "address=%s err=%s", address,
-              a->http == NULL ? "must be host:port" : strerror(errno));
+              named ? strerror(errno) : "must be HOST:PORT");
     admin_free(a);
     return NULL;
 }

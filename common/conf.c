@@ -160,6 +160,18 @@ static bool read_zone(const char *text, char **out)
     return *out != NULL;
 }
 
+/* 65536 -> 64k: as people write it. */
+static void describe_size(int64_t n, struct buf *out)
+{
+    static const char units[] = "\0kMGT";
+    int unit = 0;
+    while (n != 0 && n % 1024 == 0 && unit < 4) {
+        n /= 1024;
+        unit++;
+    }
+    buf_printf(out, "%lld%.1s", (long long)n, units + unit);
+}
+
 /* What would be right, for the message. */
 static void describe(const struct conf_opt *o, struct buf *out)
 {
@@ -168,8 +180,11 @@ static void describe(const struct conf_opt *o, struct buf *out)
         buf_printf(out, "a whole number from %lld to %lld", (long long)o->min, (long long)o->max);
         break;
     case CONF_SIZE:
-        buf_printf(out, "bytes from %lld to %lld, as 65536, 64k, 16M or 2G", (long long)o->min,
-                   (long long)o->max);
+        buf_printf(out, "bytes from ");
+        describe_size(o->min, out);
+        buf_printf(out, " to ");
+        describe_size(o->max, out);
+        buf_printf(out, ", as 65536, 64k, 16M or 2G");
         break;
     case CONF_BOOL: buf_printf(out, "yes or no"); break;
     case CONF_LIST:
@@ -181,7 +196,9 @@ static void describe(const struct conf_opt *o, struct buf *out)
         break;
     case CONF_ZONE: buf_printf(out, "an IANA time zone as Europe/Paris or UTC"); break;
     case CONF_STR:
-        buf_printf(out, "text of %lld to %lld bytes", (long long)o->min, (long long)o->max);
+        if (o->min > 0) buf_printf(out, "text of %lld to ", (long long)o->min);
+        buf_printf(out, o->min > 0 ? "%lld bytes" : "text of at most %lld bytes",
+                   (long long)o->max);
         break;
     }
 }
@@ -459,7 +476,7 @@ int conf_set(const struct conf_section *sections, const char *assignment, struct
     char name[128];
     const char *equals = strchr(assignment, '=');
     if (equals == NULL || equals - assignment >= (int)sizeof name) {
-        buf_printf(err, "'%.80s': must be SECTION.KEY=VALUE", assignment);
+        buf_printf(err, "--set %.80s: must be SECTION.KEY=VALUE", assignment);
         return -1;
     }
     snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
@@ -472,11 +489,11 @@ int conf_set(const struct conf_section *sections, const char *assignment, struct
         if (o == NULL) continue;
         free_value(o, s->target);
         if (set_value(o, s->target, equals + 1)) return 0;
-        buf_printf(err, "%s: must be ", assignment);
+        buf_printf(err, "--set %s: must be ", assignment);
         describe(o, err);
         return -1;
     }
-    buf_printf(err, "'%.80s': no such option", assignment);
+    buf_printf(err, "--set %.80s: no such option; see --help", assignment);
     return -1;
 }
 
@@ -512,6 +529,7 @@ void conf_print_help(FILE *out, const struct conf_section *sections)
 
 void conf_print_sample(FILE *out, const struct conf_section *sections)
 {
+    fprintf(out, "# Each option with its default; take the # away to change it.\n");
     for (const struct conf_section *s = sections; s->name != NULL; s++) {
         if (s->opts == NULL) continue;
         fprintf(out, "\n[%s]\n", s->name);
@@ -521,6 +539,7 @@ void conf_print_sample(FILE *out, const struct conf_section *sections)
 
 void conf_print_site_sample(FILE *out)
 {
-    fprintf(out, "\n# One section per site.\n#[site shop]\n");
+    fprintf(out,
+            "\n# One section per site; the name is what its pages send as `s`.\n#[site shop]\n");
     print_rows(out, site_options, true);
 }

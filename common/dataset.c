@@ -20,10 +20,11 @@ static int compare(const char *where, long found, unsigned partitions, struct bu
     buf_printf(
         err, "%s was born with %ld partitions and the configuration says %u: set partitions = %ld",
         where, found, partitions, found);
+    errno = EINVAL;
     return -1;
 }
 
-static int give_birth(redisContext *redis, unsigned partitions)
+static redisReply *give_birth(redisContext *redis, unsigned partitions)
 {
     static const char script[] =
         "if redis.call('EXISTS', KEYS[1]) == 0 then "
@@ -34,20 +35,28 @@ static int give_birth(redisContext *redis, unsigned partitions)
     struct key key = key_dataset();
     randombytes_buf(id, sizeof id);
     sodium_bin2hex(hex, sizeof hex, id, sizeof id);
-    redisReply *r = redisCommand(redis, "EVAL %s 1 %b %s %u %d", script, key.p, key.n, hex,
-                                 partitions, DATASET_FORMAT);
-    int found = r != NULL && r->type == REDIS_REPLY_STRING ? atoi(r->str) : -1;
-    if (r != NULL) freeReplyObject(r);
-    return found;
+    return redisCommand(redis, "EVAL %s 1 %b %s %u %d", script, key.p, key.n, hex, partitions,
+                        DATASET_FORMAT);
 }
 
 int dataset_agree(redisContext *redis, unsigned partitions, struct buf *err)
 {
-    int found = give_birth(redis, partitions);
-    if (found > 0) return compare("the data set in Redis", found, partitions, err);
-    buf_printf(err, "Redis does not answer for the data set%s%s", redis->err ? ": " : "",
-               redis->err ? redis->errstr : "");
-    return -1;
+    redisReply *r = give_birth(redis, partitions);
+    int found = r != NULL && r->type == REDIS_REPLY_STRING ? atoi(r->str) : -1;
+    int result = -1;
+    if (found > 0) {
+        result = compare("the data set in Redis", found, partitions, err);
+    } else {
+        const char *why = r == NULL                      ? redis->errstr
+                          : r->type == REDIS_REPLY_ERROR ? r->str
+                                                         : "sentier:dataset is damaged";
+        buf_printf(err, "Redis does not answer for the data set: %s", why);
+        errno = EAGAIN;
+    }
+    int reason = errno;
+    if (r != NULL) freeReplyObject(r);
+    errno = reason;
+    return result;
 }
 
 int dataset_agree_dir(const char *dir, unsigned partitions, struct buf *err)

@@ -8,8 +8,8 @@
 
 enum { DATASET_FORMAT = 1 };
 
-/* Redis and the configuration agree on the data set, which is born here if Redis holds none. 0; -1:
- * they do not, or Redis did not answer: err says which. */
+/* Redis and the configuration agree on the data set, which is born here if Redis holds none. 0; -1
+ * with a message: they do not, or, with errno EAGAIN, Redis gave no answer. */
 int dataset_agree(redisContext *redis, unsigned partitions, struct buf *err);
 
 /* The same for a collector's directory, which must know it while Redis is away. */

@@ -33,7 +33,10 @@ static bool parse(const struct program *p, int argc, char **argv, struct argumen
         switch (o) {
         case 'c': a->conf_file = optarg; break;
         case 's':
-            if (a->n_sets == SETS_MAX) return false;
+            if (a->n_sets == SETS_MAX) {
+                fprintf(stderr, "%s: more than %d times --set; use a file\n", p->name, SETS_MAX);
+                return false;
+            }
             a->sets[a->n_sets++] = optarg;
             break;
         case 'k': a->check = true; break;
@@ -51,11 +54,12 @@ static bool parse(const struct program *p, int argc, char **argv, struct argumen
 static void print_help(const struct program *p)
 {
     printf("%s: %s\n\n"
-           "  --conf FILE               the configuration; without it, defaults\n"
-           "  --set SECTION.KEY=VALUE   one option, over the file\n"
-           "  --check-config            read it, say what is wrong, and end\n"
-           "  --print-sample            print an annotated configuration\n"
-           "  --version\n",
+           "  --conf FILE               the configuration; without it, the defaults\n"
+           "  --set SECTION.KEY=VALUE   sets one option, whatever the file says; may be repeated\n"
+           "  --check-config            reads the configuration, says what is wrong, and ends\n"
+           "  --print-sample            prints an annotated configuration, and ends\n"
+           "  --help, --version         print this, or the version, and end\n\n"
+           "SIGHUP takes up changed sites; SIGTERM stops. Options, by section of the file:\n",
            p->name, p->purpose);
     conf_print_help(stdout, p->sections);
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
+#include "address.h"
 #include "clock.h"
 #include "log.h"
 
@@ -46,6 +47,7 @@ struct redis_link {
     redisAsyncContext *context; /* NULL: not connected, not connecting */
     bool up;
     int pause_ms;
+    int64_t up_ms;       /* since when */
     struct event *timer; /* next attempt while down, watchdog while up */
     unsigned pending;
     int64_t heard_ms; /* of the last answer, or of the first command after silence */
@@ -65,6 +67,8 @@ static void set_timer(struct redis_link *l, int ms)
 static void went_down(struct redis_link *l, const char *why)
 {
     bool was_up = l->up;
+    /* One that is refused again and again is no reason to knock without a pause. */
+    if (was_up && clock_mono_ms() - l->up_ms >= PAUSE_MAX_MS) l->pause_ms = PAUSE_MIN_MS;
     l->context = NULL;
     l->up = false;
     l->pending = 0;
@@ -82,11 +86,26 @@ static void on_disconnect(const redisAsyncContext *c, int status)
     went_down(l, status == REDIS_OK ? "closed" : c->errstr);
 }
 
+static void go_up(struct redis_link *l)
+{
+    l->up = true;
+    l->up_ms = l->heard_ms = clock_mono_ms();
+    log_info("redis.up", "address=%s", l->conf->redis);
+    l->on_state(true, l->arg);
+}
+
 static void on_auth(redisAsyncContext *c, void *reply, void *arg)
 {
     const redisReply *r = reply;
-    (void)c, (void)arg;
-    if (r != NULL && r->type == REDIS_REPLY_ERROR) log_error("redis.auth", "err=%s", r->str);
+    struct redis_link *l = c->data;
+    (void)arg;
+    if (l == NULL || r == NULL) return;
+    if (r->type != REDIS_REPLY_ERROR) {
+        go_up(l);
+        return;
+    }
+    log_error("redis.auth", "err=%s", r->str);
+    redisAsyncFree(c); /* after this callback; on_disconnect follows */
 }
 
 /* False: the file cannot be read. No password file: an empty password. */
@@ -102,15 +121,17 @@ static bool read_password(const struct redis_conf *conf, char out[SECRET_MAX])
     return true;
 }
 
+/* The link is up when the password was taken, or none is needed. */
 static void authenticate(struct redis_link *l)
 {
     char password[SECRET_MAX];
     if (!read_password(l->conf, password)) {
         log_error("redis.auth", "cannot read password_file=%s", l->conf->password_file);
-        return;
+        return; /* the watchdog ends this attempt */
     }
-    if (password[0] == '\0') return;
-    if (l->conf->user != NULL && l->conf->user[0] != '\0') {
+    if (password[0] == '\0') {
+        go_up(l);
+    } else if (l->conf->user != NULL && l->conf->user[0] != '\0') {
         redisAsyncCommand(l->context, on_auth, NULL, "AUTH %s %s", l->conf->user, password);
     } else {
         redisAsyncCommand(l->context, on_auth, NULL, "AUTH %s", password);
@@ -126,26 +147,9 @@ static void on_connect(const redisAsyncContext *c, int status)
         went_down(l, c->errstr);
         return;
     }
-    l->up = true;
-    l->pause_ms = PAUSE_MIN_MS;
     l->heard_ms = clock_mono_ms();
     set_timer(l, WATCH_MS);
     authenticate(l);
-    log_info("redis.up", "address=%s", l->conf->redis);
-    l->on_state(true, l->arg);
-}
-
-/* "unix:/path", "/path", or "host:port". False: none of them. */
-static bool split_address(const char *address, char host[256], int *port)
-{
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || colon == address || colon - address >= 256) return false;
-    char *end;
-    long n = strtol(colon + 1, &end, 10);
-    if (*end != '\0' || end == colon + 1 || n < 1 || n > 65535) return false;
-    snprintf(host, 256, "%.*s", (int)(colon - address), address);
-    *port = (int)n;
-    return true;
 }
 
 static const char *unix_path(const char *address)
@@ -154,13 +158,18 @@ static const char *unix_path(const char *address)
     return address[0] == '/' ? address : NULL;
 }
 
+static bool names_tcp(const char *address, char host[ADDRESS_HOST_BYTES], int *port)
+{
+    return address_split(address, host, port) && host[0] != '\0' && *port > 0;
+}
+
 static redisAsyncContext *open_context(const char *address)
 {
-    char host[256];
+    char host[ADDRESS_HOST_BYTES];
     int port;
     const char *path = unix_path(address);
     if (path != NULL) return redisAsyncConnectUnix(path);
-    return split_address(address, host, &port) ? redisAsyncConnect(host, port) : NULL;
+    return names_tcp(address, host, &port) ? redisAsyncConnect(host, port) : NULL;
 }
 
 static void link_connect(struct redis_link *l)
@@ -198,7 +207,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
     int64_t silent_ms = clock_mono_ms() - l->heard_ms;
     if (!l->up && silent_ms > CONNECT_MS) {
-        drop(l, "no answer to connect");
+        drop(l, "not let in");
     } else if (l->pending > 0 && silent_ms > OVERDUE_MS) {
         drop(l, "an answer is overdue");
     } else {
@@ -365,11 +374,11 @@ bool redis_retryable(const redisReply *reply)
 static redisContext *connect_now(const char *address)
 {
     struct timeval wait = {CONNECT_MS / 1000, 0};
-    char host[256];
+    char host[ADDRESS_HOST_BYTES];
     int port;
     const char *path = unix_path(address);
     if (path != NULL) return redisConnectUnixWithTimeout(path, wait);
-    return split_address(address, host, &port) ? redisConnectWithTimeout(host, port, wait) : NULL;
+    return names_tcp(address, host, &port) ? redisConnectWithTimeout(host, port, wait) : NULL;
 }
 
 static bool authenticate_now(redisContext *c, const struct redis_conf *conf, struct buf *err)

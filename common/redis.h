@@ -19,6 +19,7 @@ struct redis_link;
 typedef void redis_reply_fn(const redisReply *reply, void *arg);
 typedef void redis_state_fn(bool up, void *arg);
 
+/* on_state: up, when Redis has let us in; down. Neither it nor a reply may free the link. */
 struct redis_link *redis_link_new(struct event_base *base, const struct redis_conf *conf,
                                   redis_state_fn *on_state, void *arg);
 void redis_link_free(struct redis_link *l); /* pending callbacks run with NULL; NULL is fine */
@@ -28,8 +29,8 @@ bool redis_link_up(const struct redis_link *l);
 int redis_send(struct redis_link *l, redis_reply_fn *fn, void *arg, int argc,
                const struct str *argv);
 
-/* fn runs for every reply of the subscription (array: "subscribe" or "message", channel, payload;
- * or an error) while this connection lives, never with NULL: subscribe anew when the link is up
+/* fn runs for every reply of the subscription (array: "subscribe" or "message", channel, payload)
+ * while this connection lives, never with NULL: subscribe anew when the link is up
  * again. One channel per link, and the link carries nothing else. -1: the link is down. */
 int redis_subscribe(struct redis_link *l, redis_reply_fn *fn, void *arg, struct str channel);
 

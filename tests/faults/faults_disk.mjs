@@ -1,7 +1,6 @@
 // Faults of the journal's disk. Their form: faults_process.mjs.
 
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { damage, headBytes, segments } from './journal.mjs'
 
@@ -23,7 +22,7 @@ function fill(file, leave) {
   } finally {
     closeSync(fd)
   }
-  writeFileSync(file, readFileSync(file).subarray(0, Math.max(0, statSync(file).size - leave)))
+  truncateSync(file, Math.max(0, statSync(file).size - leave))
 }
 
 // The collector dies with hits that nobody else has; its journal is changed before it comes back.
@@ -66,8 +65,10 @@ export const diskFaults = {
     },
   },
 
+  // Shipped segments make room before their time: with them gone, Redis must not forget.
   'disk-reserve': {
     holds: ['disk'],
+    alone: true,
     plan: { tmpfs: 24 * 1024 * 1024, collector: { journal_reserve: '4M', journal_segment: '64k' } },
     async run({ stack, random, traffic, notes }) {
       const ballast = join(stack.collectors[0].data, 'ballast')
@@ -85,6 +86,14 @@ export const diskFaults = {
     run: (round) => damageWhileDown(round, (bytes, random) => bytes.subarray(0, random.int(0, bytes.length))),
   },
   'flip-segment': { holds: ['collector', 'redis', 'aggregator'], alone: true, run: (round) => damageWhileDown(round, flip) },
+  'flip-head': {
+    holds: ['collector', 'redis', 'aggregator'],
+    alone: true,
+    run: (round) => damageWhileDown(round, (bytes, random) => {
+      bytes[random.int(0, Math.min(headBytes(bytes), bytes.length) - 1)] ^= 1 << random.int(0, 7)
+      return bytes
+    }),
+  },
   'small-segments': {
     holds: [],
     plan: { collector: { journal_segment: '64k' } },

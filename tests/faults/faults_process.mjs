@@ -2,11 +2,13 @@
 // what it needs of the stack, `alone` that no other fault goes with it; run(round) does it and puts
 // everything back.
 
-import { cpSync, renameSync } from 'node:fs'
+import { cpSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually } from '../scenario/eventually.mjs'
 import { run } from '../scenario/process.mjs'
 import { program } from '../scenario/world.mjs'
+
+const PARTITIONS = 64
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -55,15 +57,18 @@ export const processFaults = {
     plan: { aggregators: 2, aggregator: { lease_ms: 1200 } },
     async run({ stack, random }) {
       const sleeper = random.pick(stack.aggregators)
-      const token = async (n) => (await stack.call('GET', `{p${n}}:lease`)) ?? ''
-      const held = (await Promise.all(Array.from({ length: 64 }, (_, n) => token(n)))).map((lease, n) => ({ n, lease }))
+      const leases = () => stack.calls(Array.from({ length: PARTITIONS }, (_, n) => ['GET', `{p${n}}:lease`]))
+      const held = await eventually('leases are held', leases)
       sleeper.signal('SIGSTOP')
-      await eventually('all leases moved, or were given back', async () => {
-        for (const { n, lease } of held) if (lease === (await token(n)) && lease !== '' && (await stack.call('PTTL', `{p${n}}:lease`)) < 300) return false
-        return true
-      })
-      await pause(random.int(1300, 2500))
-      sleeper.signal('SIGCONT')
+      try {
+        await eventually('those of the sleeper have moved', async () => {
+          const now = await leases()
+          return now.filter((lease, n) => lease && lease === held[n]).length <= PARTITIONS / 2 && now.every(Boolean)
+        })
+        await pause(random.int(0, 1500))
+      } finally {
+        sleeper.signal('SIGCONT')
+      }
     },
   },
 
@@ -97,7 +102,10 @@ export const processFaults = {
       cpSync(join(collector.data, 'journal'), copy, { recursive: true })
       await someMore(round)
       await stack.stop(collector)
-      renameSync(join(collector.data, 'journal'), join(stack.top, 'aside'))
+      const aside = join(stack.top, 'aside')
+      mkdirSync(aside)
+      renameSync(join(collector.data, 'journal'), join(aside, 'journal'))
+      stack.old.push(aside)
       renameSync(copy, join(collector.data, 'journal'))
       round.allowed.whole = false
       await stack.revive(collector)

@@ -24,16 +24,27 @@ export const redisFaults = {
 
   'cut-aof': {
     holds: ['redis'],
+    async run({ stack, random, notes, allowed }) {
+      if (!allowed.gaps) await stack.born()
+      await pause(random.int(100, 1000))
+      notes.push(`${await stack.loseTail(1000, (from, to) => random.int(from, to))} bytes forgotten`)
+    },
+  },
+
+  // What is forgotten may be all there ever was of a partition.
+  'cut-aof-young': {
+    holds: ['redis'],
+    startsMs: [0, 500],
     run: async ({ stack, random, notes }) => {
-      const lost = await stack.loseTail(random.int(100, 1000), (from, to) => random.int(from, to))
-      notes.push(`${lost} bytes forgotten`)
+      notes.push(`${await stack.loseTail(1000, (from, to) => random.int(from, to))} bytes forgotten`)
     },
   },
 
   // Aggregators have read what Redis forgets before they could commit it.
   'cut-aof-under-commit': {
     holds: ['aggregator', 'redis'],
-    async run({ stack, random, notes }) {
+    async run({ stack, random, notes, allowed }) {
+      if (!allowed.gaps) await stack.born()
       for (const one of stack.aggregators) one.signal('SIGSTOP')
       await pause(random.int(20, 80)) // commits that are out get done
       const since = stack.remembered()

@@ -1,6 +1,7 @@
 // One round: a new stack, traffic, faults at random moments, then the comparison. The same seed
 // chooses the same faults and the same traffic; what they meet is up to the machine.
 
+import { checkBooks } from './books.mjs'
 import { compare } from './compare.mjs'
 import { diskFaults } from './faults_disk.mjs'
 import { processFaults } from './faults_process.mjs'
@@ -55,7 +56,8 @@ async function runFaults(round, names, say) {
   const locks = new Locks()
   await Promise.all(names.map(async (name) => {
     const random = round.random.child()
-    await pause(random.int(100, STARTS_WITHIN_MS))
+    const [from, to] = faults[name].startsMs ?? [100, STARTS_WITHIN_MS]
+    await pause(random.int(from, to))
     await locks.with(faults[name].holds, async () => {
       const at = Date.now() - round.began
       await faults[name].run({ ...round, random, set mustCountDamage(yes) { round.mustCountDamage = yes } })
@@ -87,7 +89,7 @@ export async function oneRound({ seed, names, keep }) {
     round.traffic = new Traffic(stack, random.child())
     round.importing = new Importing(stack)
     round.traffic.start()
-    await round.traffic.until(HITS_MIN / 4)
+    await round.traffic.until(1)
     await runFaults(round, names, (text) => done.push(text))
     await round.traffic.until(Math.max(HITS_MIN, round.traffic.acknowledged + 40))
     if (stack.mustImport) await importAll(round)
@@ -95,6 +97,7 @@ export async function oneRound({ seed, names, keep }) {
     const hits = [...round.traffic.hits, ...round.importing.hits]
     result = await compare(stack, hits, round.traffic.visitors, { ...round.allowed, excused: excuse(round, hits) })
     if (round.allowed.skips && result.excused > result.figures.skipped) result.problems.push(`${result.excused} gone, but only ${result.figures.skipped} counted as skipped`)
+    if (!round.damaged.length && !round.allowed.skips && !stack.forcedOut) await addBooks(round, result)
     if (round.mustCountDamage && result.figures.damaged === 0) result.problems.push('damage was not counted')
   } catch (error) {
     result = { sent: 0, acknowledged: 0, counted: 0, lost: [], twice: [], phantom: [], excused: 0, problems: [`failed: ${error.stack}`], ...result }
@@ -104,6 +107,11 @@ export async function oneRound({ seed, names, keep }) {
   result.problems.push(...round.problems, ...stack.problems.splice(0))
   result.problems.push(...(await stack.end(bad() ? keep && `${keep}/${seed}` : undefined)))
   return { ...result, seed, faults: done, notes: round.notes, seconds: (Date.now() - began) / 1000, bad: bad() }
+}
+
+async function addBooks({ stack }, result) {
+  const differences = await checkBooks(stack)
+  if (differences.length > 0) result.problems.push(`books: ${differences.length} figures differ: ${differences.slice(0, 4).join('; ')}`)
 }
 
 // With a Redis that was emptied an import waits for the operator, like everything else.

@@ -11,6 +11,7 @@ import { World } from '../scenario/world.mjs'
 import { Relay } from './relay.mjs'
 
 const PARTITIONS = 64
+const SPREAD = 8
 const LENGTHS_EVERY_MS = 50
 
 export class Standalone {
@@ -27,7 +28,7 @@ export class Standalone {
   }
 
   async #start(plan) {
-    const sites = { shop: { origins: 'https://shop.example', spread: 8 } }
+    const sites = { shop: { origins: 'https://shop.example', spread: SPREAD } }
     const world = await World.lay({ sites, collector: { workers: 2, ...plan.collector }, aggregator: plan.aggregator })
     Object.assign(this, { world, top: world.top, redis: world.redis, problems: [], mounts: [], old: [] })
     this.redis.args.push('--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024', '--auto-aof-rewrite-percentage', '0')
@@ -108,6 +109,14 @@ export class Standalone {
     }, LENGTHS_EVERY_MS)
   }
 
+  // From then on the partitions of the site exist, and what Redis forgets is never all of one.
+  async born() {
+    const births = () => this.calls(Array.from({ length: PARTITIONS }, (_, n) => ['HEXISTS', `{p${n}}:meta`, 'birth']))
+    await eventually('all partitions of the site are born', async () => (await births()).filter(Boolean).length === SPREAD)
+    this.lengths = []
+    return this.remembered()
+  }
+
   // Redis dies and loses up to `ms` of what it had acknowledged, at a byte that `pick` names.
   loseTail(ms, pick) {
     const since = this.lengths.find(({ at }) => at >= Date.now() - ms)?.bytes ?? this.remembered()
@@ -155,6 +164,7 @@ export class Standalone {
     const sum = (part, name) => all.reduce((total, one) => total + one[part][name], 0)
     const redis = await this.#redisSums()
     const waiting = sum('shipper', 'gap_partitions') + sum('shipper', 'birth_partitions')
+    this.forcedOut = sum('shipper', 'forced_out') > 0
     const figures = { received: sum('ledger', 'received'), pending: sum('ledger', 'pending'), waiting, skipped: sum('shipper', 'skipped'), damaged: sum('shipper', 'damaged_bytes'), gaps: sum('shipper', 'gaps'), ...redis }
     const settled = figures.pending === 0 && waiting === 0 && redis.shipped === redis.folded && all.every((one) => one.shipper.redis_up)
     return { ...figures, settled }

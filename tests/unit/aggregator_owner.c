@@ -208,6 +208,59 @@ static void each_range_has_its_days(void **state)
     owner_free(o);
 }
 
+/* Pages of merged days: after a touch, after a day that was not there, and over many refreshes. */
+static int64_t page_views(const char *range)
+{
+    json_t *doc = summary("shop", range);
+    json_t *first = json_array_get(json_object_get(doc, "pages"), 0);
+    int64_t n = doc == NULL ? -1 : json_integer_value(json_object_get(first, "views"));
+    json_decref(doc);
+    return n;
+}
+
+static void await_page_views(const char *range, int64_t want)
+{
+    int64_t until = clock_mono_ms() + WITHIN_MS, got;
+    while ((got = page_views(range)) != want && clock_mono_ms() < until)
+        pause_briefly();
+    assert_int_equal(got, want);
+}
+
+static void put_page(uint32_t ago, int64_t n)
+{
+    put_views("shop", w.today - ago, n);
+    put_row(home("shop"), "shop", w.today - ago, "p12345678", n);
+}
+
+static void merged_days_stay_true(void **state)
+{
+    (void)state;
+    put_page(0, 1);
+    put_page(3, 10);
+    put_page(20, 100);
+    struct owner *o = new_owner();
+    owner_set_home(o, home("shop"), true);
+    await_page_views("28d", 111);
+    await_page_views("7d", 11);
+    for (int64_t n = 2; n <= 4; n++) {
+        put_page(0, n);
+        owner_mark_dirty(o, STR("shop"), w.today);
+        await_page_views("28d", 110 + n);
+        await_page_views("7d", 10 + n);
+    }
+    put_page(1, 1000); /* hot, but not today */
+    owner_mark_dirty(o, STR("shop"), w.today - 1);
+    await_page_views("7d", 1014);
+    put_page(20, 200);
+    put_page(25, 10000); /* the first of its day */
+    owner_mark_dirty(o, STR("shop"), w.today - 20);
+    owner_mark_dirty(o, STR("shop"), w.today - 25);
+    await_page_views("28d", 11214);
+    await_views("shop", "28d", 11214);
+    assert_int_equal(page_views("today"), 4);
+    owner_free(o);
+}
+
 static void a_touched_day_is_read_again_and_only_that(void **state)
 {
     (void)state;
@@ -387,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_range_has_its_days, empty_redis),
         cmocka_unit_test_setup(a_touched_day_is_read_again_and_only_that, empty_redis),
+        cmocka_unit_test_setup(merged_days_stay_true, empty_redis),
         cmocka_unit_test_setup(only_the_holder_of_the_home_publishes, empty_redis),
         cmocka_unit_test_setup(other_partitions_of_a_site_are_watched, empty_redis),
         cmocka_unit_test_setup(old_logs_end_at_their_newest_day, empty_redis),

@@ -115,6 +115,33 @@ static int64_t brute_views(int page, int a, int b)
     return n;
 }
 
+/* The first half of the range merged, packed, and added as one day: the same pages. */
+static void check_merged(struct buf rows[PARTS][DAYS], const struct range *whole, int a, int b)
+{
+    uint32_t first = FIRST_DAY + (uint32_t)a;
+    int middle = (a + b) / 2;
+    struct range *half = range_new(STR("shop"), first, FIRST_DAY + (uint32_t)middle);
+    struct range *r = range_new(STR("shop"), first, FIRST_DAY + (uint32_t)b);
+    struct buf merged = {0};
+    for (int part = 0; part < PARTS; part++) {
+        for (int day = a; day <= b; day++) {
+            struct range *into = day <= middle ? half : r;
+            assert_true(range_add(into, FIRST_DAY + (uint32_t)day, buf_str(&rows[part][day])));
+        }
+    }
+    assert_true(range_pack_merged(half, &merged));
+    assert_true(range_add(r, first, buf_str(&merged)));
+    for (int page = 0; page < PAGES; page++) {
+        char room[9];
+        struct str name = row_name(page, room);
+        for (uint32_t column = 1; column <= COL_GAP_NONE + GAP_MAX; column++)
+            assert_int_equal(range_value(r, name, column), range_value(whole, name, column));
+    }
+    buf_fini(&merged);
+    range_free(half);
+    range_free(r);
+}
+
 static void check_range(struct buf rows[PARTS][DAYS], int a, int b)
 {
     struct range *r = range_new(STR("shop"), FIRST_DAY + (uint32_t)a, FIRST_DAY + (uint32_t)b);
@@ -139,6 +166,7 @@ static void check_range(struct buf rows[PARTS][DAYS], int a, int b)
         assert_int_equal(row_get(&d->total, COL_VIEWS), brute_views(-1, day, day));
     }
     assert_int_equal(r->unreadable, 0);
+    check_merged(rows, r, a, b);
     range_free(r);
 }
 

@@ -591,6 +591,24 @@ static void an_emptied_redis_waits_for_the_operator(void **state)
     assert_int_equal(stats(w).birth_partitions, 0);
 }
 
+/* Redis was away when the program compared its configuration with the data set. */
+static void another_division_is_never_shipped(void **state)
+{
+    struct world *w = *state;
+    freeReplyObject(redis(w, "HSET sentier:dataset partitions %d", PARTITIONS + 1));
+    open_writers(w);
+    write_hits(w, 0, 100, 10, -1);
+    start_shipper(w);
+    for (int i = 0; i < 100; i++)
+        event_base_loop(w->base, EVLOOP_ONCE);
+    assert_true(stats(w).redis_up);
+    assert_int_equal(stats(w).pending, 100);
+    assert_int_equal(count_streams(w, false), 0);
+    freeReplyObject(redis(w, "HSET sentier:dataset partitions %d", PARTITIONS));
+    RUN_UNTIL(w, settled(w));
+    assert_int_equal(count_streams(w, true), 100);
+}
+
 static void replace_cursor(struct world *w, const char *text)
 {
     char path[512];
@@ -795,6 +813,7 @@ int main(void)
         TEST(a_full_stream_holds_up_only_itself),
         TEST(not_now_is_tried_again),
         TEST(an_emptied_redis_waits_for_the_operator),
+        TEST(another_division_is_never_shipped),
         TEST(only_redis_says_what_may_be_deleted),
         TEST(a_cursor_is_only_a_hint),
         TEST(damage_does_not_keep_other_segments),
