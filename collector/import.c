@@ -24,7 +24,7 @@
 #include "keys.h"
 #include "url.h"
 
-enum { PATH_BYTES = 4096, COMMIT_LINES = 4096 };
+enum { PATH_BYTES = 4096, COMMIT_LINES = 16384 };
 
 struct reading {
     const struct import_opts *o;
@@ -297,13 +297,14 @@ int import_read(const struct import_opts *o, struct import_file *file, struct im
     buf_init(&r.encoded, HIT_MAX_BYTES);
     r.scratch = malloc(LOGLINE_MAX_BYTES);
     if (mkdir(dir, 0750) == 0 && r.scratch != NULL && out->last != NULL) {
-        r.journal = journal_open(&(struct journal_opts){.dir = dir,
-                                                        .segment_bytes = o->segment_bytes,
-                                                        .reserve_bytes = o->reserve_bytes,
-                                                        .sync_ms = 1000,
-                                                        .partitions = o->partitions,
-                                                        .producer = o->producer,
-                                                        .flags = JOURNAL_FLAG_IMPORT});
+        r.journal = journal_open(&(struct journal_opts){
+            .dir = dir,
+            .segment_bytes = o->segment_bytes,
+            .reserve_bytes = o->reserve_bytes,
+            .sync_ms = 0, /* what is renamed into the journal must be whole */
+            .partitions = o->partitions,
+            .producer = o->producer,
+            .flags = JOURNAL_FLAG_IMPORT});
     }
     if (r.journal == NULL)
         buf_printf(err, "%s: %s", dir, strerror(errno));

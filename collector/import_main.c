@@ -254,13 +254,17 @@ static double arrived(struct importer *im, const struct import_record *record, c
 /* A shipper of our own; NULL while a collector has one. */
 static struct shipper *own_shipper(struct importer *im, struct event_base *base)
 {
-    return shipper_new(base, &(struct shipper_opts){.dir = im->journal_dir,
-                                                    .redis = &redis,
-                                                    .linger_ms = 0,
-                                                    .keep_age_ms = conf.journal_keep_s * 1000,
-                                                    .reserve_bytes = conf.journal_reserve,
-                                                    .stream_max_bytes = conf.stream_max,
-                                                    .partitions = (unsigned)redis.partitions});
+    return shipper_new(
+        base, &(struct shipper_opts){.dir = im->journal_dir,
+                                     .redis = &redis,
+                                     .linger_ms = 0,
+                                     .keep_age_ms = conf.journal_keep_s * 1000,
+                                     .reserve_bytes = conf.journal_reserve,
+                                     .stream_max_bytes = conf.stream_max,
+                                     .archive = {.dir = conf.archive,
+                                                 .keep_ms = conf.archive_keep_days * 86400 * 1000,
+                                                 .max_bytes = conf.archive_max},
+                                     .partitions = (unsigned)redis.partitions});
 }
 
 /* What shipping waits for; *stuck: not without a person. */

@@ -14,11 +14,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include <libdeflate.h>
 
 #include "buf.h"
 #include "bytes.h"

@@ -428,15 +428,18 @@ static void stamp(struct lane *l, size_t i)
     l->seg[i].dated = true;
 }
 
-void lane_mark_shipped(struct lane *l)
+bool lane_mark_shipped(struct lane *l)
 {
-    bool known = l->state == LANE_READING || l->state == LANE_DONE;
+    bool known = l->state == LANE_READING || l->state == LANE_DONE, news = false;
     size_t first = known ? unshipped(l) : 0;
     for (size_t i = 0; i < l->segs; i++) {
-        bool shipped = i < first && lane_closed(l, i) && !l->seg[i].broken;
-        if (shipped && !l->seg[i].dated) stamp(l, i);
-        l->seg[i].shipped = shipped;
+        struct segment *g = &l->seg[i];
+        g->shipped = i < first && lane_closed(l, i) && !g->broken;
+        if (!g->shipped || g->dated) continue;
+        stamp(l, i);
+        news = true;
     }
+    return news;
 }
 
 static uint64_t weight_from(const struct lane *l, size_t i)

@@ -121,8 +121,8 @@ enum lane_result lane_next(struct lane *l, struct record *out);
 uint64_t lane_hole(const struct lane *l, unsigned partition);
 
 bool lane_closed(const struct lane *l, size_t i); /* segment i does not grow */
-/* Sets segment.shipped from the slots, and the mtime of a file that now is. */
-void lane_mark_shipped(struct lane *l);
+/* Sets segment.shipped from the slots, and the mtime of a file that now is. True: one now is. */
+bool lane_mark_shipped(struct lane *l);
 void lane_done(struct lane *l);              /* after LANE_END, with nothing on its way or behind */
 uint64_t lane_total(const struct lane *l);   /* weight of the segments on disk */
 uint64_t lane_before(const struct lane *l);  /* weight of this producer before those */

@@ -246,6 +246,13 @@ static struct lane *oldest_shipped(const struct lanes *ls)
     return oldest;
 }
 
+static bool archived(const struct lanes *ls, const struct lane *l, size_t i)
+{
+    struct segment_name name = {.first_seq = l->seg[i].first_seq};
+    memcpy(name.producer, l->producer, PRODUCER_BYTES);
+    return ls->archive == NULL || archive_take(ls->archive, ls->dir_fd, &name) == ARCHIVE_STORED;
+}
+
 static void drop_segment(struct lanes *ls, struct lane *l, size_t i)
 {
     for (size_t k = 0; k < l->segs; k++)
@@ -254,22 +261,25 @@ static void drop_segment(struct lanes *ls, struct lane *l, size_t i)
     ls->gone += (uint64_t)lane_prune(l);
 }
 
-void lanes_sweep(struct lanes *ls, int64_t keep_age_ms, int64_t reserve_bytes)
+bool lanes_sweep(struct lanes *ls, int64_t keep_age_ms, int64_t reserve_bytes)
 {
     struct lane *l;
-    bool saved = false;
+    bool saved = false, news = false;
     for (size_t i = 0; i < ls->n; i++)
-        lane_mark_shipped(ls->lane[i]);
+        news |= lane_mark_shipped(ls->lane[i]);
     while ((l = oldest_shipped(ls)) != NULL) {
         size_t i = first_to_go(l);
         bool forced = clock_ms() - l->seg[i].mtime_ms < keep_age_ms;
-        if (forced && !disk_short(ls, reserve_bytes)) return;
+        if (forced && !disk_short(ls, reserve_bytes)) break;
+        if (!archived(ls, l, i)) break; /* asked again at the next sweep */
         if (!saved) saved = lanes_save_cursor(ls) == 0;
-        if (!delete_segment(l, i, ls->dir_fd)) return;
+        if (!delete_segment(l, i, ls->dir_fd)) break;
         if (forced) ls->forced_out++;
         drop_segment(ls, l, i);
+        news = true;
         if (!saved) saved = lanes_save_cursor(ls) == 0; /* the disk was too full for it before */
     }
+    return news;
 }
 
 int lanes_save_cursor(struct lanes *ls)

@@ -2,6 +2,7 @@
 #ifndef SENTIER_LANES_H
 #define SENTIER_LANES_H
 
+#include "archive.h"
 #include "cursor.h"
 #include "lane.h"
 #include "shipper.h"
@@ -13,12 +14,13 @@ struct lanes {
     size_t n, cap;
     struct journal_mark *mark[SHIP_WRITERS_MAX]; /* held */
     unsigned marks;
-    uint64_t committed;    /* changes whenever a writer has committed */
-    bool unlisted;         /* a live segment is not listed yet: scan soon */
-    struct cursor cursor;  /* as loaded: hints for lanes found later */
-    uint64_t gone;         /* weight that is no longer in any segment */
-    uint64_t gone_damaged; /* bytes, likewise */
-    uint64_t forced_out;   /* segments deleted before their time */
+    uint64_t committed;      /* changes whenever a writer has committed */
+    bool unlisted;           /* a live segment is not listed yet: scan soon */
+    struct cursor cursor;    /* as loaded: hints for lanes found later */
+    struct archive *archive; /* of the shipper; NULL: none */
+    uint64_t gone;           /* weight that is no longer in any segment */
+    uint64_t gone_damaged;   /* bytes, likewise */
+    uint64_t forced_out;     /* segments deleted before their time */
 };
 
 void lanes_init(struct lanes *ls, int dir_fd, unsigned partitions);
@@ -29,9 +31,9 @@ void lanes_read_marks(struct lanes *ls);
 /* Lists the directory. True: a lane came or went. */
 bool lanes_scan(struct lanes *ls);
 
-/* Deletes shipped segments that are keep_age old; earlier, oldest first, while less than reserve
- * bytes are free. */
-void lanes_sweep(struct lanes *ls, int64_t keep_age_ms, int64_t reserve_bytes);
+/* Deletes shipped segments that are keep_age old and, if there is an archive, in it; earlier,
+ * oldest first, while less than reserve bytes are free. True: what the cursor says has changed. */
+bool lanes_sweep(struct lanes *ls, int64_t keep_age_ms, int64_t reserve_bytes);
 int lanes_save_cursor(struct lanes *ls);
 
 #endif

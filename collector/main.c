@@ -155,6 +155,9 @@ static bool open_shipper(struct collector *c)
                           .reserve_bytes = 2 * conf.journal_reserve + conf.journal_segment,
                           .stream_max_bytes = conf.stream_max,
                           .partitions = (unsigned)redis.partitions,
+                          .archive = {.dir = conf.archive,
+                                      .keep_ms = conf.archive_keep_days * 86400 * 1000,
+                                      .max_bytes = conf.archive_max},
                       });
     return c->shipper != NULL;
 }

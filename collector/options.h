@@ -15,6 +15,8 @@ struct collector_conf {
     int64_t beacon_max_hits;
     struct http_limits http;
     int64_t journal_segment, journal_sync_ms, journal_reserve, journal_keep_s;
+    char *archive;
+    int64_t archive_keep_days, archive_max;
     int64_t ship_linger_ms, ship_drain_ms, stream_max;
     char *geoip, *geoip6, *salt_file;
 };

@@ -77,4 +77,5 @@ void shipper_stats(const struct shipper *s, struct shipper_stats *out)
         .gap_partitions = (unsigned)f[F_GAP_PARTITIONS],
         .birth_partitions = (unsigned)f[F_BIRTH_PARTITIONS],
     };
+    if (s->lanes.archive != NULL) archive_stats(s->lanes.archive, &out->archive);
 }

@@ -74,7 +74,7 @@ static void scan(struct shipper *s, int64_t now)
     s->drain_scans += s->drain_until_ms > 0;
     if (!regular) return;
     s->scan_ms = now + SCAN_MS;
-    lanes_sweep(&s->lanes, s->opts.keep_age_ms, s->opts.reserve_bytes);
+    s->cursor_changed |= lanes_sweep(&s->lanes, s->opts.keep_age_ms, s->opts.reserve_bytes);
     save_files(s);
     ship_prune_step(s);
 }
@@ -219,6 +219,10 @@ struct shipper *shipper_new(struct event_base *base, const struct shipper_opts *
     if (s->birth == NULL) goto fail;
     lanes_init(&s->lanes, s->dir_fd, opts->partitions);
     births_load(s->dir_fd, s->birth, opts->partitions);
+    if (opts->archive.dir != NULL && opts->archive.dir[0] != '\0') {
+        s->lanes.archive = archive_open(&opts->archive);
+        if (s->lanes.archive == NULL) goto fail;
+    }
     append_init();
     s->timer = evtimer_new(base, on_timer, s);
     s->on_wake = event_new(base, s->wake_fd, EV_READ | EV_PERSIST, on_wake, s);
@@ -243,6 +247,7 @@ void shipper_free(struct shipper *s)
     if (s->link != NULL) save_files(s);
     for (unsigned i = 0; s->partition != NULL && i < s->opts.partitions; i++)
         ship_send_drop(&s->partition[i]);
+    archive_close(s->lanes.archive);
     lanes_fini(&s->lanes);
     part_pool_fini(&s->pool);
     if (s->on_wake != NULL) event_free(s->on_wake);

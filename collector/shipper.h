@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "archive.h"
 #include "conf.h"
 #include "journal.h"
 
@@ -23,6 +24,7 @@ struct shipper_opts {
                             * than the journals' own reserve, so that they need not refuse first */
     int64_t stream_max_bytes; /* per partition; 0: none */
     unsigned partitions;
+    struct archive_opts archive; /* dir NULL or empty: none */
 };
 
 struct shipper;
@@ -51,7 +53,8 @@ struct shipper_stats {
     uint64_t batches, retries, gaps, damaged_bytes;
     uint64_t forced_out; /* segments deleted before keep_age, for want of disk */
     uint64_t skipped;    /* sequence numbers given up by shipper_accept_gaps: hits, at most */
-    int64_t lag_ms;      /* age of the oldest record not shipped, at most; 0: none */
+    struct archive_stats archive;
+    int64_t lag_ms; /* age of the oldest record not shipped, at most; 0: none */
     bool redis_up;
     bool full;                 /* a stream holds its limit: disk is the buffer */
     unsigned gap_partitions;   /* waiting for an explicit skip: what Redis forgot is not on disk */

@@ -33,7 +33,7 @@ struct figure {
     long long value;
 };
 
-enum { FIGURES = 16 };
+enum { FIGURES = 20 };
 
 /* Rows for both pages; the names are the fields of /stats and, with a prefix, the metrics. */
 static unsigned figures(const struct shipper_stats *s, struct figure out[FIGURES])
@@ -60,6 +60,12 @@ static unsigned figures(const struct shipper_stats *s, struct figure out[FIGURES
          (long long)s->gap_partitions},
         {"birth_partitions", "gauge", "partitions whose Redis is empty or another one",
          (long long)s->birth_partitions},
+        {"archive_segments", "gauge", "segments in the archive", (long long)s->archive.segments},
+        {"archive_bytes", "gauge", "bytes of them", (long long)s->archive.bytes},
+        {"archive_failed", "counter", "times that a segment could not be archived",
+         (long long)s->archive.failed},
+        {"archive_pruned", "counter", "archived segments deleted for age or size",
+         (long long)s->archive.pruned},
     };
     _Static_assert(sizeof all / sizeof *all == FIGURES, "one row per figure");
     for (unsigned i = 0; i < FIGURES; i++)

@@ -529,7 +529,6 @@ void conf_print_help(FILE *out, const struct conf_section *sections)
 
 void conf_print_sample(FILE *out, const struct conf_section *sections)
 {
-    fprintf(out, "# Each option with its default; take the # away to change it.\n");
     for (const struct conf_section *s = sections; s->name != NULL; s++) {
         if (s->opts == NULL) continue;
         fprintf(out, "\n[%s]\n", s->name);

@@ -67,6 +67,7 @@ static void print_help(const struct program *p)
 static void print_sample(const struct program *p)
 {
     const struct conf_section own[] = {p->sections[0], {0}};
+    if (p->samples_all) printf("# Each option with its default; take the # away to change it.\n");
     conf_print_sample(stdout, p->samples_all ? p->sections : own);
     if (p->samples_all) conf_print_site_sample(stdout);
 }

@@ -3,7 +3,7 @@
 // everything back.
 
 import { cpSync, mkdirSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { eventually } from '../scenario/eventually.mjs'
 import { run } from '../scenario/process.mjs'
 import { program } from '../scenario/world.mjs'
@@ -121,8 +121,10 @@ export const processFaults = {
       const [first] = stack.collectors
       const running = random.chance(0.5)
       if (!running) await first.kill9()
-      const second = await stack.world.collectorBeside('clone', { data: join(stack.top, 'clone') })
+      const salts = join(dirname(stack.world.salts), 'clone')
+      const second = await stack.world.collectorBeside('clone', { data: join(stack.top, 'clone'), salt_file: salts })
       cpSync(first.data, second.data, { recursive: true })
+      cpSync(stack.world.salts, salts) // until it has heard of the others', a cookieless visitor would be two
       round.allowed.whole = false
       await stack.revive(second)
       stack.collectors.push(second)

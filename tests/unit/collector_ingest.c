@@ -48,11 +48,11 @@ static int set_up(void **state)
     sites = sites_new();
     struct site *shop = sites_add(sites, STR("shop"));
     shop->origins = list_of("https://shop.example", "https://www.shop.example:8443");
-    shop->zone = zone_new("Europe/Paris");
+    shop->zone = sites_zone(sites, "Europe/Paris");
     shop->keep_params = list_of("id", NULL);
     shop->spread = 4;
     struct site *open = sites_add(sites, STR("open"));
-    open->zone = zone_new("UTC");
+    open->zone = sites_zone(sites, "UTC");
     open->spread = 1;
     sites_seal(sites);
     ingest = ingest_new(&lists, salts);

@@ -619,6 +619,21 @@ static void replace_cursor(struct world *w, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
+/* As shipped, all segments of all writers. */
+static bool cursor_names_all(struct world *w)
+{
+    char path[512], text[4096];
+    snprintf(path, sizeof path, "%s/cursor", w->journals);
+    FILE *f = fopen(path, "r");
+    if (f == NULL) return false;
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, " ffffffffffffffff ")) != NULL; at++)
+        n++;
+    return n == WRITERS;
+}
+
 /* Both the machine and Redis went down, and were down for longer than segments are kept. */
 static void only_redis_says_what_may_be_deleted(void **state)
 {
@@ -631,6 +646,7 @@ static void only_redis_says_what_may_be_deleted(void **state)
         RUN_UNTIL(w, settled(w));
     }
     close_writers(w);
+    RUN_UNTIL(w, cursor_names_all(w));
     stop_shipper(w);
     for (unsigned partition = 0; partition < PARTITIONS; partition++)
         forget_after(w, partition, 1);

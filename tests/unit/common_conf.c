@@ -87,7 +87,7 @@ static void bad(void **state)
     } cases[] = {
         {"[sample]\nnumber = 101\n", ":2: number = 101: must be a whole number from 1 to 100"},
         {"[sample]\nnumber = 4x\n", ":2: number = 4x: must be a whole number from 1 to 100"},
-        {"[sample]\nbytes = 3q\n", ":2: bytes = 3q: must be bytes from 1 to 1073741824"},
+        {"[sample]\nbytes = 3q\n", ":2: bytes = 3q: must be bytes from 1 to 1G"},
         {"[sample]\n\nflag = maybe\n", ":3: flag = maybe: must be yes or no"},
         {"[sample]\ntext = 12345678901\n", ":2: text = 12345678901: must be text of 1 to 10 bytes"},
         {"[sample]\nnumber = 1\nnumber = 2\n", ":3: number stands twice in [sample]"},
