@@ -52,9 +52,11 @@ function flip(bytes, random) {
 }
 
 export const diskFaults = {
+  // Shipped segments make room before their time: with them gone, Redis must not forget.
   'disk-full': {
     holds: ['disk'],
-    plan: { tmpfs: 24 * 1024 * 1024 },
+    forces: true,
+    plan: { tmpfs: 24 * 1024 * 1024, collector: { journal_segment: '1M' } },
     async run({ stack, random, traffic, notes }) {
       const ballast = join(stack.collectors[0].data, 'ballast')
       const before = traffic.answers.refused
@@ -65,10 +67,9 @@ export const diskFaults = {
     },
   },
 
-  // Shipped segments make room before their time: with them gone, Redis must not forget.
   'disk-reserve': {
     holds: ['disk'],
-    alone: true,
+    forces: true,
     plan: { tmpfs: 24 * 1024 * 1024, collector: { journal_reserve: '4M', journal_segment: '64k' } },
     async run({ stack, random, traffic, notes }) {
       const ballast = join(stack.collectors[0].data, 'ballast')

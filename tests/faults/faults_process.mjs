@@ -1,6 +1,6 @@
 // Faults of our own processes. A fault: `holds` names what nobody else may touch meanwhile, `plan`
-// what it needs of the stack, `alone` that no other fault goes with it; run(round) does it and puts
-// everything back.
+// what it needs of the stack, `alone` that no other fault goes with it; what `forgets` does not go with
+// what `forces` segments out; run(round) does it and puts everything back.
 
 import { cpSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'

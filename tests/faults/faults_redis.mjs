@@ -24,6 +24,7 @@ export const redisFaults = {
 
   'cut-aof': {
     holds: ['redis'],
+    forgets: true,
     async run({ stack, random, notes, allowed }) {
       if (!allowed.gaps) await stack.born()
       await pause(random.int(100, 1000))
@@ -34,6 +35,7 @@ export const redisFaults = {
   // What is forgotten may be all there ever was of a partition.
   'cut-aof-young': {
     holds: ['redis'],
+    forgets: true,
     startsMs: [0, 500],
     run: async ({ stack, random, notes }) => {
       notes.push(`${await stack.loseTail(1000, (from, to) => random.int(from, to))} bytes forgotten`)
@@ -43,6 +45,7 @@ export const redisFaults = {
   // Aggregators have read what Redis forgets before they could commit it.
   'cut-aof-under-commit': {
     holds: ['aggregator', 'redis'],
+    forgets: true,
     async run({ stack, random, notes, allowed }) {
       if (!allowed.gaps) await stack.born()
       for (const one of stack.aggregators) one.signal('SIGSTOP')
@@ -60,6 +63,7 @@ export const redisFaults = {
   // Everything is gone; the journals have it all. An operator must say that this is so.
   'empty-redis': {
     holds: ['redis'],
+    forgets: true,
     async run({ stack, allowed }) {
       allowed.gaps = true
       await stack.loseAll()

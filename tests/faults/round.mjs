@@ -18,12 +18,17 @@ const STARTS_WITHIN_MS = 3000
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
-// First the one whose turn it is, and up to two others that go with it.
+// First the one whose turn it is, and up to three others that go with it.
 export function choose(pool, turn, random) {
   const first = pool[turn % pool.length]
   if (faults[first].alone) return [first]
-  const others = pool.filter((name) => name !== first && !faults[name].alone)
-  return [first, ...random.some(others, random.int(0, 2))]
+  const chosen = [first]
+  for (const name of random.some(pool, random.int(0, 3))) {
+    const all = [...chosen, name].map((one) => faults[one])
+    const clash = all.some(({ forgets }) => forgets) && all.some(({ forces }) => forces)
+    if (!chosen.includes(name) && !faults[name].alone && !clash) chosen.push(name)
+  }
+  return chosen
 }
 
 function planFor(names) {
@@ -97,7 +102,7 @@ export async function oneRound({ seed, names, keep }) {
     const hits = [...round.traffic.hits, ...round.importing.hits]
     result = await compare(stack, hits, round.traffic.visitors, { ...round.allowed, excused: excuse(round, hits) })
     if (round.allowed.skips && result.excused > result.figures.skipped) result.problems.push(`${result.excused} gone, but only ${result.figures.skipped} counted as skipped`)
-    if (!round.damaged.length && !round.allowed.skips && !stack.forcedOut) await addBooks(round, result)
+    if (!round.damaged.length && !round.allowed.skips) await addBooks(round, result)
     if (round.mustCountDamage && result.figures.damaged === 0) result.problems.push('damage was not counted')
   } catch (error) {
     result = { sent: 0, acknowledged: 0, counted: 0, lost: [], twice: [], phantom: [], excused: 0, problems: [`failed: ${error.stack}`], ...result }
@@ -110,6 +115,8 @@ export async function oneRound({ seed, names, keep }) {
 }
 
 async function addBooks({ stack }, result) {
+  const { forcedOut } = await stack.figures()
+  if (forcedOut > 0) return
   const differences = await checkBooks(stack)
   if (differences.length > 0) result.problems.push(`books: ${differences.length} figures differ: ${differences.slice(0, 4).join('; ')}`)
 }

@@ -173,8 +173,7 @@ export class Standalone {
     const sum = (part, name) => all.reduce((total, one) => total + one[part][name], 0)
     const redis = await this.#redisSums()
     const waiting = sum('shipper', 'gap_partitions') + sum('shipper', 'birth_partitions')
-    this.forcedOut = sum('shipper', 'forced_out') > 0
-    const figures = { received: sum('ledger', 'received'), pending: sum('ledger', 'pending'), waiting, skipped: sum('shipper', 'skipped'), damaged: sum('shipper', 'damaged_bytes'), gaps: sum('shipper', 'gaps'), ...redis }
+    const figures = { received: sum('ledger', 'received'), pending: sum('ledger', 'pending'), waiting, skipped: sum('shipper', 'skipped'), damaged: sum('shipper', 'damaged_bytes'), gaps: sum('shipper', 'gaps'), forcedOut: sum('shipper', 'forced_out'), ...redis }
     const settled = figures.pending === 0 && waiting === 0 && redis.shipped === redis.folded && all.every((one) => one.shipper.redis_up)
     return { ...figures, settled }
   }
