@@ -6,6 +6,8 @@ local offset, id = last[1] or '', last[2] or ''
 if id == ARGV[5] then return 'OK' end -- this very commit, repeated: its answer was lost
 if offset ~= ARGV[2] then return 'OFFSET' end
 if id ~= ARGV[3] then return 'COMMIT' end
+-- A Redis that died and forgot what this batch was read from gets those hits again, as other entries.
+if #redis.call('XRANGE', KEYS[3], ARGV[4], ARGV[4]) == 0 then return 'OFFSET' end
 
 local function refuse(why) return redis.error_reply('ERR commit.lua: ' .. why) end
 local function is(key, kind)

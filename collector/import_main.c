@@ -279,6 +279,17 @@ static const char *ship_state(const struct shipper *shipper, bool *stuck)
     return "waiting for the aggregator to make room in Redis (is it running? To stop here is safe)";
 }
 
+/* Or has just been started: it takes this lock first. */
+static bool collector_runs(void)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/collector.lock", conf.data);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool runs = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (fd >= 0) close(fd);
+    return runs;
+}
+
 /* Until Redis has the lines in last[]. */
 static int ship(struct importer *im, const struct import_record *record, const uint64_t *last,
                 struct buf *err)
@@ -291,7 +302,12 @@ static int ship(struct importer *im, const struct import_record *record, const u
     double done = base == NULL ? -1 : arrived(im, record, last, err);
     im->told_ms = clock_mono_ms();
     while (done >= 0 && done < 1 && !stuck) {
-        if (shipper == NULL) shipper = own_shipper(im, base);
+        if (collector_runs()) {
+            shipper_free(shipper); /* it ships everything, and waits for this */
+            shipper = NULL;
+        } else if (shipper == NULL) {
+            shipper = own_shipper(im, base);
+        }
         event_base_loopexit(base, &pause);
         event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY);
         snprintf(what, sizeof what, "%s, %.0f %% has arrived", ship_state(shipper, &stuck),

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin.h"
@@ -26,7 +27,13 @@
 #include "stats.h"
 #include "worker.h"
 
-enum { WORKERS_MAX = 256, PATH_BYTES = 4096 };
+enum {
+    WORKERS_MAX = 256,
+    PATH_BYTES = 4096,
+    LOCK_PAUSE_MS = 100,
+    LOCK_TRIES = 5,
+    SHIP_LOCK_TRIES = 100,
+};
 
 static struct collector_conf conf;
 static struct redis_conf redis;
@@ -66,6 +73,21 @@ static bool refuse(const char *what)
     return false;
 }
 
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+/* An import looks now and then whether the lock is held, and has it for that moment. */
+static bool lock_patiently(int fd)
+{
+    for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+        if (errno != EWOULDBLOCK || tries == LOCK_TRIES) return false;
+        pause_ms(LOCK_PAUSE_MS);
+    }
+    return true;
+}
+
 static bool lock_data(struct collector *c)
 {
     char path[PATH_BYTES], message[PATH_BYTES + 128];
@@ -77,7 +99,7 @@ static bool lock_data(struct collector *c)
         return refuse(message);
     }
     c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (c->lock_fd < 0 || flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+    if (c->lock_fd < 0 || !lock_patiently(c->lock_fd)) {
         snprintf(message, sizeof message, "data = %s: %s", conf.data,
                  errno == EWOULDBLOCK ? "in use by another collector" : strerror(errno));
         return refuse(message);
@@ -141,24 +163,34 @@ static void *ship(void *arg)
     return NULL;
 }
 
+/* An import that ships its own hits sees within moments that a collector is here, and lets go. */
 static bool open_shipper(struct collector *c)
 {
+    const struct shipper_opts opts = {
+        .dir = c->journal_dir,
+        .redis = &redis,
+        .linger_ms = conf.ship_linger_ms,
+        .keep_age_ms = conf.journal_keep_s * 1000,
+        /* With a segment to spare, shipped ones go before hits are refused. */
+        .reserve_bytes = 2 * conf.journal_reserve + conf.journal_segment,
+        .stream_max_bytes = conf.stream_max,
+        .partitions = (unsigned)redis.partitions,
+        .archive = {.dir = conf.archive,
+                    .keep_ms = conf.archive_keep_days * 86400 * 1000,
+                    .max_bytes = conf.archive_max},
+    };
     c->ship_base = event_base_new();
     if (c->ship_base == NULL) return false;
-    c->shipper = shipper_new(
-        c->ship_base, &(struct shipper_opts){
-                          .dir = c->journal_dir,
-                          .redis = &redis,
-                          .linger_ms = conf.ship_linger_ms,
-                          .keep_age_ms = conf.journal_keep_s * 1000,
-                          /* With a segment to spare, shipped ones go before hits are refused. */
-                          .reserve_bytes = 2 * conf.journal_reserve + conf.journal_segment,
-                          .stream_max_bytes = conf.stream_max,
-                          .partitions = (unsigned)redis.partitions,
-                          .archive = {.dir = conf.archive,
-                                      .keep_ms = conf.archive_keep_days * 86400 * 1000,
-                                      .max_bytes = conf.archive_max},
-                      });
+    for (int tries = 0; tries < SHIP_LOCK_TRIES; tries++) {
+        c->shipper = shipper_new(c->ship_base, &opts);
+        if (c->shipper != NULL || errno != EWOULDBLOCK) break;
+        log_info("ship.wait", "dir=%s for an import that ships", c->journal_dir);
+        pause_ms(LOCK_PAUSE_MS);
+    }
+    if (c->shipper == NULL) {
+        log_error("ship.start", "dir=%s err=%s", c->journal_dir,
+                  errno == EWOULDBLOCK ? "in use by another program" : strerror(errno));
+    }
     return c->shipper != NULL;
 }
 

@@ -24,12 +24,23 @@ export const program = (name) => join(BUILD, name)
 export const AGENT = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36'
 export const ORIGIN = 'https://shop.example'
 
+// Below the ports that the kernel gives to outgoing connections, and never one twice in a process:
+// a port that is only found free can be taken before it is used.
+const given = new Set()
 export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((done) => server.once('listening', done))
-  const { port } = server.address()
-  await new Promise((done) => server.close(done))
-  return port
+  for (;;) {
+    const port = 10240 + Math.floor(Math.random() * 22000)
+    if (given.has(port)) continue
+    given.add(port)
+    const server = createServer()
+    const free = await new Promise((done) => {
+      server.once('error', () => done(false))
+      server.listen(port, '127.0.0.1', () => done(true))
+    })
+    if (!free) continue
+    await new Promise((done) => server.close(done))
+    return port
+  }
 }
 
 const section = (name, options) =>

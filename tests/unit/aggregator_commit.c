@@ -227,6 +227,18 @@ static void the_gauge_never_falls_below_zero(void **state)
     store_done(store, &b, true);
 }
 
+/* What the batch was read from is gone: its hits come again, as other entries. */
+static void refuses_what_redis_forgot(void **state)
+{
+    (void)state;
+    struct store_batch b = {0};
+    redis_server_number(&server, "XDEL {p3}:stream 2-1");
+    set(&b, "{p3}:new", "a", "1");
+    assert_int_equal(commit_as(TOKEN, &none, &first, &b), COMMIT_OK);
+    assert_int_equal(redis_server_number(&server, "EXISTS {p3}:new {p3}:commit"), 0);
+    store_done(store, &b, false);
+}
+
 /* A Redis that cannot write now has written nothing, and says yes to the same commit later. */
 static void not_now_means_again(void **state)
 {
@@ -240,7 +252,7 @@ static void not_now_means_again(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct store_batch b = {0};
-        redis_server_number(&server, "DEL {p3}:commit {p3}:new");
+        fresh_redis();
         set(&b, "{p3}:new", "a", "1");
         struct commit_plan plan = plan_of(&none, &first, &b);
         struct commit *c = commit_new(&plan);
@@ -294,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refuses_who_is_not_entitled, begin, end),
         cmocka_unit_test_setup_teardown(takes_thousands_of_fields, begin, end),
         cmocka_unit_test_setup_teardown(the_gauge_never_falls_below_zero, begin, end),
+        cmocka_unit_test_setup_teardown(refuses_what_redis_forgot, begin, end),
         cmocka_unit_test_setup_teardown(not_now_means_again, begin, end),
         cmocka_unit_test_setup_teardown(a_wrong_type_anywhere_writes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(reads_only_what_is_a_commit, begin, end),
