@@ -234,7 +234,7 @@ static void refuses_what_redis_forgot(void **state)
     struct store_batch b = {0};
     redis_server_number(&server, "XDEL {p3}:stream 2-1");
     set(&b, "{p3}:new", "a", "1");
-    assert_int_equal(commit_as(TOKEN, &none, &first, &b), COMMIT_OK);
+    assert_int_equal(commit_as(TOKEN, &none, &first, &b), COMMIT_CHANGED);
     assert_int_equal(redis_server_number(&server, "EXISTS {p3}:new {p3}:commit"), 0);
     store_done(store, &b, false);
 }
