@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 
 process.env.SENTIER_BUILD ??= 'build/release'
-export const { World, AGENT, ORIGIN, newId, view } = await import('../scenario/world.mjs')
+export const { World, AGENT, ORIGIN, freePort, newId, view } = await import('../scenario/world.mjs')
 export { eventually } from '../scenario/eventually.mjs'
 export { Process, run } from '../scenario/process.mjs'
 

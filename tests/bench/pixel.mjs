@@ -5,11 +5,9 @@
 
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ORIGIN, Process, World, childrenOf, cpuSeconds, eventually, load, median, options } from './bench.mjs'
+import { ORIGIN, Process, World, childrenOf, cpuSeconds, eventually, freePort, load, median, options } from './bench.mjs'
 
 const HELP = `tests/bench/pixel [--rounds 5] [--seconds 5] [--connections 64] [--threads 2] [--workers 2] [--sites 1] [--aggregator]
   --workers     threads of the collector, and processes of nginx
@@ -17,15 +15,6 @@ const HELP = `tests/bench/pixel [--rounds 5] [--seconds 5] [--connections 64] [-
   --aggregator  runs the aggregator too, and adds its time; waits until all hits are folded
 $SENTIER_BUILD names the build, build/release by default.`
 const given = options({ rounds: 5, seconds: 5, connections: 64, threads: 2, workers: 2, sites: 1, aggregator: false }, HELP)
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 async function startNginx(dir) {
   const port = await freePort()
