@@ -1,50 +1,35 @@
 /*
- * Blocking hiredis, with the three ways in which a command can fail made one: the connection died,
- * Redis answered with an error, or memory ran out. What went wrong is told once, in err.
+ * The three ways in which a command can fail made one: nobody answered, Redis answered with an
+ * error, or memory ran out. What went wrong is told once, in err.
  */
 #include "ask.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
-static redisReply *checked(redisContext *redis, redisReply *reply, struct buf *err)
+static redisReply *checked(struct redis_now *redis, redisReply *reply, struct buf *err)
 {
-    if (reply == NULL) {
-        buf_printf(err, "Redis does not answer: %s", redis->errstr);
-        return NULL;
-    }
-    if (reply->type != REDIS_REPLY_ERROR) return reply;
-    buf_printf(err, "Redis refuses: %s", reply->str);
-    freeReplyObject(reply);
+    if (reply != NULL && reply->type != REDIS_REPLY_ERROR) return reply;
+    if (reply == NULL && err != NULL) buf_printf(err, "%s", redis_now_error(redis));
+    if (reply != NULL && err != NULL) buf_printf(err, "Redis refuses: %s", reply->str);
+    if (reply != NULL) freeReplyObject(reply);
     return NULL;
 }
 
-redisReply *ask(redisContext *redis, struct buf *err, const char *format, ...)
+redisReply *ask(struct redis_now *redis, struct buf *err, int argc, const struct str *argv)
 {
-    va_list ap;
-    va_start(ap, format);
-    redisReply *reply = redisvCommand(redis, format, ap);
-    va_end(ap);
-    return checked(redis, reply, err);
+    return checked(redis, redis_now(redis, argc, argv), err);
 }
 
-redisReply *ask_argv(redisContext *redis, struct buf *err, int argc, const struct str *argv)
+int ask_push(struct redis_now *redis, struct buf *err, int argc, const struct str *argv)
 {
-    const char **p = malloc((size_t)argc * sizeof *p);
-    size_t *n = malloc((size_t)argc * sizeof *n);
-    redisReply *reply = NULL;
-    if (p == NULL || n == NULL) {
-        buf_printf(err, "out of memory");
-    } else {
-        for (int i = 0; i < argc; i++) {
-            p[i] = argv[i].n == 0 ? "" : argv[i].p;
-            n[i] = argv[i].n;
-        }
-        reply = checked(redis, redisCommandArgv(redis, argc, p, n), err);
-    }
-    free(p);
-    free(n);
-    return reply;
+    if (redis_now_push(redis, argc, argv) == 0) return 0;
+    buf_printf(err, "%s", redis_now_error(redis));
+    return -1;
+}
+
+redisReply *ask_pull(struct redis_now *redis, struct buf *err)
+{
+    return checked(redis, redis_now_pull(redis), err);
 }
 
 struct str ask_text(const redisReply *array, size_t i)

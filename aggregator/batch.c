@@ -225,14 +225,35 @@ static enum batch_result damaged(const struct store_entry *e)
     return BATCH_DAMAGED;
 }
 
-static struct store_entry *use_state(struct batch *b, const struct fold_visitor *v)
+/* The key of a site's date; neighbours in a batch mostly share it, and formatting it costs more
+ * than finding what it names. Zero it to begin. */
+struct day_key {
+    const struct sitestate *site;
+    uint32_t day;
+    struct key key;
+};
+
+static struct str day_key(const struct batch *b, struct day_key *last, const struct sitestate *site,
+                          uint32_t day, struct key (*make)(unsigned, struct str, uint32_t))
+{
+    if (last->site != site || last->day != day) {
+        *last = (struct day_key){site, day, make(b->partition, str_of(site->name), day)};
+    }
+    return key_str(&last->key);
+}
+
+static struct store_entry *use_state(struct batch *b, const struct fold_visitor *v,
+                                     struct day_key *last)
 {
     char id[8];
-    struct str site = str_of(v->site->name);
-    struct key key = v->consented ? key_profiles(b->partition, site, key_bucket(v->id))
-                                  : key_visitors(b->partition, site, v->day);
     store_le64(id, v->id);
-    return store_use(b->store, &b->use, b->partition, key_str(&key), (struct str){id, sizeof id});
+    struct str field = {id, sizeof id};
+    if (v->consented) {
+        struct key key = key_profiles(b->partition, str_of(v->site->name), key_bucket(v->id));
+        return store_use(b->store, &b->use, b->partition, key_str(&key), field);
+    }
+    struct str key = day_key(b, last, v->site, v->day, key_visitors);
+    return store_use(b->store, &b->use, b->partition, key, field);
 }
 
 static enum batch_result need_states(struct batch *b)
@@ -247,8 +268,9 @@ static enum batch_result need_states(struct batch *b)
     }
     b->entries = calloc(fold_count(b->fold) + 1, sizeof b->entries[0]);
     if (b->entries == NULL) return BATCH_MEMORY;
+    struct day_key last = {0};
     for (size_t i = 0; i < fold_count(b->fold); i++) {
-        b->entries[i] = use_state(b, fold_at(b->fold, i));
+        b->entries[i] = use_state(b, fold_at(b->fold, i), &last);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
     }
     return BATCH_LOAD;
@@ -313,10 +335,11 @@ static enum batch_result need_rows(struct batch *b)
     free(b->entries);
     b->entries = calloc(deltas_count(d) + 1, sizeof b->entries[0]);
     if (b->entries == NULL) return BATCH_MEMORY;
+    struct day_key last = {0};
     for (size_t i = 0; i < deltas_count(d); i++) {
         const struct delta *row = deltas_at(d, i);
-        struct key key = key_day(b->partition, str_of(row->site->name), row->day);
-        b->entries[i] = store_use(b->store, &b->use, b->partition, key_str(&key), row->name);
+        struct str key = day_key(b, &last, row->site, row->day, key_day);
+        b->entries[i] = store_use(b->store, &b->use, b->partition, key, row->name);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
     }
     return BATCH_LOAD;
@@ -337,11 +360,9 @@ static enum batch_result unpack_rows(struct batch *b)
 }
 
 /* Page names are written when this process does not know that they are there. */
-static bool set_page(struct batch *b, const struct delta *row)
+static bool set_page(struct batch *b, const struct delta *row, struct str key)
 {
-    struct key key = key_pages(b->partition, str_of(row->site->name));
-    struct store_entry *e =
-        store_use(b->store, &b->use, b->partition, key_str(&key), str_from(row->name, 1));
+    struct store_entry *e = store_use(b->store, &b->use, b->partition, key, str_from(row->name, 1));
     if (e == NULL) return false;
     if (e->known && str_eq(e->value, row->page)) return true;
     return store_set(b->store, e, row->page);
@@ -350,9 +371,15 @@ static bool set_page(struct batch *b, const struct delta *row)
 static bool pack_rows(struct batch *b)
 {
     struct deltas *d = fold_deltas(b->fold);
+    const struct sitestate *site = NULL;
+    struct key pages = {0};
     for (size_t i = 0; i < b->rows_n; i++) {
         const struct delta *row = deltas_at(d, i);
-        if (row->page.n > 0 && !row->dropped && !set_page(b, row)) return false;
+        if (row->site != site) {
+            site = row->site;
+            pages = key_pages(b->partition, str_of(site->name));
+        }
+        if (row->page.n > 0 && !row->dropped && !set_page(b, row, key_str(&pages))) return false;
         if (!row->changed) continue;
         buf_clear(&b->packed);
         if (!row_empty(row->target) && !row_encode(row->target, &b->packed)) return false;

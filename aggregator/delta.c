@@ -238,7 +238,7 @@ static void drop_empty(struct deltas *d)
 static int by_place(const void *a, const void *b)
 {
     const struct delta *x = *(struct delta *const *)a, *y = *(struct delta *const *)b;
-    int c = strcmp(x->site->name, y->site->name);
+    int c = x->site == y->site ? 0 : strcmp(x->site->name, y->site->name);
     if (c != 0) return c;
     if (x->day != y->day) return x->day < y->day ? -1 : 1;
     size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;

@@ -8,8 +8,13 @@
  * connection, so it needs no waiting. One command per partition is in flight at a time; so a reply
  * is always about the present token.
  *
- * In its first round a process also takes over leases that carry its own name: after a kill it
- * need not wait for itself to expire.
+ * In the first rounds after its link came up a process also takes over leases that carry its own
+ * name: after a kill it need not wait for itself to expire, nor after a standby took over that
+ * knows only an older token of it.
+ *
+ * A dead one's partitions fold elsewhere after at most 5/4 of lease_ms: its leases and its line in
+ * the register, renewed one after the other, expire after lease_ms, the line last; the others come
+ * round within a quarter of it, find the line gone, and so a greater share and free leases.
  */
 #include "lease.h"
 
@@ -21,6 +26,11 @@
 
 #include "keys.h"
 #include "log.h"
+
+enum {
+    ROUNDS = 4,          /* in the time of a lease */
+    TAKEOVER_ROUNDS = 2, /* in a cluster, the first may run before the losses are known */
+};
 
 struct lease {
     struct leases *all;
@@ -38,7 +48,7 @@ struct leases {
     struct event *timer; /* the next round */
     struct redis_script join, take, renew, release;
     unsigned held, share, living;
-    unsigned rounds;
+    unsigned takeovers;            /* rounds left that take over leases of the same name */
     unsigned first, tried, asking; /* of this round's search for free partitions */
     bool stopping;
     unsigned leaving; /* answers to releases that are awaited */
@@ -47,15 +57,18 @@ struct leases {
     struct lease lease[]; /* opts.partitions of them */
 };
 
+/* What lasts longer than lease_ms may be (600,000) was renewed before Redis' clock was set back:
+ * who lives will renew it, who is dead would be waited for until that hour comes again. */
 static const char join_lua[] = "local t = redis.call('TIME')\n"
                                "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
                                "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)\n"
+                               "redis.call('ZREMRANGEBYSCORE', KEYS[1], now + 600001, '+inf')\n"
                                "redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])\n"
                                "return redis.call('ZCARD', KEYS[1])\n";
 
 /* ARGV: token, name, ms, "1" when a lease of the same name may be taken over */
 static const char take_lua[] =
-    "local held = redis.call('GET', KEYS[1])\n"
+    "local held = redis.call('PTTL', KEYS[1]) <= 600000 and redis.call('GET', KEYS[1])\n"
     "if held and not (ARGV[4] == '1' and string.sub(held, 34) == ARGV[2]) then return 0 end\n"
     "redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[3])\n"
     "return 1\n";
@@ -69,8 +82,6 @@ static const char release_lua[] =
     "local held = redis.call('GET', KEYS[1])\n"
     "if not held or string.sub(held, 1, 32) ~= ARGV[1] then return 0 end\n"
     "return redis.call('DEL', KEYS[1])\n";
-
-static const struct str register_key = {"sentier:aggregators", 19};
 
 /* One key and its arguments to a script. -1: not sent. */
 static int eval(struct leases *l, const struct redis_script *script, redis_reply_fn *fn, void *arg,
@@ -179,7 +190,7 @@ static int take(struct lease *e)
     struct str args[] = {{e->token, 32},
                          str_of(l->opts.name),
                          {ms, (size_t)n},
-                         l->rounds == 1 ? STR("1") : STR("0")};
+                         l->takeovers > 0 ? STR("1") : STR("0")};
     if (eval(l, &l->take, on_taken, e, key_str(&key), 4, args) < 0) return -1;
     e->asked = true;
     l->asking++;
@@ -212,7 +223,6 @@ static void on_joined(const redisReply *reply, void *arg)
     if (!answered(reply, "join") || l->stopping) return;
     l->living = reply->integer > 1 ? (unsigned)reply->integer : 1;
     l->share = (l->opts.partitions + l->living - 1) / l->living;
-    l->rounds++;
     l->tried = 0;
     give_surplus(l);
     take_free(l);
@@ -221,18 +231,20 @@ static void on_joined(const redisReply *reply, void *arg)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct leases *l = arg;
-    int64_t third = l->opts.lease_ms / 3;
-    struct timeval next = {third / 1000, third % 1000 * 1000};
+    int64_t round_ms = l->opts.lease_ms / ROUNDS;
+    struct timeval next = {round_ms / 1000, round_ms % 1000 * 1000};
     (void)fd, (void)what;
     event_add(l->timer, &next);
     if (l->stopping || !redis_link_up(l->link)) return;
+    if (l->takeovers > 0) l->takeovers--;
     for (unsigned i = 0; i < l->opts.partitions; i++) {
         if (l->lease[i].held && !l->lease[i].asked) renew(&l->lease[i]);
     }
     char ms[24];
     int n = snprintf(ms, sizeof ms, "%lld", (long long)l->opts.lease_ms);
     struct str args[] = {str_of(l->opts.name), {ms, (size_t)n}};
-    eval(l, &l->join, on_joined, l, register_key, 2, args);
+    struct key living = key_aggregators();
+    eval(l, &l->join, on_joined, l, key_str(&living), 2, args);
 }
 
 struct leases *leases_new(struct event_base *base, struct redis_link *link,
@@ -270,9 +282,15 @@ void leases_free(struct leases *l)
     free(l);
 }
 
-void leases_link_up(struct leases *l)
+static void begin_round(struct leases *l)
 {
     event_active(l->timer, EV_TIMEOUT, 0);
+}
+
+void leases_link_up(struct leases *l)
+{
+    l->takeovers = TAKEOVER_ROUNDS + 1; /* each round begins by taking one off */
+    begin_round(l);
 }
 
 void leases_refused(struct leases *l, unsigned partition)
@@ -280,7 +298,7 @@ void leases_refused(struct leases *l, unsigned partition)
     assert(partition < l->opts.partitions);
     if (!l->lease[partition].held) return;
     lose(&l->lease[partition]);
-    leases_link_up(l);
+    begin_round(l);
 }
 
 static void on_left(const redisReply *reply, void *arg)
@@ -301,7 +319,8 @@ void leases_stop(struct leases *l, void (*done)(void *arg), void *arg)
         struct lease *e = &l->lease[i];
         if (e->held) release(e);
     }
-    struct str zrem[] = {STR("ZREM"), register_key, str_of(l->opts.name)};
+    struct key living = key_aggregators();
+    struct str zrem[] = {STR("ZREM"), key_str(&living), str_of(l->opts.name)};
     if (redis_send(l->link, on_left, l, 3, zrem) == 0) l->leaving++;
     l->leaving--;
     leave_if_done(l);

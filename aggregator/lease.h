@@ -18,7 +18,7 @@ enum { TOKEN_BYTES = 33 }; /* 32 hex digits and NUL */
 struct lease_opts {
     const char *name;    /* of this process, without blanks; no other living one has it */
     unsigned partitions; /* of the data set */
-    int64_t lease_ms;    /* renewed every third of it */
+    int64_t lease_ms;    /* renewed every quarter of it */
 };
 
 struct lease_fns {

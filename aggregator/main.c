@@ -5,6 +5,7 @@
  * A stop reads no more, lets commits under way finish, gives the leases back, publishes the last
  * summaries, and ends with 0. A second signal does not wait. Nothing is lost either way.
  */
+#include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 
 #include "admin.h"
 #include "dataset.h"
+#include "keys.h"
 #include "lease.h"
 #include "log.h"
 #include "options.h"
@@ -41,6 +43,7 @@ struct aggregator {
     struct event *ready_timer, *stop_timer;
     struct event *signals[3];
     bool stopping;
+    bool next; /* folds the generation that a rebuild fills: no summaries, nobody reads it yet */
 };
 
 /* --- what the parts tell each other --------------------------------------------------------- */
@@ -49,7 +52,7 @@ static void on_taken(void *arg, unsigned partition, const char *token)
 {
     struct aggregator *a = arg;
     partitions_take(a->partitions, partition, token);
-    owner_set_home(a->owner, partition, true);
+    if (a->owner != NULL) owner_set_home(a->owner, partition, true);
 }
 
 static void on_lost(void *arg, unsigned partition)
@@ -62,7 +65,7 @@ static void on_lost(void *arg, unsigned partition)
 static void on_committed(void *arg, struct str site, uint32_t day)
 {
     struct aggregator *a = arg;
-    owner_mark_dirty(a->owner, site, day);
+    if (a->owner != NULL) owner_mark_dirty(a->owner, site, day);
 }
 
 static void on_refused(void *arg, unsigned partition)
@@ -71,10 +74,36 @@ static void on_refused(void *arg, unsigned partition)
     leases_refused(a->leases, partition);
 }
 
+static void on_dataset(const redisReply *reply, void *arg);
+
+/* A Redis that was emptied is told its data set, so that reports know it. */
+static void ask_dataset(evutil_socket_t fd, short what, void *arg)
+{
+    struct aggregator *a = arg;
+    (void)fd, (void)what;
+    dataset_ask(a->link, (unsigned)a->redis.partitions, on_dataset, a);
+}
+
+static void on_dataset(const redisReply *reply, void *arg)
+{
+    static const struct timeval second = {1, 0};
+    struct aggregator *a = arg;
+    if (reply == NULL) return; /* asked again when the link is up */
+    switch (dataset_heard(reply, (unsigned)a->redis.partitions)) {
+    case DATASET_AGREED: return;
+    case DATASET_NOT_NOW: event_base_once(a->base, -1, EV_TIMEOUT, ask_dataset, a, &second); return;
+    case DATASET_ANOTHER:
+        log_error("aggregator.dataset", "Redis says partitions=%s, the configuration %u",
+                  reply->str, (unsigned)a->redis.partitions);
+        return;
+    }
+}
+
 static void on_link(bool up, void *arg)
 {
     struct aggregator *a = arg;
     if (!up || a->leases == NULL) return;
+    ask_dataset(-1, 0, a);
     partitions_link_up(a->partitions);
     leases_link_up(a->leases);
 }
@@ -137,26 +166,17 @@ static void make_name(struct aggregator *a)
     }
 }
 
-/* Redis answers, and not that it is loading. */
-static bool redis_answers(redisContext *redis)
-{
-    redisReply *r = redisCommand(redis, "PING");
-    bool ok = r != NULL && r->type == REDIS_REPLY_STATUS;
-    if (r != NULL) freeReplyObject(r);
-    return ok;
-}
-
 enum agreement { AGREED, NOT_YET, DISAGREED };
 
 static enum agreement agree(const struct redis_conf *conf, struct buf *err)
 {
-    enum agreement got = NOT_YET;
     buf_clear(err);
-    redisContext *redis = redis_connect_now(conf, err);
-    if (redis != NULL && redis_answers(redis)) {
-        got = dataset_agree(redis, (unsigned)conf->partitions, err) == 0 ? AGREED : DISAGREED;
-    }
-    if (redis != NULL) redisFree(redis);
+    struct redis_now *redis = redis_now_open(conf, err);
+    if (redis == NULL) return NOT_YET;
+    enum agreement got = AGREED;
+    if (dataset_agree(redis, (unsigned)conf->partitions, err) < 0)
+        got = errno == EAGAIN ? NOT_YET : DISAGREED; /* it may be loading its data */
+    redis_now_close(redis);
     return got;
 }
 
@@ -270,7 +290,7 @@ static void on_reload(evutil_socket_t signal_number, short what, void *arg)
     if (a->stopping) return;
     struct sites *sites = program_reload_sites(a->program, a->conf_file);
     if (sites == NULL) return;
-    owner_set_sites(a->owner, sites);
+    if (a->owner != NULL) owner_set_sites(a->owner, sites);
     sites_free(a->sites);
     a->sites = sites;
 }
@@ -315,7 +335,7 @@ static int run(struct aggregator *a)
     if (a->base == NULL) return EXIT_FAILURE;
     a->admin = admin_new(a->base, a->conf.admin, pages, a);
     if (a->admin == NULL || catch_signals(a) < 0) return EXIT_FAILURE;
-    if (start_owner(a) < 0 || start_fold(a) < 0) {
+    if ((!a->next && start_owner(a) < 0) || start_fold(a) < 0) {
         log_error("aggregator.start", "out of memory or threads");
         return EXIT_FAILURE;
     }
@@ -323,6 +343,20 @@ static int run(struct aggregator *a)
     if (a->ready_timer == NULL) return EXIT_FAILURE;
     event_base_dispatch(a->base);
     return EXIT_SUCCESS;
+}
+
+/* For sentier-rebuild alone, so no option of the configuration: every other start means the live
+ * generation. */
+static bool take_next(int *argc, char **argv)
+{
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--next") != 0) argv[kept++] = argv[i];
+    }
+    bool found = kept < *argc;
+    argv[kept] = NULL;
+    *argc = kept;
+    return found;
 }
 
 int main(int argc, char **argv)
@@ -336,6 +370,8 @@ int main(int argc, char **argv)
                                     .purpose = "folds hits into profiles and reports",
                                     .sections = sections};
     a.program = &program;
+    a.next = take_next(&argc, argv);
+    if (a.next) keys_use_next();
     switch (program_start(&program, argc, argv, &a.sites, &a.conf_file)) {
     case PROGRAM_DONE: return EXIT_SUCCESS;
     case PROGRAM_REFUSED: return 2;

@@ -11,8 +11,8 @@ const struct conf_opt aggregator_options[] = {
      "of this aggregator, in leases; unique, takes up its own leases after a crash; empty: "
      "HOST-PID"},
     {"poll_ms", CONF_INT, O(poll_ms), "25", 1, 10000, "how often streams at rest are looked at"},
-    {"batch_hits", CONF_INT, O(batch_hits), "1024", 1, 100000, "hits folded in one commit, about"},
-    {"lease_ms", CONF_INT, O(lease_ms), "10000", 300, 600000,
+    {"batch_hits", CONF_INT, O(batch_hits), "4096", 1, 100000, "hits folded in one commit, about"},
+    {"lease_ms", CONF_INT, O(lease_ms), "6000", 300, 600000,
      "after a crash, time until another aggregator takes over"},
     {"cache", CONF_SIZE, O(cache_bytes), "256M", 1024 * 1024, 1LL << 40,
      "bytes of profiles, fold states and rows kept in memory"},

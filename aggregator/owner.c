@@ -28,10 +28,10 @@
 #include "keys.h"
 #include "log.h"
 #include "publisher.h"
-#include "redis.h"
+#include "redis_now.h"
 
 enum {
-    RETRY_MS = 200, /* after a failed refresh; reconnecting waits as long */
+    RETRY_MS = 200, /* after a failed refresh; a Redis that is down is left alone as long */
     IDLE_MS = 1000, /* how long a turn of the day may go unnoticed */
     COMMIT_ID_MAX = 40,
     MARKS_AT_ONCE = 64,
@@ -92,9 +92,9 @@ struct owner {
     bool any_foreign;
     struct queue fresh, stale;
     uint64_t queued;
-    int64_t free_ms;    /* the next refresh, of any site, not before */
-    int64_t poll_ms;    /* the next look at foreign partitions */
-    int64_t connect_ms; /* the next attempt */
+    int64_t free_ms;  /* the next refresh, of any site, not before */
+    int64_t poll_ms;  /* the next look at foreign partitions */
+    int64_t redis_ms; /* Redis is down: not before */
 };
 
 /* ---- from any thread ---- */
@@ -358,27 +358,23 @@ static void take_marks(struct owner *o)
 
 /* ---- Redis ---- */
 
-static void disconnect(struct owner *o, int64_t now)
+static void set_up(struct owner *o, bool up)
 {
-    if (o->env.redis != NULL) redisFree(o->env.redis);
-    o->env.redis = NULL;
-    o->connect_ms = now + RETRY_MS;
-    atomic_store(&o->redis_up, false);
+    atomic_store(&o->redis_up, up);
+    if (!up) o->redis_ms = clock_mono_ms() + RETRY_MS;
 }
 
-static bool connected(struct owner *o, int64_t now)
+/* Only the first connection is made here; later ones are redis_now's. */
+static bool may_ask(struct owner *o, int64_t now)
 {
+    if (now < o->redis_ms) return false;
     if (o->env.redis != NULL) return true;
-    if (now < o->connect_ms) return false;
     struct buf err;
     buf_init(&err, 0);
-    o->env.redis = redis_connect_now(o->opts.redis, &err);
-    if (o->env.redis == NULL) {
-        log_warn("owner.connect", "err=\"%.*s\"", STR_ARG(buf_str(&err)));
-        disconnect(o, now);
-    }
+    o->env.redis = redis_now_open(o->opts.redis, &err);
+    if (o->env.redis == NULL) log_warn("owner.connect", "err=\"%.*s\"", STR_ARG(buf_str(&err)));
     buf_fini(&err);
-    atomic_store(&o->redis_up, o->env.redis != NULL);
+    set_up(o, o->env.redis != NULL);
     return o->env.redis != NULL;
 }
 
@@ -386,7 +382,7 @@ static void failed(struct owner *o, const char *what, const struct buf *err)
 {
     log_warn("owner.failed", "at=%s err=\"%.*s\"", what, STR_ARG(buf_str(err)));
     atomic_fetch_add(&o->errors, 1);
-    if (o->env.redis->err != 0) disconnect(o, clock_mono_ms());
+    set_up(o, redis_now_up(o->env.redis));
 }
 
 /* ---- work ---- */
@@ -406,7 +402,7 @@ static void foreign_moved(struct owner *o, unsigned part)
 static int look_at(struct owner *o, unsigned part, struct buf *err)
 {
     struct key key = key_commit(part);
-    redisReply *r = ask(o->env.redis, err, "HGET %b id", key.p, key.n);
+    redisReply *r = ask(o->env.redis, err, ARGV(STR("HGET"), key_str(&key), STR("id")));
     if (r == NULL) return -1;
     struct foreign *f = &o->foreign[part];
     if (r->type == REDIS_REPLY_STRING && r->len < COMMIT_ID_MAX && strcmp(f->commit, r->str) != 0) {
@@ -419,7 +415,7 @@ static int look_at(struct owner *o, unsigned part, struct buf *err)
 
 static void poll_foreign(struct owner *o, int64_t now)
 {
-    if (!o->any_foreign || now < o->poll_ms || !connected(o, now)) return;
+    if (!o->any_foreign || now < o->poll_ms || !may_ask(o, now)) return;
     struct buf err;
     buf_init(&err, 0);
     for (unsigned part = 0; part < o->opts.partitions; part++) {
@@ -463,6 +459,7 @@ static void refresh(struct owner *o, struct owned *w)
         enqueue(o, w, queue);
     } else {
         w->due_ms = start + (pause > o->opts.summary_ms ? pause : o->opts.summary_ms);
+        set_up(o, true);
         atomic_fetch_add(&o->refreshes, 1);
     }
     o->free_ms = start + pause;
@@ -495,7 +492,7 @@ static int64_t step(struct owner *o, int64_t now)
     struct owned *w = first_due(&o->fresh, now, &next_ms);
     if (w == NULL) w = first_due(&o->stale, now, &next_ms);
     if (w == NULL) return next_ms > now ? next_ms - now : 0;
-    if (!connected(o, now)) return o->connect_ms > now ? o->connect_ms - now : 0;
+    if (!may_ask(o, now)) return o->redis_ms > now ? o->redis_ms - now : 0;
     refresh(o, w);
     return 0;
 }
@@ -514,7 +511,7 @@ static void drain(struct owner *o)
     int64_t until = clock_mono_ms() + OWNER_DRAIN_MS;
     listen_to_others(o);
     uint64_t errors = atomic_load(&o->errors);
-    while (o->queued > 0 && clock_mono_ms() < until && connected(o, clock_mono_ms()) &&
+    while (o->queued > 0 && clock_mono_ms() < until && may_ask(o, clock_mono_ms()) &&
            atomic_load(&o->errors) == errors) {
         struct owned *w = TAILQ_FIRST(&o->fresh);
         refresh(o, w != NULL ? w : TAILQ_FIRST(&o->stale));
@@ -561,7 +558,7 @@ static void destroy(struct owner *o)
         forget(o, &o->sites->sites[i]);
     snapshot_free(o->sites);
     snapshot_free(atomic_load(&o->next));
-    if (o->env.redis != NULL) redisFree(o->env.redis);
+    redis_now_close(o->env.redis);
     if (o->wake[0] >= 0) close(o->wake[0]);
     if (o->wake[1] >= 0) close(o->wake[1]);
     free((void *)o->leases);

@@ -5,8 +5,9 @@
  *
  * Streams at rest (IDLE) are read together, one XREAD without BLOCK every poll_ms: a blocked XREAD
  * could not be widened when the next stream comes to rest, and forty tiny commands a second cost
- * nothing. A stream that gave something is HUNGRY: read alone and at once, as long as it gives. At
- * most BATCHES partitions are in work, so memory is bounded whatever waits in Redis.
+ * nothing. (In a cluster each has an XREAD of its own: no two are in one slot.) A stream that gave
+ * something is HUNGRY: read alone and at once, as long as it gives. At most BATCHES partitions are
+ * in work, so memory is bounded whatever waits in Redis.
  *
  * Replies: `waiting` counts those that are out. A partition that is dropped meanwhile only waits
  * for them to end, and one that is taken again starts after that. Whatever fails before the commit
@@ -46,6 +47,7 @@ struct partition {
     unsigned waiting; /* replies that are out */
     bool dropped;     /* goes OFF when nothing is out */
     bool failed;      /* a load did */
+    bool stale;       /* the link came up while a read was out */
     bool sent;        /* the commit, or the question for the last one, is out */
     int64_t due_ms;   /* the command of STARTING or COMMITTING is not sent again before */
     char token[TOKEN_BYTES];
@@ -359,7 +361,7 @@ static void on_read(const redisReply *reply, void *arg)
         p->state = IDLE;
         if (entries != NULL)
             begin_batch(p, entries);
-        else if (reply == NULL)
+        else if (reply == NULL || p->stale)
             p->state = STARTING; /* a new link may lead to another Redis */
         else if (reply->type != REDIS_REPLY_ERROR)
             p->oldest_ms = 0;
@@ -390,6 +392,7 @@ static void send_read(struct read *read, unsigned count)
     }
     for (unsigned i = 0; i < n; i++) {
         read->of[i]->state = READING;
+        read->of[i]->stale = false;
         read->of[i]->waiting++;
     }
 }
@@ -431,12 +434,13 @@ static void feed(struct partitions *all)
 static void read_idle(struct partitions *all)
 {
     struct read *read = NULL;
+    unsigned most = redis_link_is_cluster(all->link) ? 1 : POLL_STREAMS;
     for (unsigned i = 0; i < all->opts.partitions; i++) {
         struct partition *p = &all->of[i];
         if (p->state != IDLE) continue;
         if (read == NULL && (read = read_new(all)) == NULL) return;
         read->of[read->n++] = p;
-        if (read->n < POLL_STREAMS) continue;
+        if (read->n < most) continue;
         send_read(read, POLL_ENTRIES);
         read = NULL;
     }
@@ -484,6 +488,7 @@ void partitions_link_up(struct partitions *all)
 {
     for (unsigned i = 0; i < all->opts.partitions; i++) {
         struct partition *p = &all->of[i];
+        p->stale = p->state == READING;
         if (p->state != IDLE && p->state != HUNGRY) continue;
         p->state = STARTING;
         p->due_ms = 0;

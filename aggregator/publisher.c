@@ -129,7 +129,7 @@ static int part_moved(const struct range_source *s, unsigned part, const struct 
                       bool *moved, struct buf *err)
 {
     struct key key = key_day(range_part(s, part), s->site, d->day);
-    redisReply *r = ask(s->redis, err, "HMGET %b T L", key.p, key.n);
+    redisReply *r = ask(s->redis, err, ARGV(STR("HMGET"), key_str(&key), STR("T"), STR("L")));
     if (r == NULL) return -1;
     uint64_t mark = mark_value('T', ask_text(r, 0)) + mark_value('L', ask_text(r, 1));
     if (mark != d->parts[part].mark) *moved = true;
@@ -326,7 +326,7 @@ static int write_summary(const struct publisher *p, struct publish_env *env, str
         return -1;
     }
     struct key key = key_summary(s.site, str_of(name));
-    redisReply *reply = ask(env->redis, err, "SET %b %b", key.p, key.n, text, strlen(text));
+    redisReply *reply = ask(env->redis, err, ARGV(STR("SET"), key_str(&key), str_of(text)));
     free(text);
     if (reply == NULL) return -1;
     freeReplyObject(reply);

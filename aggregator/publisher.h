@@ -12,7 +12,7 @@ enum { PUBLISH_DAYS = 28, PUBLISH_RANGES = 3 };
 
 /* Shared by all publishers of a thread. */
 struct publish_env {
-    redisContext *redis; /* NULL: not connected */
+    struct redis_now *redis; /* NULL: not connected yet */
     unsigned partitions;
     uint32_t late_after_h;
     size_t cache_max; /* bytes of packed rows; beyond it days are read again each time */

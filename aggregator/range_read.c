@@ -14,6 +14,7 @@
 #include "sitestate.h"
 
 enum { READ_TRIES = 4, PAGES_PER_QUESTION = 500 };
+#define ROWS_PER_STEP "1000"
 
 unsigned range_parts(const struct range_source *s)
 {
@@ -40,7 +41,7 @@ int range_read_extent(const struct range_source *s, struct range_extent *out, st
     *out = (struct range_extent){0};
     for (unsigned i = 0; i < range_parts(s); i++) {
         struct key key = key_sites(range_part(s, i));
-        redisReply *r = ask(s->redis, err, "HGET %b %b", key.p, key.n, s->site.p, s->site.n);
+        redisReply *r = ask(s->redis, err, ARGV(STR("HGET"), key_str(&key), s->site));
         if (r == NULL) return -1;
         struct sitestate state;
         sitestate_init(&state, s->site);
@@ -67,7 +68,8 @@ static int scan(const struct range_source *s, const struct key *key, char cursor
                 struct buf *rows, struct buf *err)
 {
     redisReply *r =
-        ask(s->redis, err, "HSCAN %b %s COUNT %d", key->p, key->n, cursor, RANGE_SCAN_COUNT);
+        ask(s->redis, err,
+            ARGV(STR("HSCAN"), key_str(key), str_of(cursor), STR("COUNT"), STR(ROWS_PER_STEP)));
     if (r == NULL) return -1;
     int result = -1;
     struct str next = ask_text(r, 0);
@@ -125,7 +127,7 @@ static int read_commits(const struct range_source *s, struct buf *ids, struct bu
 {
     for (unsigned i = 0; i < range_parts(s); i++) {
         struct key key = key_commit(range_part(s, i));
-        redisReply *r = ask(s->redis, err, "HGET %b id", key.p, key.n);
+        redisReply *r = ask(s->redis, err, ARGV(STR("HGET"), key_str(&key), STR("id")));
         if (r == NULL) return -1;
         if (r->type == REDIS_REPLY_STRING) buf_add(ids, (struct str){r->str, r->len});
         buf_add_char(ids, '\n');
@@ -176,7 +178,7 @@ static int ask_pages(const struct range_source *s, unsigned part, struct range *
     argv[1] = key_str(&key);
     for (size_t i = 0; i < n; i++)
         argv[2 + i] = str_from(rows[i]->name, 1);
-    redisReply *reply = ask_argv(s->redis, err, (int)n + 2, argv);
+    redisReply *reply = ask(s->redis, err, (int)n + 2, argv);
     if (reply == NULL) return -1;
     int result = 0;
     for (size_t i = 0; i < n; i++) {

@@ -5,15 +5,14 @@
 #ifndef SENTIER_RANGE_READ_H
 #define SENTIER_RANGE_READ_H
 
-#include <hiredis/hiredis.h>
-
 #include "range.h"
+#include "redis_now.h"
 #include "zone.h"
 
-enum { RANGE_PART_MAX_BYTES = 256 * 1024 * 1024, RANGE_SCAN_COUNT = 1000 };
+enum { RANGE_PART_MAX_BYTES = 256 * 1024 * 1024 };
 
 struct range_source {
-    redisContext *redis;
+    struct redis_now *redis;
     struct str site;
     unsigned partitions; /* of the data set */
     unsigned spread;     /* of the site */

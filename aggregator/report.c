@@ -15,7 +15,7 @@
 #include "clock.h"
 #include "hit.h"
 #include "keys.h"
-#include "redis.h"
+#include "redis_place.h"
 #include "text.h"
 
 static const char collector_admin_default[] = "127.0.0.1:8090";
@@ -78,6 +78,11 @@ int report_load(struct report *r)
     if (r->args.redis != NULL) {
         free(r->redis_conf.redis);
         r->redis_conf.redis = strdup(r->args.redis);
+        struct redis_place place;
+        if (!redis_place_parse(r->args.redis, &place, &err)) {
+            result = report_fail("--redis: %.*s", STR_ARG(buf_str(&err)));
+            goto out;
+        }
     }
     if (r->collector_admin == NULL || r->redis_conf.redis == NULL)
         result = report_fail("out of memory");
@@ -91,7 +96,8 @@ out:
 static int read_dataset(struct report *r, struct buf *err)
 {
     struct key key = key_dataset();
-    redisReply *reply = ask(r->redis, err, "HMGET %b partitions format", key.p, key.n);
+    redisReply *reply =
+        ask(r->redis, err, ARGV(STR("HMGET"), key_str(&key), STR("partitions"), STR("format")));
     if (reply == NULL) return report_fail("%.*s", STR_ARG(buf_str(err)));
     int64_t partitions = ask_number(reply, 0), format = ask_number(reply, 1);
     bool none = ask_text(reply, 0).n == 0;
@@ -111,7 +117,7 @@ int report_connect(struct report *r)
 {
     struct buf err = {0};
     int result;
-    r->redis = redis_connect_now(&r->redis_conf, &err);
+    r->redis = redis_now_open(&r->redis_conf, &err);
     if (r->redis == NULL) {
         result = report_fail("%.*s; is it running? (--redis ADDRESS names another one)",
                              STR_ARG(buf_str(&err)));
@@ -177,7 +183,7 @@ int report_open(struct report *r)
 
 void report_close(struct report *r)
 {
-    if (r->redis != NULL) redisFree(r->redis);
+    redis_now_close(r->redis);
     conf_free_section(&(struct conf_section){"redis", redis_options, &r->redis_conf});
     conf_free_section(
         &(struct conf_section){"aggregator", aggregator_options, &r->aggregator_conf});

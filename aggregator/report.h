@@ -36,7 +36,7 @@ struct report {
     struct aggregator_conf aggregator_conf;
     char *collector_admin;
     struct sites *sites;
-    redisContext *redis;
+    struct redis_now *redis;
     unsigned partitions; /* of the data set */
     unsigned width;      /* columns of the terminal */
     bool colour;         /* standard output is a terminal that shows them */

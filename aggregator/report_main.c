@@ -4,6 +4,7 @@
  * else.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ struct verb {
     "  --format table|json|csv    table by default\n"                                              \
     "  --conf FILE                default: $SENTIER_CONF, ./sentier.conf, "                        \
     "/etc/sentier/sentier.conf\n"                                                                  \
-    "  --redis ADDRESS            unix:/path or host:port, instead of the configuration's\n"
+    "  --redis ADDRESS            as redis = in the configuration, instead of it\n"
 
 static const struct verb verbs[] = {
     {"report", report_list, true, "sftlnFcr",
@@ -62,7 +63,7 @@ static const struct verb verbs[] = {
      "  --format table|json        table by default\n"
      "  --conf FILE                default: $SENTIER_CONF, ./sentier.conf, "
      "/etc/sentier/sentier.conf\n"
-     "  --redis ADDRESS            unix:/path or host:port, instead of the configuration's\n"},
+     "  --redis ADDRESS            as redis = in the configuration, instead of it\n"},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
@@ -236,6 +237,7 @@ int main(int argc, char **argv)
 {
     struct report_args args = {0};
     log_program("report");
+    signal(SIGPIPE, SIG_IGN); /* a Redis that goes away under a question */
     if (argc < 2) return usage(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return usage(stdout);
     const struct verb *verb = find_verb(argv[1]);

@@ -18,9 +18,9 @@ enum {
     CUSTOMERS_DEFAULT = 50,
     CUSTOMERS_MAX = 1000000, /* held in memory; what --limit 0 means */
     BUCKETS = 1 << BUCKET_BITS,
-    AT_ONCE = 256,          /* hashes asked for at a time */
-    PROFILES_PER_STEP = 64, /* a profile can take 30 kB */
+    AT_ONCE = 256, /* hashes asked for at a time */
 };
+#define PROFILES_PER_STEP "64" /* a profile can take 30 kB */
 
 struct customer {
     uint64_t id;
@@ -169,7 +169,9 @@ static int scan_bucket(struct report *r, unsigned part, unsigned bucket, redisRe
     k->bucket.n = 0;
     while ((more = take_step(k, reply, cursor, err)) > 0) {
         freeReplyObject(reply);
-        reply = ask(r->redis, err, "HSCAN %b %s COUNT %d", key.p, key.n, cursor, PROFILES_PER_STEP);
+        reply = ask(r->redis, err,
+                    ARGV(STR("HSCAN"), key_str(&key), str_of(cursor), STR("COUNT"),
+                         STR(PROFILES_PER_STEP)));
         if (reply == NULL) return -1;
     }
     freeReplyObject(reply);
@@ -183,18 +185,20 @@ static int scan_bucket(struct report *r, unsigned part, unsigned bucket, redisRe
 static int scan_buckets(struct report *r, unsigned part, unsigned from, struct newest *k,
                         struct buf *err)
 {
-    redisReply *replies[AT_ONCE] = {0};
+    redisReply *replies[AT_ONCE];
+    unsigned pushed = 0;
     int result = 0;
-    for (unsigned i = 0; i < AT_ONCE; i++) {
-        struct key key = key_profiles(part, r->source.site, from + i);
-        redisAppendCommand(r->redis, "HSCAN %b 0 COUNT %d", key.p, key.n, PROFILES_PER_STEP);
+    for (; pushed < AT_ONCE && result == 0; pushed += result == 0) {
+        struct key key = key_profiles(part, r->source.site, from + pushed);
+        result = ask_push(
+            r->redis, err,
+            ARGV(STR("HSCAN"), key_str(&key), STR("0"), STR("COUNT"), STR(PROFILES_PER_STEP)));
     }
-    for (unsigned i = 0; i < AT_ONCE && result == 0; i++) {
-        if (redisGetReply(r->redis, (void **)&replies[i]) == REDIS_OK) continue;
-        buf_printf(err, "Redis does not answer: %s", r->redis->errstr);
-        result = -1;
+    for (unsigned i = 0; i < pushed; i++) {
+        replies[i] = ask_pull(r->redis, result == 0 ? err : NULL);
+        if (replies[i] == NULL) result = -1;
     }
-    for (unsigned i = 0; i < AT_ONCE; i++) {
+    for (unsigned i = 0; i < pushed; i++) {
         if (replies[i] == NULL) continue;
         if (result == 0)
             result = scan_bucket(r, part, from + i, replies[i], k, err);
@@ -347,7 +351,7 @@ static redisReply *page_names(struct report *r, unsigned part, const struct prof
         store_le64(ids[i], p->pages[i].page);
         argv[2 + i] = (struct str){ids[i], sizeof ids[i]};
     }
-    redisReply *reply = ask_argv(r->redis, &err, 2 + (int)(n == 0 ? 1 : n), argv);
+    redisReply *reply = ask(r->redis, &err, 2 + (int)(n == 0 ? 1 : n), argv);
     if (reply == NULL) report_fail("%.*s", STR_ARG(buf_str(&err)));
     buf_fini(&err);
     return reply;
@@ -455,7 +459,8 @@ static int read_profile(struct report *r, unsigned part, uint64_t id, struct pro
     struct key key = key_profiles(part, r->source.site, key_bucket(id));
     char field[8];
     store_le64(field, id);
-    redisReply *reply = ask(r->redis, err, "HGET %b %b", key.p, key.n, field, sizeof field);
+    redisReply *reply =
+        ask(r->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
     if (reply == NULL) return -1;
     int result = reply->type == REDIS_REPLY_STRING;
     if (result == 1 && !profile_decode((struct str){reply->str, reply->len}, p)) {

@@ -135,7 +135,7 @@ static void add_commit(struct kept *k, const redisReply *fields, int64_t *folded
 static int read_folded(struct report *r, unsigned part, int64_t *folded, struct buf *err)
 {
     struct key key = key_commit(part);
-    redisReply *reply = ask(r->redis, err, "HMGET %b folded", key.p, key.n);
+    redisReply *reply = ask(r->redis, err, ARGV(STR("HMGET"), key_str(&key), STR("folded")));
     if (reply == NULL) return -1;
     *folded = ask_number(reply, 0);
     freeReplyObject(reply);
@@ -152,7 +152,9 @@ static int check_stream(struct report *r, struct kept *k, unsigned part, struct 
     int64_t folded_now;
     if (offset.n > 0 && offset.n < sizeof from - 1)
         snprintf(from, sizeof from, "(%.*s", STR_ARG(offset));
-    redisReply *reply = ask(r->redis, err, "XRANGE %b %s + COUNT 1", key.p, key.n, from);
+    redisReply *reply =
+        ask(r->redis, err,
+            ARGV(STR("XRANGE"), key_str(&key), str_of(from), STR("+"), STR("COUNT"), STR("1")));
     if (reply == NULL) return -1;
     bool none = reply->elements == 0;
     freeReplyObject(reply);
@@ -182,20 +184,17 @@ static int read_partition(struct report *r, struct kept *k, unsigned part, struc
 {
     struct key commit = key_commit(part), meta = key_meta(part), stream = key_stream(part);
     redisReply *replies[3] = {NULL, NULL, NULL};
-    int result = 0;
-    redisAppendCommand(r->redis, "HGETALL %b", commit.p, commit.n);
-    redisAppendCommand(r->redis, "HMGET %b shipped bytes", meta.p, meta.n);
-    redisAppendCommand(r->redis, "XLEN %b", stream.p, stream.n);
-    for (int i = 0; i < 3 && result == 0; i++) {
-        if (redisGetReply(r->redis, (void **)&replies[i]) != REDIS_OK)
-            result = -1;
-        else if (replies[i]->type == REDIS_REPLY_ERROR)
-            result = -1;
+    int result = 0, pushed = 0;
+    pushed += ask_push(r->redis, err, ARGV(STR("HGETALL"), key_str(&commit))) == 0;
+    pushed += ask_push(r->redis, err,
+                       ARGV(STR("HMGET"), key_str(&meta), STR("shipped"), STR("bytes"))) == 0;
+    pushed += ask_push(r->redis, err, ARGV(STR("XLEN"), key_str(&stream))) == 0;
+    for (int i = 0; i < pushed; i++) {
+        replies[i] = ask_pull(r->redis, result == 0 ? err : NULL);
+        if (replies[i] == NULL) result = -1;
     }
-    if (result < 0)
-        buf_printf(err, "Redis does not answer: %s", r->redis->errstr);
-    else
-        result = add_partition(r, k, part, replies, err);
+    if (pushed < 3) result = -1;
+    if (result == 0) result = add_partition(r, k, part, replies, err);
     for (int i = 0; i < 3; i++) {
         if (replies[i] != NULL) freeReplyObject(replies[i]);
     }
@@ -384,7 +383,7 @@ static void print_lines(struct report *r, const struct reading *g)
     buf_fini(&note);
     if (g->skipped > 0)
         print_amount(&r->out, "+", "given up", g->skipped,
-                     "by accept-gaps, after Redis forgot them");
+                     "at most, by accept-gaps, after Redis forgot them");
     print_amount(&r->out, "=", "sum", g->sum, "");
 }
 

@@ -51,6 +51,7 @@ struct entry {
 
 struct store {
     struct table hashes, entries;
+    struct hash *last_hash; /* asked for last: a batch asks for many fields of one */
     struct link all_hashes;
     struct link unused; /* next: the longest unused */
     size_t bytes, max_bytes;
@@ -153,6 +154,15 @@ static size_t entry_bytes(const struct entry *e)
     return sizeof *e + e->seen.field.n + e->seen.value.n;
 }
 
+static void forget_hash(struct store *s, struct hash *h)
+{
+    s->bytes -= sizeof *h + h->seen.key.n;
+    if (s->last_hash == h) s->last_hash = NULL;
+    ring_remove(&h->all);
+    table_remove(&s->hashes, &h->node);
+    free(h);
+}
+
 static void forget(struct store *s, struct entry *e)
 {
     struct hash *h = OUTER(e->seen.hash, struct hash, seen);
@@ -163,11 +173,7 @@ static void forget(struct store *s, struct entry *e)
     table_remove(&s->entries, &e->node);
     free((char *)e->seen.value.p);
     free(e);
-    if (h->entries.next != &h->entries) return;
-    s->bytes -= sizeof *h + h->seen.key.n;
-    ring_remove(&h->all);
-    table_remove(&s->hashes, &h->node);
-    free(h);
+    if (h->entries.next == &h->entries) forget_hash(s, h);
 }
 
 static void evict(struct store *s)
@@ -199,9 +205,10 @@ static struct hash *find_hash(const struct store *s, struct str key, uint64_t ha
 
 static struct hash *need_hash(struct store *s, unsigned partition, struct str key)
 {
+    if (s->last_hash != NULL && str_eq(s->last_hash->seen.key, key)) return s->last_hash;
     uint64_t hash = secret_hash(s, key);
     struct hash *h = find_hash(s, key, hash);
-    if (h != NULL) return h;
+    if (h != NULL) return s->last_hash = h;
     h = calloc(1, sizeof *h + key.n);
     if (h == NULL) return NULL;
     memcpy(h->key, key.p, key.n);
@@ -211,7 +218,7 @@ static struct hash *need_hash(struct store *s, unsigned partition, struct str ke
     ring_add_last(&s->all_hashes, &h->all);
     table_add(&s->hashes, &h->node);
     s->bytes += sizeof *h + key.n;
-    return h;
+    return s->last_hash = h;
 }
 
 static struct entry *need_entry(struct store *s, struct hash *h, struct str field)
@@ -256,27 +263,22 @@ struct store_entry *store_use(struct store *s, struct store_batch *b, unsigned p
     if (h == NULL) return NULL;
     struct entry *e = need_entry(s, h, field);
     if (e != NULL && (e->used || batch_add(b, e))) return &e->seen;
-    if (e == NULL && h->entries.next == &h->entries) {
-        s->bytes -= sizeof *h + h->seen.key.n;
-        ring_remove(&h->all);
-        table_remove(&s->hashes, &h->node);
-        free(h);
-    }
+    if (e == NULL && h->entries.next == &h->entries) forget_hash(s, h);
     if (e != NULL && e->unused.next == &e->unused) ring_add_last(&s->unused, &e->unused);
     return NULL;
 }
 
 static bool replace(struct store *s, struct store_entry *seen, struct str value)
 {
-    char *copy = NULL;
-    if (value.n > 0) {
-        copy = malloc(value.n);
-        if (copy == NULL) return false;
-        memcpy(copy, value.p, value.n);
+    char *copy = (char *)seen->value.p;
+    if (value.n != seen->value.n) { /* most rows keep their length */
+        copy = value.n > 0 ? malloc(value.n) : NULL;
+        if (value.n > 0 && copy == NULL) return false;
+        free((char *)seen->value.p);
     }
+    if (value.n > 0) memcpy(copy, value.p, value.n);
     s->bytes += value.n;
     s->bytes -= seen->value.n;
-    free((char *)seen->value.p);
     seen->value = (struct str){copy, value.n};
     seen->known = true;
     return true;
@@ -299,6 +301,14 @@ bool store_set(struct store *s, struct store_entry *e, struct str value)
     return true;
 }
 
+static bool grouped(const struct store_batch *b)
+{
+    for (size_t i = 1; i < b->n; i++) {
+        if ((uintptr_t)b->entries[i - 1]->hash > (uintptr_t)b->entries[i]->hash) return false;
+    }
+    return true;
+}
+
 static int by_hash(const void *a, const void *b)
 {
     uintptr_t x = (uintptr_t)(*(struct store_entry *const *)a)->hash;
@@ -308,7 +318,7 @@ static int by_hash(const void *a, const void *b)
 
 void store_group(struct store_batch *b)
 {
-    if (b->n > 1) qsort(b->entries, b->n, sizeof b->entries[0], by_hash);
+    if (!grouped(b)) qsort(b->entries, b->n, sizeof b->entries[0], by_hash);
 }
 
 void store_done(struct store *s, struct store_batch *b, bool committed)

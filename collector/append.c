@@ -22,6 +22,11 @@ void append_init(void)
     redis_script_init(&script, append_lua);
 }
 
+const char *append_body(void)
+{
+    return append_lua;
+}
+
 int append_send(struct redis_link *link, redis_reply_fn *fn, void *arg, unsigned partition,
                 const char *birth, int64_t stream_max, struct batch *b)
 {
@@ -62,6 +67,9 @@ void append_parse(const redisReply *reply, unsigned parts, struct append_answer 
         if (strcmp(text_of(reply->element[0]), words[i]) == 0) out->result = (enum append_result)i;
     }
     snprintf(out->birth, sizeof out->birth, "%s", text_of(reply->element[1]));
+    if (out->result == APPEND_OK && reply->elements == 3) {
+        out->generation = strtoull(text_of(reply->element[2]), NULL, 10);
+    }
     if (out->result != APPEND_GAP) return;
     bool whole = reply->elements == 4 && reply->element[2]->type == REDIS_REPLY_INTEGER &&
                  reply->element[2]->integer >= 1 && reply->element[2]->integer <= (long long)parts;

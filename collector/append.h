@@ -3,7 +3,7 @@
 #ifndef SENTIER_APPEND_H
 #define SENTIER_APPEND_H
 
-#include "cursor.h"
+#include "births.h"
 #include "redis.h"
 #include "ship_batch.h"
 
@@ -14,9 +14,11 @@ struct append_answer {
     char birth[BIRTH_TEXT_BYTES]; /* of the partition; "" when it has none */
     unsigned part;                /* GAP: whose, from 0 */
     uint64_t seen;                /* GAP: all that Redis has of it */
+    uint64_t generation;          /* OK of an empty batch: rebuilt so many times */
 };
 
-void append_init(void); /* once, before the first call */
+void append_init(void);        /* once, before the first call */
+const char *append_body(void); /* append.lua itself */
 
 /* 0: fn will run. birth "": none known. stream_max 0: no limit. */
 int append_send(struct redis_link *link, redis_reply_fn *fn, void *arg, unsigned partition,

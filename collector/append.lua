@@ -11,7 +11,9 @@ if known ~= '' and known ~= birth then return {'BIRTH', birth} end
 
 local producers = {}
 for i = FIRST, #ARGV, VALUES do producers[#producers + 1] = ARGV[i] end
-if #producers == 0 then return {'OK', birth} end -- only asked whether this is the partition it knew
+if #producers == 0 then -- only asked whether this is the partition it knew, and whether it was rebuilt
+  return {'OK', birth, redis.call('HGET', meta, 'generation') or '0'}
+end
 for i = 2, 3 do assert(string.match(has[i] or '0', '^%-?%d+$'), 'meta is damaged') end
 if limit > 0 and tonumber(has[2] or 0) >= limit then return {'FULL', birth} end
 

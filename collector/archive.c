@@ -8,6 +8,9 @@
  * with one name the longer holds the shorter: a journal restored from an older copy never replaces
  * what is archived. The gzip head carries the exact length (the trailer has it modulo 2^32 only).
  *
+ * What retention deletes leaves the moment up to which it did, for a rebuild that must know whether
+ * it sees everything.
+ *
  * Whatever fails leaves the segment in the journal. A full archive disk thus becomes a full journal
  * disk, and then 503: with an archive, what was acknowledged is there to be folded again.
  */
@@ -44,6 +47,8 @@ enum {
     GZIP_HEAD_BYTES = 10 + 2 + 12, /* with our extra field, "SN": the length */
     TEMPORARY_NAME_BYTES = ARCHIVE_NAME_BYTES + 1 + 9,
 };
+
+#define FORGOTTEN "forgotten" /* a file: everything of before the moment in it may be deleted */
 
 enum { IDLE = ARCHIVE_FAILED + 1 }; /* else state is an archive_answer */
 
@@ -165,11 +170,10 @@ static bool compress_file(struct archive *a, int in, int out, uint64_t bytes)
     return ok;
 }
 
-/* Of the segment in an archived file; -1: there is none, or one that is not ours. */
-static int64_t archived_length(const struct archive *a, const char *file)
+int64_t archive_length(int dir_fd, const char *file)
 {
     char head[GZIP_HEAD_BYTES];
-    int fd = openat(a->dir_fd, file, O_RDONLY | O_CLOEXEC);
+    int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return -1;
     ssize_t got = pread(fd, head, sizeof head, 0);
     close(fd);
@@ -210,7 +214,7 @@ static bool store(struct archive *a, int in, const struct segment_name *name)
     struct stat st;
     archive_name_format(name, file);
     if (fstat(in, &st) < 0) return false;
-    if (archived_length(a, file) >= st.st_size) return fsync(a->dir_fd) == 0;
+    if (archive_length(a->dir_fd, file) >= st.st_size) return fsync(a->dir_fd) == 0;
     if (!store_new(a, in, &st, file)) return false;
     atomic_fetch_add(&a->stored, 1);
     return true;
@@ -410,6 +414,46 @@ static bool drop(struct archive *a, const struct archived *one)
     return false;
 }
 
+/* How many of the oldest have to go. */
+static size_t too_many(const struct archive *a, const struct archived_list *l, uint64_t bytes,
+                       int64_t now_ms)
+{
+    size_t n = 0;
+    for (; n < l->n; n++) {
+        const struct archived *oldest = &l->file[n];
+        bool old = a->keep_ms > 0 && now_ms - oldest->mtime_ms > a->keep_ms;
+        bool much = a->max_bytes > 0 && bytes > (uint64_t)a->max_bytes;
+        if (!old && !much) break;
+        bytes -= oldest->bytes;
+    }
+    return n;
+}
+
+int64_t archive_forgotten_ms(int dir_fd)
+{
+    char text[32] = "";
+    int fd = openat(dir_fd, FORGOTTEN, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    return got > 0 ? strtoll(text, NULL, 10) : 0;
+}
+
+/* Before anything is deleted: a producer that is gone as a whole leaves no other trace here. */
+static bool leave_trace(struct archive *a, int64_t mtime_ms)
+{
+    char text[32];
+    if (archive_forgotten_ms(a->dir_fd) >= mtime_ms) return true;
+    int n = snprintf(text, sizeof text, "%lld\n", (long long)mtime_ms);
+    int fd = openat(a->dir_fd, FORGOTTEN ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write_whole(fd, (const unsigned char *)text, (size_t)n) &&
+              fsync(fd) == 0 && renameat(a->dir_fd, FORGOTTEN ".new", a->dir_fd, FORGOTTEN) == 0 &&
+              fsync(a->dir_fd) == 0;
+    if (!ok) log_error("archive.prune", "name=" FORGOTTEN " err=%s", strerror(errno));
+    if (fd >= 0) close(fd);
+    return ok;
+}
+
 unsigned archive_prune(struct archive *a, int64_t now_ms)
 {
     struct archived_list l = {.n = 0};
@@ -419,13 +463,10 @@ unsigned archive_prune(struct archive *a, int64_t now_ms)
         for (size_t i = 0; i < l.n; i++)
             bytes += l.file[i].bytes;
         if (l.n > 0) qsort(l.file, l.n, sizeof *l.file, by_age);
-        for (; gone < l.n; gone++) {
-            const struct archived *oldest = &l.file[gone];
-            bool old = a->keep_ms > 0 && now_ms - oldest->mtime_ms > a->keep_ms;
-            bool much = a->max_bytes > 0 && bytes > (uint64_t)a->max_bytes;
-            if (!(old || much) || !drop(a, oldest)) break;
-            bytes -= oldest->bytes;
-        }
+        size_t going = too_many(a, &l, bytes, now_ms);
+        if (going > 0 && !leave_trace(a, l.file[going - 1].mtime_ms)) going = 0;
+        for (; gone < going && drop(a, &l.file[gone]); gone++)
+            bytes -= l.file[gone].bytes;
         atomic_store(&a->segments, l.n - gone);
         atomic_store(&a->bytes, bytes);
         atomic_fetch_add(&a->pruned, gone);
@@ -482,6 +523,21 @@ static enum unpack_result unpack(struct unpacking *u, const char **why)
     int more = u->z.avail_in > 0 ? 1 : refill(u);
     *why = "something follows the gzip data";
     return more < 0 ? UNPACK_FAILED : more > 0 ? UNPACK_DAMAGED : UNPACK_OK;
+}
+
+size_t archive_peek(int fd, void *out, size_t n)
+{
+    unsigned char in[4096];
+    z_stream z = {.next_in = NULL};
+    ssize_t got = pread(fd, in, sizeof in, 0);
+    if (got <= 0 || inflateInit2(&z, GZIP_WINDOW) != Z_OK) return 0;
+    z.next_in = in;
+    z.avail_in = (uInt)got;
+    z.next_out = out;
+    z.avail_out = (uInt)n;
+    inflate(&z, Z_SYNC_FLUSH);
+    inflateEnd(&z);
+    return n - z.avail_out;
 }
 
 enum unpack_result archive_unpack(int from, int to, const char **why)

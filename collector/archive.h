@@ -52,6 +52,15 @@ void archive_stats(const struct archive *a, struct archive_stats *out);
 void archive_name_format(const struct segment_name *n, char out[ARCHIVE_NAME_BYTES]);
 bool archive_name_parse(const char *file, struct segment_name *out); /* false: another file */
 
+/* For who reads an archive. */
+/* Of the segment in an archived file, as its gzip head says; -1: there is none, or it is not ours.
+ */
+int64_t archive_length(int dir_fd, const char *file);
+/* The first n bytes of the segment; fewer when it is damaged. */
+size_t archive_peek(int fd, void *out, size_t n);
+/* Everything of before this moment may have been deleted (ms since 1970); 0: nothing was. */
+int64_t archive_forgotten_ms(int dir_fd);
+
 /* gzip -> its bytes, from where the descriptors stand. Whatever comes before damage is written.
  * UNPACK_FAILED: errno; reading or writing failed. UNPACK_DAMAGED: *why says how. */
 enum unpack_result { UNPACK_OK, UNPACK_DAMAGED, UNPACK_FAILED };

@@ -21,6 +21,7 @@ add_custom_command(OUTPUT ${GENERATED}/tracker.inc ${GENERATED}/demo.inc ${GENER
 target_sources(collector_parts PRIVATE ${GENERATED}/bots.inc ${GENERATED}/referrers.inc
   ${GENERATED}/tracker.inc ${GENERATED}/demo.inc)
 embed_lua(collector_parts ${CMAKE_SOURCE_DIR}/collector/append.lua)
+embed_lua(collector_parts ${CMAKE_SOURCE_DIR}/collector/rebuild_swap.lua)
 
 add_executable(sentier-collector collector/main.c)
 target_link_libraries(sentier-collector PRIVATE collector_parts)
@@ -28,5 +29,9 @@ add_executable(sentier-import collector/import_main.c)
 target_link_libraries(sentier-import PRIVATE collector_parts)
 add_executable(sentier-journal collector/journal_main.c)
 target_link_libraries(sentier-journal PRIVATE collector_parts)
-install(TARGETS sentier-collector sentier-import sentier-journal RUNTIME)
+add_executable(sentier-sitemap collector/sitemap_main.c)
+target_link_libraries(sentier-sitemap PRIVATE collector_parts)
+add_executable(sentier-rebuild collector/rebuild_main.c)
+target_link_libraries(sentier-rebuild PRIVATE collector_parts)
+install(TARGETS sentier-collector sentier-import sentier-journal sentier-rebuild sentier-sitemap RUNTIME)
 install(PROGRAMS deploy/sentier TYPE BIN)

@@ -1,14 +1,9 @@
-/*
- * cursor.h - two small files beside the segments, replaced by rename:
- *   cursor  a hint of what is in Redis, and the weights of segments that are gone
- *   births  the id of each partition as this directory has known it
+/* cursor.h - file `cursor`: a hint of what is in Redis, and the weights of segments that are gone.
  */
 #ifndef SENTIER_CURSOR_H
 #define SENTIER_CURSOR_H
 
 #include "lane.h"
-
-enum { BIRTH_TEXT_BYTES = 33 };
 
 /* One producer's line. */
 struct cursor_line {
@@ -19,7 +14,8 @@ struct cursor_line {
 };
 
 struct cursor {
-    uint64_t gone; /* weight of producers that no longer have a segment */
+    uint64_t gone;    /* weight of producers that no longer have a segment */
+    uint64_t skipped; /* records given up by command, at most */
     struct cursor_line *line;
     size_t lines;
 };
@@ -28,8 +24,5 @@ struct cursor {
 void cursor_load(int dir_fd, struct cursor *out);
 int cursor_save(int dir_fd, const struct cursor *c); /* -1: said in the log why */
 void cursor_fini(struct cursor *c);
-
-void births_load(int dir_fd, char (*birth)[BIRTH_TEXT_BYTES], unsigned partitions);
-int births_save(int dir_fd, char (*const birth)[BIRTH_TEXT_BYTES], unsigned partitions);
 
 #endif

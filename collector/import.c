@@ -238,6 +238,16 @@ void import_discard(const struct import_opts *o)
     rmdir(dir);
 }
 
+/* Names that are not on the disk may be gone after a power loss. */
+static int sync_directory(const char *dir, struct buf *err)
+{
+    int fd = open(dir, O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : fsync(fd);
+    if (result < 0) buf_printf(err, "%s: %s", dir, strerror(errno));
+    if (fd >= 0) close(fd);
+    return result;
+}
+
 int import_publish(const struct import_opts *o, struct buf *err)
 {
     char dir[PATH_BYTES], from[2 * PATH_BYTES], to[2 * PATH_BYTES];
@@ -255,6 +265,7 @@ int import_publish(const struct import_opts *o, struct buf *err)
         free(names[i]);
     }
     free(names);
+    if (result == 0) result = sync_directory(o->journal_dir, err);
     if (result == 0) rmdir(dir);
     return result;
 }

@@ -15,10 +15,10 @@
 
 enum { ROTATION_MS = 5 * 60 * 1000 };
 
-static bool failed(redisContext *redis, redisReply *r, struct buf *err)
+static bool failed(struct redis_now *redis, redisReply *r, struct buf *err)
 {
     if (r != NULL && r->type != REDIS_REPLY_ERROR) return false;
-    buf_printf(err, "Redis: %s", r == NULL ? redis->errstr : r->str);
+    buf_printf(err, "Redis: %s", r == NULL ? redis_now_error(redis) : r->str);
     if (r != NULL) freeReplyObject(r);
     return true;
 }
@@ -43,14 +43,14 @@ static bool read_record(const redisReply *field, const redisReply *value, struct
     return true;
 }
 
-static redisReply *all_records(redisContext *redis, const struct site *site, struct buf *err)
+static redisReply *all_records(struct redis_now *redis, const struct site *site, struct buf *err)
 {
     struct key key = key_imports(str_of(site->name));
-    redisReply *r = redisCommand(redis, "HGETALL %b", key.p, key.n);
+    redisReply *r = redis_now(redis, ARGV(STR("HGETALL"), key_str(&key)));
     return failed(redis, r, err) ? NULL : r;
 }
 
-int import_find(redisContext *redis, const struct site *site, const struct import_file *file,
+int import_find(struct redis_now *redis, const struct site *site, const struct import_file *file,
                 struct import_record *out, struct buf *err)
 {
     struct str name = str_of(site->name), head = import_file_head(file);
@@ -72,37 +72,42 @@ int import_find(redisContext *redis, const struct site *site, const struct impor
     return 0;
 }
 
-int import_save(redisContext *redis, const struct site *site, const struct import_record *record,
-                struct buf *err)
+int import_save(struct redis_now *redis, const struct site *site,
+                const struct import_record *record, struct buf *err)
 {
-    char hex[2 * PRODUCER_BYTES + 1];
+    char hex[2 * PRODUCER_BYTES + 1], json[160];
     struct key key = key_imports(str_of(site->name));
     sodium_bin2hex(hex, sizeof hex, record->producer, PRODUCER_BYTES);
-    redisReply *r = redisCommand(
-        redis, "HSET %b %s {\"head_bytes\":%llu,\"lines\":%llu,\"from_ms\":%lld,\"to_ms\":%lld}",
-        key.p, key.n, hex, (unsigned long long)record->head_bytes,
-        (unsigned long long)record->lines, (long long)record->from_ms, (long long)record->to_ms);
+    snprintf(json, sizeof json,
+             "{\"head_bytes\":%llu,\"lines\":%llu,\"from_ms\":%lld,\"to_ms\":%lld}",
+             (unsigned long long)record->head_bytes, (unsigned long long)record->lines,
+             (long long)record->from_ms, (long long)record->to_ms);
+    redisReply *r = redis_now(redis, ARGV(STR("HSET"), key_str(&key), str_of(hex), str_of(json)));
     if (failed(redis, r, err)) return -1;
     freeReplyObject(r);
     return 0;
 }
 
-int import_seen(redisContext *redis, const struct import_record *record, unsigned partitions,
+int import_seen(struct redis_now *redis, const struct import_record *record, unsigned partitions,
                 uint64_t *seen, struct buf *err)
 {
-    for (unsigned p = 0; p < partitions; p++) {
-        struct key key = key_seen(p);
-        redisAppendCommand(redis, "HGET %b %b", key.p, key.n, record->producer,
-                           (size_t)PRODUCER_BYTES);
+    struct str producer = {(const char *)record->producer, PRODUCER_BYTES};
+    unsigned pushed = 0;
+    for (; pushed < partitions; pushed++) {
+        struct key key = key_seen(pushed);
+        if (redis_now_push(redis, ARGV(STR("HGET"), key_str(&key), producer)) < 0) break;
     }
-    for (unsigned p = 0; p < partitions; p++) {
-        redisReply *r = NULL;
-        redisGetReply(redis, (void **)&r);
-        if (failed(redis, r, err)) return -1;
-        seen[p] = r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
-        freeReplyObject(r);
+    int result = pushed < partitions && failed(redis, NULL, err) ? -1 : 0;
+    for (unsigned p = 0; p < pushed; p++) { /* also behind a failure: each has an answer */
+        redisReply *r = redis_now_pull(redis);
+        if (result == 0 && failed(redis, r, err)) {
+            result = -1;
+        } else if (r != NULL) {
+            seen[p] = r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
+            freeReplyObject(r);
+        }
     }
-    return 0;
+    return result;
 }
 
 /* Servers log a request when it has ended, some with the time of its beginning: where one file was
@@ -115,7 +120,7 @@ static bool overlap(const struct import_record *a, const struct import_record *b
     return from <= to && (within || to - from > ROTATION_MS);
 }
 
-static int check_imports(redisContext *redis, const struct site *site,
+static int check_imports(struct redis_now *redis, const struct site *site,
                          const struct import_record *record, struct buf *err)
 {
     redisReply *r = all_records(redis, site, err);
@@ -138,13 +143,13 @@ static int check_imports(redisContext *redis, const struct site *site,
 }
 
 /* Live hits of a day in one partition; -1: Redis. */
-static int64_t live_hits(redisContext *redis, const struct site *site, unsigned p, uint32_t day,
+static int64_t live_hits(struct redis_now *redis, const struct site *site, unsigned p, uint32_t day,
                          struct buf *err)
 {
     struct key key = key_day(p, str_of(site->name), day);
     struct row row = {0};
     int64_t live = 0;
-    redisReply *r = redisCommand(redis, "HGET %b T", key.p, key.n);
+    redisReply *r = redis_now(redis, ARGV(STR("HGET"), key_str(&key), STR("T")));
     if (failed(redis, r, err)) return -1;
     if (r->type == REDIS_REPLY_STRING && row_decode((struct str){r->str, r->len}, &row)) {
         live = row_get(&row, COL_LIVE);
@@ -154,7 +159,7 @@ static int64_t live_hits(redisContext *redis, const struct site *site, unsigned 
     return live;
 }
 
-static int check_live(redisContext *redis, const struct site *site, unsigned partitions,
+static int check_live(struct redis_now *redis, const struct site *site, unsigned partitions,
                       const struct import_record *record, struct buf *err)
 {
     uint32_t from = zone_day(site->zone, record->from_ms), to = zone_day(site->zone, record->to_ms);
@@ -175,7 +180,7 @@ static int check_live(redisContext *redis, const struct site *site, unsigned par
     return 0;
 }
 
-int import_check_overlap(redisContext *redis, const struct site *site, unsigned partitions,
+int import_check_overlap(struct redis_now *redis, const struct site *site, unsigned partitions,
                          const struct import_record *record, struct buf *err)
 {
     int result = check_imports(redis, site, record, err);

@@ -5,10 +5,9 @@
 #ifndef SENTIER_IMPORT_LEDGER_H
 #define SENTIER_IMPORT_LEDGER_H
 
-#include <hiredis/hiredis.h>
-
 #include "buf.h"
 #include "import_file.h"
+#include "redis_now.h"
 #include "site.h"
 
 /* One import as `sentier:imports:SITE` keeps it. */
@@ -21,18 +20,18 @@ struct import_record {
 
 /* 0 and *out is the record of this file (of an earlier, shorter state of it too), or a new one with
  * lines 0. -1: err. */
-int import_find(redisContext *redis, const struct site *site, const struct import_file *file,
+int import_find(struct redis_now *redis, const struct site *site, const struct import_file *file,
                 struct import_record *out, struct buf *err);
-int import_save(redisContext *redis, const struct site *site, const struct import_record *record,
-                struct buf *err);
+int import_save(struct redis_now *redis, const struct site *site,
+                const struct import_record *record, struct buf *err);
 
 /* seen[p] = the last line of the producer that partition p has taken. */
-int import_seen(redisContext *redis, const struct import_record *record, unsigned partitions,
+int import_seen(struct redis_now *redis, const struct import_record *record, unsigned partitions,
                 uint64_t *seen, struct buf *err);
 
 /* Whether hits of this time may be added: 0, or -1 and err says which other import overlaps with
  * it, or which of its days hold live hits. */
-int import_check_overlap(redisContext *redis, const struct site *site, unsigned partitions,
+int import_check_overlap(struct redis_now *redis, const struct site *site, unsigned partitions,
                          const struct import_record *record, struct buf *err);
 
 #endif

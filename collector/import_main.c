@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -46,7 +45,7 @@ struct importer {
     const struct site *site;
     struct lists *lists;
     struct ingest *ingest;
-    redisContext *redis;
+    struct redis_now *redis;
     char journal_dir[PATH_BYTES], host_text[256];
     unsigned char key[IMPORT_KEY_BYTES];
     int key_fd;            /* locked: one import at a time in a data directory */
@@ -159,16 +158,14 @@ static int find_site(struct importer *im, struct buf *err)
 static int open_all(struct importer *im, struct buf *err)
 {
     unsigned partitions = (unsigned)redis.partitions;
-    snprintf(im->journal_dir, sizeof im->journal_dir, "%s/journal", conf.data);
     if (find_site(im, err) < 0) return -1;
     choose_host(im);
-    if ((mkdir(conf.data, 0750) < 0 && errno != EEXIST) ||
-        (mkdir(im->journal_dir, 0750) < 0 && errno != EEXIST)) {
+    if (journal_make_dir(conf.data, im->journal_dir, sizeof im->journal_dir) < 0) {
         buf_printf(err, "%s: %s", im->journal_dir, strerror(errno));
         return -1;
     }
     if (dataset_agree_dir(conf.data, partitions, err) < 0 || read_key(im, err) < 0) return -1;
-    im->redis = redis_connect_now(&redis, err);
+    im->redis = redis_now_open(&redis, err);
     if (im->redis == NULL || dataset_agree(im->redis, partitions, err) < 0) return -1;
     im->lists = lists_load(conf.geoip, conf.geoip6);
     im->ingest = im->lists == NULL ? NULL : ingest_new(im->lists, NULL);
@@ -251,20 +248,12 @@ static double arrived(struct importer *im, const struct import_record *record, c
     return all ? 1 : have / want < 0.999 ? have / want : 0.999;
 }
 
-/* A shipper of our own; NULL while a collector has one. */
+/* A shipper of our own; it waits for a collector that has one and is about to end. */
 static struct shipper *own_shipper(struct importer *im, struct event_base *base)
 {
-    return shipper_new(
-        base, &(struct shipper_opts){.dir = im->journal_dir,
-                                     .redis = &redis,
-                                     .linger_ms = 0,
-                                     .keep_age_ms = conf.journal_keep_s * 1000,
-                                     .reserve_bytes = conf.journal_reserve,
-                                     .stream_max_bytes = conf.stream_max,
-                                     .archive = {.dir = conf.archive,
-                                                 .keep_ms = conf.archive_keep_days * 86400 * 1000,
-                                                 .max_bytes = conf.archive_max},
-                                     .partitions = (unsigned)redis.partitions});
+    struct shipper_opts opts = options_of_shipper(&conf, &redis, im->journal_dir);
+    opts.linger_ms = 0;
+    return shipper_new(base, &opts);
 }
 
 /* What shipping waits for; *stuck: not without a person. */
@@ -303,7 +292,7 @@ static int ship(struct importer *im, const struct import_record *record, const u
     im->told_ms = clock_mono_ms();
     while (done >= 0 && done < 1 && !stuck) {
         if (collector_runs()) {
-            shipper_free(shipper); /* it ships everything, and waits for this */
+            shipper_free(shipper); /* it ships everything, once it has the lock */
             shipper = NULL;
         } else if (shipper == NULL) {
             shipper = own_shipper(im, base);
@@ -409,7 +398,7 @@ static void fini(struct importer *im)
 {
     ingest_free(im->ingest);
     lists_free(im->lists);
-    if (im->redis != NULL) redisFree(im->redis);
+    redis_now_close(im->redis);
     sites_free(im->sites);
     free(im->seen);
     free(im->last);
@@ -439,7 +428,8 @@ int main(int argc, char **argv)
     if (started == 0) started = open_all(&im, &err);
     if (started < 0) complain(NULL, &err);
     int result = started < 0 ? 2 : 0;
-    for (int i = optind; i < argc && result != 2 && (im.redis == NULL || !im.redis->err); i++) {
+    for (int i = optind; i < argc && result != 2 && (im.redis == NULL || redis_now_up(im.redis));
+         i++) {
         if (import_path(&im, argv[i]) < 0) result = 1;
     }
     buf_fini(&err);

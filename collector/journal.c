@@ -17,6 +17,7 @@
 #include <libdeflate.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -221,7 +222,7 @@ static void account(struct journal *j)
 
 static int store(struct journal *j, int64_t now_mono_ms)
 {
-    journal_tick(j, now_mono_ms);
+    journal_tick(j);
     if (j->ended) errno = EIO;
     if (j->ended || !space_left(j, now_mono_ms)) return -1;
     bool empty = j->bytes == head_bytes(j); /* the next one would have the same name */
@@ -262,9 +263,8 @@ int journal_commit(struct journal *j, int64_t now_mono_ms)
     return j->healthy ? 0 : -1;
 }
 
-void journal_tick(struct journal *j, int64_t now_mono_ms)
+void journal_tick(struct journal *j)
 {
-    (void)now_mono_ms;
     if (j->sync == NULL || !sync_thread_failed(j->sync)) return;
     log_error("journal.sync", "dir=%s a sync failed", j->opts.dir);
     leave_producer(j);
@@ -298,6 +298,17 @@ bool journal_stage(struct journal *j, unsigned partition, uint32_t weight, uint6
 bool journal_staged(const struct journal *j)
 {
     return j->staged.n > 0;
+}
+
+int journal_make_dir(const char *data, char *out, size_t size)
+{
+    snprintf(out, size, "%s/journal", data);
+    if (mkdir(data, 0750) < 0 && errno != EEXIST) return -1;
+    if (mkdir(out, 0750) < 0) return errno == EEXIST ? 0 : -1;
+    int fd = open(data, O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : fsync(fd);
+    if (fd >= 0) close(fd);
+    return result;
 }
 
 struct journal *journal_open(const struct journal_opts *opts)

@@ -53,6 +53,10 @@ struct journal;
 
 /* The first segment is made by the first commit. An import renames its finished segments into the
  * shippers' directory in rising order of their names. */
+/* Makes `data` and data/journal where they are missing, so that a power loss does not take them
+ * away again; the latter's path is in out. -1: errno says why. */
+int journal_make_dir(const char *data, char *out, size_t size);
+
 struct journal *journal_open(const struct journal_opts *opts); /* NULL: errno says why */
 void journal_close(struct journal *j);                         /* syncs; NULL is fine */
 
@@ -69,7 +73,7 @@ int journal_commit(struct journal *j, int64_t now_mono_ms);
 
 /* Call now and then, at least every sync_ms: leaves a segment that could not be synced even when
  * nothing is committed. Syncing itself needs no call; a thread of the journal does it. */
-void journal_tick(struct journal *j, int64_t now_mono_ms);
+void journal_tick(struct journal *j);
 
 bool journal_healthy(const struct journal *j); /* the last commit stored */
 /* Changes when a write could not be undone or synced: no sequence number is used twice. With a

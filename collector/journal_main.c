@@ -50,6 +50,7 @@ struct file {
     uint64_t bytes, created_ms;
     const char *gzip_damage; /* NULL: none */
     bool cut_head;           /* ends within it: there never was a record */
+    bool named;              /* as segments are; else it says itself which it is */
 };
 
 struct count {
@@ -119,12 +120,10 @@ static enum status identify(struct file *f)
     char head[40];
     ssize_t got = pread(f->fd, head, sizeof head, 0);
     if (got < 0) return complain(f->path, UNREAD, "%s", strerror(errno));
-    bool named = name_of_path(f->path, &f->name);
+    bool named = f->named = name_of_path(f->path, &f->name);
     size_t seen = got < 8 ? (size_t)got : 8;
-    if (memcmp(head, "SNTRSEG1", seen) != 0 || (seen == 0 && !named))
-        return complain(f->path, named ? DAMAGED : UNREAD, "%s",
-                        named ? "does not begin like a segment: its head is damaged"
-                              : "is not a segment of a journal");
+    if (!named && (memcmp(head, "SNTRSEG1", seen) != 0 || seen == 0))
+        return complain(f->path, UNREAD, "is not a segment of a journal");
     f->cut_head = got < (ssize_t)sizeof head;
     if (f->cut_head) return WHOLE;
     f->created_ms = load_le64(head + 32);
@@ -134,15 +133,23 @@ static enum status identify(struct file *f)
     return WHOLE;
 }
 
-static enum status open_reader(struct file *f)
+/* The reader, or NULL with errno. */
+static struct segment_reader *reader_of_file(const struct file *f)
 {
     int again = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
-    if (again < 0) return complain(f->path, UNREAD, "%s", strerror(errno));
-    f->reader = segment_take(again, &f->name);
+    return again < 0 ? NULL : segment_take(again, &f->name);
+}
+
+static enum status open_reader(struct file *f)
+{
+    f->reader = reader_of_file(f);
+    if (f->reader != NULL && segment_head_damaged(f->reader) && !f->named) {
+        segment_close(f->reader); /* what it said of itself is not to be believed */
+        f->name = (struct segment_name){.first_seq = 0};
+        f->reader = reader_of_file(f);
+    }
     if (f->reader != NULL) return WHOLE;
-    if (errno == EBADMSG)
-        return complain(f->path, DAMAGED,
-                        "its head is damaged, or it has the name of another segment");
+    if (errno == EBADMSG) return complain(f->path, DAMAGED, "it has the name of another segment");
     f->cut_head = errno == ENODATA;
     return f->cut_head ? WHOLE : complain(f->path, UNREAD, "%s", strerror(errno));
 }
@@ -305,11 +312,14 @@ static void dump_segment(const struct file *f)
     printf(",\"bytes\":%" PRIu64, f->bytes);
     if (f->reader != NULL) {
         put_bytes("producer", (struct str){(const char *)f->name.producer, PRODUCER_BYTES});
-        printf(",\"first_seq\":%" PRIu64 ",\"created_ms\":%" PRIu64 ",\"weight_before\":%" PRIu64
-               ",\"partitions\":%u,\"import\":%s",
-               f->name.first_seq, f->created_ms, segment_weight_before(f->reader),
-               segment_partitions(f->reader),
-               segment_flags(f->reader) & JOURNAL_FLAG_IMPORT ? "true" : "false");
+        if (segment_head_damaged(f->reader))
+            printf(",\"first_seq\":%" PRIu64 ",\"head\":\"damaged\"", f->name.first_seq);
+        else
+            printf(",\"first_seq\":%" PRIu64 ",\"created_ms\":%" PRIu64
+                   ",\"weight_before\":%" PRIu64 ",\"partitions\":%u,\"import\":%s",
+                   f->name.first_seq, f->created_ms, segment_weight_before(f->reader),
+                   segment_partitions(f->reader),
+                   segment_flags(f->reader) & JOURNAL_FLAG_IMPORT ? "true" : "false");
     }
     puts("}}");
 }
@@ -356,13 +366,16 @@ static void note_tail(const struct file *f, struct count *c, bool dump, uint64_t
 
 static void read_records(const struct file *f, struct count *c, bool dump)
 {
+    uint64_t at = 0, before = 0; /* of what lies behind the last record, damaged bytes so far */
+    if (f->reader != NULL && !segment_head_damaged(f->reader)) at = segment_offset(f->reader);
     for (bool more = f->reader != NULL; more;) {
         struct record r;
-        uint64_t at = segment_offset(f->reader), before = segment_damaged_bytes(f->reader);
         more = segment_next(f->reader, f->bytes, &r) == SEGMENT_RECORD;
         uint64_t damaged = segment_damaged_bytes(f->reader) - before;
         if (damaged > 0) note_damage(f, c, dump, at, damaged);
         if (more) note_record(c, dump, &r);
+        at = segment_offset(f->reader);
+        before += damaged;
     }
     if (f->reader != NULL) note_tail(f, c, dump, segment_offset(f->reader));
     if (f->cut_head) c->torn = f->bytes;
@@ -372,6 +385,7 @@ static void read_records(const struct file *f, struct count *c, bool dump)
 static uint64_t missing(const struct file *f, const struct count *c)
 {
     if (c->records == 0 || segment_flags(f->reader) & JOURNAL_FLAG_IMPORT) return 0;
+    if (segment_head_damaged(f->reader)) return 0; /* nobody says whether it is an import's */
     return c->last - f->name.first_seq + 1 - c->records;
 }
 
@@ -397,6 +411,8 @@ static enum status read_file(const char *path, bool dump)
     if (status == WHOLE) {
         if (dump) dump_segment(&f);
         read_records(&f, &c, dump);
+        if (f.reader != NULL && segment_head_damaged(f.reader))
+            status = complain(path, DAMAGED, "its head is damaged; the rest is read without it");
         if (f.gzip_damage != NULL) status = complain(path, DAMAGED, "%s", f.gzip_damage);
         if (c.damaged + c.strange + missing(&f, &c) > 0) status = DAMAGED;
         if (!dump) print_count(&f, &c, status);

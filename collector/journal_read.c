@@ -6,6 +6,9 @@
  * A record is taken only if it also fits its place: the partition exists and the sequence number
  * rises. So bytes inside a damaged record that look like a record do not pass. `prev` comes from
  * the head's table and the valid records read since, never from the disk's claims about itself.
+ *
+ * A damaged head takes only what it says with it: the file's name gives producer and first number,
+ * and a record is found by its magic wherever the head ends.
  */
 #include "journal_read.h"
 
@@ -32,6 +35,7 @@ struct segment_reader {
     uint64_t weight_before;
     uint32_t flags;
     unsigned partitions;
+    bool head_damaged;
     uint64_t *last; /* per partition */
     uint64_t last_seq;
     uint64_t offset, damaged;
@@ -107,28 +111,54 @@ static bool read_whole(int fd, void *p, size_t n, off_t at)
     return false;
 }
 
+static bool plausible(const char *head)
+{
+    uint32_t partitions = load_le32(head + 48);
+    return memcmp(head, "SNTRSEG1", 8) == 0 && partitions >= 1 && partitions <= PARTITIONS_MAX &&
+           load_le32(head + 56) == SEGMENT_HEAD_BYTES + 8 * partitions;
+}
+
+static bool has_its_name(const struct segment_reader *r, const char *head)
+{
+    return memcmp(head + 8, r->name.producer, PRODUCER_BYTES) == 0 &&
+           load_le64(head + 24) == r->name.first_seq;
+}
+
+/* The window holds the table. */
+static bool crc_fits(const struct segment_reader *r, const char *head, size_t table)
+{
+    uint32_t crc = libdeflate_crc32(libdeflate_crc32(0, head, 60), r->window, table);
+    return crc == load_le32(head + 60);
+}
+
+/* What was the table is searched for the first record, too: nobody says how long it was. */
+static bool do_without_head(struct segment_reader *r)
+{
+    r->head_damaged = true;
+    r->offset = r->damaged = SEGMENT_HEAD_BYTES;
+    r->partitions = PARTITIONS_MAX;
+    r->last = calloc(r->partitions, sizeof *r->last);
+    return r->last != NULL;
+}
+
 static bool read_head(struct segment_reader *r)
 {
     char head[SEGMENT_HEAD_BYTES];
     if (!read_whole(r->fd, head, sizeof head, 0)) return false;
-    errno = EBADMSG;
-    if (memcmp(head, "SNTRSEG1", 8) != 0) return false;
-    r->weight_before = load_le64(head + 40);
-    r->partitions = load_le32(head + 48);
-    r->flags = load_le32(head + 52);
-    size_t table = 8 * (size_t)r->partitions;
-    if (memcmp(head + 8, r->name.producer, PRODUCER_BYTES) != 0) return false;
-    if (load_le64(head + 24) != r->name.first_seq) return false;
-    if (r->partitions < 1 || r->partitions > PARTITIONS_MAX) return false;
-    if (load_le32(head + 56) != SEGMENT_HEAD_BYTES + table) return false;
+    if (!plausible(head)) return do_without_head(r);
+    unsigned partitions = load_le32(head + 48);
+    size_t table = 8 * (size_t)partitions;
     if (!read_whole(r->fd, r->window, table, SEGMENT_HEAD_BYTES)) return false;
-    uint32_t crc = libdeflate_crc32(libdeflate_crc32(0, head, 60), r->window, table);
+    if (!crc_fits(r, head, table)) return do_without_head(r);
     errno = EBADMSG;
-    if (crc != load_le32(head + 60)) return false;
-    r->last = malloc(r->partitions * sizeof *r->last);
+    if (!has_its_name(r, head)) return false;
+    r->last = malloc(partitions * sizeof *r->last);
     if (r->last == NULL) return false;
-    for (unsigned i = 0; i < r->partitions; i++)
+    for (unsigned i = 0; i < partitions; i++)
         r->last[i] = load_le64(r->window + 8 * i);
+    r->weight_before = load_le64(head + 40);
+    r->partitions = partitions;
+    r->flags = load_le32(head + 52);
     r->offset = SEGMENT_HEAD_BYTES + table;
     return true;
 }
@@ -245,6 +275,17 @@ enum segment_result segment_next(struct segment_reader *r, uint64_t limit, struc
     r->last[out->partition] = r->last_seq = out->seq;
     r->offset += n;
     return SEGMENT_RECORD;
+}
+
+bool segment_head_damaged(const struct segment_reader *r)
+{
+    return r->head_damaged;
+}
+
+void segment_expect_partitions(struct segment_reader *r, unsigned partitions)
+{
+    assert(r->last_seq == 0 && partitions >= 1 && partitions <= r->partitions);
+    r->partitions = partitions;
 }
 
 uint64_t segment_weight_before(const struct segment_reader *r)

@@ -28,11 +28,17 @@ struct record {
 
 struct segment_reader;
 
-/* NULL: errno; EBADMSG when the head is damaged (nothing of the file can be trusted then), ENODATA
- * when the file ends within it (its writer died that early: it never held a record). */
+/* NULL: errno; EBADMSG when it is whole but not the segment of this name, ENODATA when the file
+ * ends within its head (its writer died that early: it never held a record). A damaged head does
+ * not hide the records behind it. */
 struct segment_reader *segment_open(int dir_fd, const struct segment_name *name);
 struct segment_reader *segment_take(int fd, const struct segment_name *name); /* fd is gone */
 void segment_close(struct segment_reader *r);                                 /* NULL is fine */
+
+/* What it says is unknown then: weight before and flags are 0, partitions are PARTITIONS_MAX. */
+bool segment_head_damaged(const struct segment_reader *r);
+/* For who knows better, before the first record: records of other partitions are damage. */
+void segment_expect_partitions(struct segment_reader *r, unsigned partitions);
 
 uint64_t segment_weight_before(const struct segment_reader *r);
 uint32_t segment_flags(const struct segment_reader *r);
@@ -43,7 +49,7 @@ enum segment_result { SEGMENT_RECORD, SEGMENT_MORE /* nothing whole before `limi
  * that no longer grows). payload is borrowed until the next call. */
 enum segment_result segment_next(struct segment_reader *r, uint64_t limit, struct record *out);
 
-/* Last seq of the partition before the record that comes next; 0: none. */
+/* Last seq of the partition before the record that comes next; 0: none, or not known. */
 uint64_t segment_last(const struct segment_reader *r, unsigned partition);
 uint64_t segment_bytes(const struct segment_reader *r);  /* of the file now */
 uint64_t segment_offset(const struct segment_reader *r); /* where the next record is sought */

@@ -4,9 +4,15 @@
  * record at or below `queued` just goes on. So starting, reconnecting, and fetching again what a
  * Redis forgot or a full stream made us pass over are all one thing: a rewind.
  *
+ * A rewind that fetches what was passed over leaves a mark, the front: what lies before it was
+ * looked at once. As soon as nobody can take any more of it, reading jumps back to the front; else
+ * a backlog that is larger than the streams would be read again and again to its end.
+ *
  * A first segment whose table knows records that Redis has not seen has a hole before it: they are
  * not on this disk any more. A hole between two segments that were read one after the other is
- * damage (the end of a segment was lost); nobody has those records, and shipping goes on.
+ * damage (the end of a segment was lost); nobody has those records, and shipping goes on. A first
+ * segment whose own head is lost cannot tell: there is a hole before it when Redis lacks even the
+ * record right before it.
  *
  * The directory listing is not a snapshot: a listing can show a segment and miss an older one that
  * appeared while it was made. Numbers of workers rise by one, so a missing segment shows; an import
@@ -38,9 +44,81 @@ static void close_reader(struct lane *l)
     l->holding = false;
 }
 
+static void end_fetch(struct lane *l, struct slot *s)
+{
+    l->behind_weight -= s->fetch_weight;
+    l->fetching -= s->fetch_to > 0;
+    s->fetch_to = s->fetch_weight = 0;
+}
+
+static void end_fetches(struct lane *l)
+{
+    for (unsigned p = 0; l->slots != NULL && l->fetching > 0 && p < l->partitions; p++)
+        end_fetch(l, &l->slots[p]);
+}
+
+static void set_front(struct lane *l)
+{
+    if (l->front.set) return;
+    l->front = (struct front){.set = true,
+                              .at = l->at,
+                              .reader = l->reader,
+                              .fresh = l->fresh,
+                              .gap_seen = l->gap_seen,
+                              .gap_rescanned = l->gap_rescanned,
+                              .holding = l->holding,
+                              .last_seq = l->last_seq,
+                              .passed = l->passed,
+                              .held = l->held};
+    l->reader = NULL;
+}
+
+/* All that follows is read, whatever was read before. */
+static void drop_front(struct lane *l)
+{
+    if (!l->front.set) return;
+    segment_close(l->front.reader);
+    l->front = (struct front){0};
+    end_fetches(l);
+}
+
+static void return_to_front(struct lane *l)
+{
+    const struct front f = l->front;
+    close_reader(l);
+    l->front = (struct front){0};
+    l->at = f.at;
+    l->reader = f.reader;
+    l->fresh = f.fresh;
+    l->gap_seen = f.gap_seen;
+    l->gap_rescanned = f.gap_rescanned;
+    l->holding = f.holding;
+    l->last_seq = f.last_seq;
+    l->passed = f.passed;
+    l->held = f.held;
+    end_fetches(l);
+}
+
+/* Segments before this one have been looked at to their ends. */
+static size_t read_to(const struct lane *l)
+{
+    return l->front.set ? l->front.at : l->at;
+}
+
+static bool front_reached(const struct lane *l)
+{
+    const struct front *f = &l->front;
+    if (!f->set) return false;
+    if (l->fetching == 0 || l->at > f->at) return true;
+    if (l->at < f->at) return false;
+    if (f->reader == NULL) return true;
+    return l->reader != NULL && segment_offset(l->reader) >= segment_offset(f->reader);
+}
+
 void lane_free(struct lane *l)
 {
     if (l == NULL) return;
+    drop_front(l);
     close_reader(l);
     free(l->slots);
     free(l->seg);
@@ -52,6 +130,14 @@ static struct segment_name name_of(const struct lane *l, size_t i)
     struct segment_name name = {.first_seq = l->seg[i].first_seq};
     memcpy(name.producer, l->producer, PRODUCER_BYTES);
     return name;
+}
+
+static struct segment_reader *open_reader(const struct lane *l, size_t i)
+{
+    struct segment_name name = name_of(l, i);
+    struct segment_reader *r = segment_open(l->dir_fd, &name);
+    if (r != NULL && segment_head_damaged(r)) segment_expect_partitions(r, l->partitions);
+    return r;
 }
 
 /* The segment that holds `seq`, or would if it existed. */
@@ -87,6 +173,7 @@ static struct segment *insert_segment(struct lane *l, size_t i)
     }
     memmove(&l->seg[i + 1], &l->seg[i], (l->segs - i) * sizeof *l->seg);
     l->segs++;
+    if (i <= read_to(l)) drop_front(l);
     if (l->reader != NULL && i <= l->at) {
         go_to(l, i);
     } else if (i < l->at) {
@@ -109,15 +196,16 @@ bool lane_list(struct lane *l, uint64_t first_seq, const struct stat *st)
     struct segment *g = known ? &l->seg[i] : insert_segment(l, i);
     if (g == NULL) return false;
     bool replaced = known && g->inode != st->st_ino;
-    bool grown = known && !replaced && i < l->at && g->size != (uint64_t)st->st_size;
+    bool grown = known && !replaced && i < read_to(l) && g->size != (uint64_t)st->st_size;
     if (!known || replaced) {
         *g = (struct segment){.first_seq = first_seq, .inode = st->st_ino};
     }
     g->listed = true;
     g->size = (uint64_t)st->st_size;
     g->mtime_ms = mtime_ms(st);
-    if (replaced && i <= l->at) go_to(l, i);
-    if (grown) go_to(l, i); /* read to an end that was not the end */
+    bool again = grown || (replaced && i <= read_to(l)); /* read to an end that was not the end */
+    if (again) drop_front(l);
+    if (again && i <= l->at) go_to(l, i);
     bool changed = !known || replaced || (grown && l->state == LANE_DONE);
     if (changed) {
         g->shipped = g->dated = g->opened = false;
@@ -135,6 +223,7 @@ int64_t lane_prune(struct lane *l)
             l->seg[kept++] = l->seg[i];
             continue;
         }
+        drop_front(l);
         uint64_t w = l->seg[i].weight;
         l->shipped_hint -= l->shipped_hint < w ? l->shipped_hint : w;
         if (i < l->at) at--;
@@ -158,21 +247,16 @@ static uint64_t limit_of(const struct lane *l, size_t i)
     return l->seg[i].first_seq == l->point.first_seq ? l->point.committed : 0;
 }
 
-void lane_point(struct lane *l, const struct journal_point *point)
-{
-    l->live = point != NULL;
-    if (point == NULL) return;
-    if (point != &l->point) l->point = *point;
-    if (l->segs == 0) return;
-    struct segment *g = &l->seg[l->segs - 1];
-    if (g->opened && g->first_seq == point->first_seq && point->weight >= g->weight_before) {
-        g->weight = point->weight - g->weight_before;
-    }
-}
-
 static void read_head(struct lane *l, struct segment *g, const struct segment_reader *r)
 {
     g->opened = true;
+    g->headless = segment_head_damaged(r);
+    if (g->headless) {
+        g->damaged = segment_damaged_bytes(r);
+        log_error("journal.head", "first_seq=%llu the head of a segment is damaged",
+                  (unsigned long long)g->first_seq);
+        return;
+    }
     g->weight_before = segment_weight_before(r);
     g->flags = segment_flags(r);
     l->import = (g->flags & JOURNAL_FLAG_IMPORT) != 0;
@@ -181,41 +265,84 @@ static void read_head(struct lane *l, struct segment *g, const struct segment_re
     log_error("journal.partitions", "segment=%u data_set=%u", segment_partitions(r), l->partitions);
 }
 
+static void count_records(struct segment *g, struct segment_reader *r)
+{
+    struct record rec;
+    g->weight = 0;
+    while (segment_next(r, UINT64_MAX, &rec) == SEGMENT_RECORD)
+        g->weight += rec.weight;
+}
+
 static void weigh(struct lane *l, size_t i)
 {
     struct segment *g = &l->seg[i];
-    struct segment_name name = name_of(l, i);
-    struct segment_reader *r = segment_open(l->dir_fd, &name);
+    struct segment_reader *r = open_reader(l, i);
     if (r == NULL && errno == EBADMSG) {
         g->opened = g->broken = true;
         g->damaged = g->size;
-        log_error("journal.head", "first_seq=%llu the head of a segment is damaged; it is kept",
+        log_error("journal.name", "first_seq=%llu a segment has the name of another; it is kept",
                   (unsigned long long)g->first_seq);
     }
     if (r == NULL) return;
     read_head(l, g, r);
     /* A worker's next head says what this one weighs; else only the file itself does. */
-    if (!g->broken && lane_closed(l, i) && (l->import || i + 1 == l->segs)) {
-        struct record rec;
-        g->weight = 0;
-        while (segment_next(r, UINT64_MAX, &rec) == SEGMENT_RECORD)
-            g->weight += rec.weight;
-    }
+    bool alone = l->import || i + 1 == l->segs || g->headless;
+    if (!g->broken && lane_closed(l, i) && alone) count_records(g, r);
     segment_close(r);
+}
+
+/* Nothing says what came before segment i but the segment before it, which must be counted for
+ * that; else every number before it stood for one hit, at least. */
+static void guess_before(struct lane *l, size_t i)
+{
+    struct segment *g = &l->seg[i], *before = i == 0 ? NULL : g - 1;
+    g->weight_before = l->import ? 0 : g->first_seq - 1;
+    if (before == NULL || l->import || before->broken) return;
+    struct segment_reader *r = before->counted ? NULL : open_reader(l, i - 1);
+    if (r != NULL) count_records(before, r);
+    segment_close(r);
+    g->weight_before = before->weight_before + before->weight;
+}
+
+static void weigh_next_to(struct lane *l, size_t i)
+{
+    struct segment *g = &l->seg[i], *before = i == 0 ? NULL : g - 1;
+    weigh(l, i);
+    if (g->headless) guess_before(l, i);
+    if (before == NULL || l->import || g->broken || g->headless || before->broken) return;
+    if (!g->opened || g->weight_before < before->weight_before) return;
+    if (before->headless && i == 1) {
+        before->weight_before = g->weight_before - before->weight;
+    } else if (!before->counted) {
+        before->weight = g->weight_before - before->weight_before;
+    }
+}
+
+static void weigh_live(struct lane *l)
+{
+    struct segment *g = &l->seg[l->segs - 1];
+    if (!g->opened || g->first_seq != l->point.first_seq) return;
+    if (l->point.weight >= g->weight_before) g->weight = l->point.weight - g->weight_before;
 }
 
 void lane_weigh(struct lane *l)
 {
     for (size_t i = 0; i < l->segs; i++) {
-        struct segment *g = &l->seg[i], *before = i == 0 ? NULL : g - 1;
-        if (g->opened || limit_of(l, i) == 0) continue;
-        weigh(l, i);
-        if (before == NULL || l->import || g->broken || before->counted || before->broken) continue;
-        if (g->opened && g->weight_before >= before->weight_before) {
-            before->weight = g->weight_before - before->weight_before;
-        }
+        if (!l->seg[i].opened && limit_of(l, i) > 0) weigh_next_to(l, i);
     }
-    if (l->live) lane_point(l, &l->point);
+    if (l->live && l->segs > 0) weigh_live(l);
+}
+
+void lane_point(struct lane *l, const struct journal_point *point)
+{
+    l->live = point != NULL;
+    if (point == NULL) return;
+    if (point != &l->point) l->point = *point;
+    if (l->segs == 0) return;
+    struct segment *g = &l->seg[l->segs - 1];
+    if (g->first_seq != point->first_seq || point->committed == 0) return;
+    if (!g->opened) weigh_next_to(l, l->segs - 1); /* listed before it had a head */
+    weigh_live(l);
 }
 
 void lane_weigh_end(struct lane *l)
@@ -226,11 +353,9 @@ void lane_weigh_end(struct lane *l)
 /* Whether some record before segment i is one that Redis has not seen. */
 static bool misses_before(const struct lane *l, size_t i)
 {
-    struct segment_name name = name_of(l, i);
-    struct segment_reader *r = segment_open(l->dir_fd, &name);
-    if (r == NULL) return true; /* it cannot tell */
-    bool misses = false;
-    for (unsigned p = 0; p < l->partitions && p < segment_partitions(r) && !misses; p++)
+    struct segment_reader *r = open_reader(l, i);
+    bool misses = r == NULL || segment_head_damaged(r); /* it cannot tell */
+    for (unsigned p = 0; !misses && p < l->partitions && p < segment_partitions(r); p++)
         misses = segment_last(r, p) > l->slots[p].queued;
     segment_close(r);
     return misses;
@@ -252,7 +377,7 @@ void lane_start(struct lane *l)
 
 void lane_done(struct lane *l)
 {
-    assert(l->at == l->segs && l->parts == 0 && l->behind == 0 && !l->live);
+    assert(l->at == l->segs && l->parts == 0 && l->behind == 0 && !l->live && !l->front.set);
     lane_stop(l);
     l->state = LANE_DONE;
     l->shipped_hint = lane_total(l);
@@ -262,6 +387,7 @@ void lane_stop(struct lane *l)
 {
     assert(l->parts == 0);
     l->shipped_hint = lane_total(l) - lane_pending(l);
+    drop_front(l);
     close_reader(l);
     free(l->slots);
     l->slots = NULL;
@@ -273,21 +399,30 @@ void lane_stop(struct lane *l)
 void lane_rewind(struct lane *l, unsigned partition)
 {
     struct slot *s = &l->slots[partition];
-    if (s->behind) {
-        s->behind = false;
-        l->behind--;
-        l->behind_weight -= s->behind_weight;
-        s->behind_weight = s->behind_to = 0;
-    }
+    assert(s->behind && s->fetch_to == 0);
+    s->fetch_to = s->behind_to;
+    s->fetch_weight = s->behind_weight;
+    s->behind = false;
+    s->behind_to = s->behind_weight = 0;
+    l->behind--;
+    l->fetching++;
     size_t i = segment_of(l, s->queued + 1);
-    if (i < l->at || (i == l->at && l->reader != NULL)) go_to(l, i);
+    if (i < l->at || (i == l->at && l->reader != NULL)) {
+        set_front(l);
+        go_to(l, i);
+    }
+    if (!l->front.set) end_fetch(l, s); /* it all lies ahead */
 }
 
+/* What is being fetched of it is to be fetched later. */
 static void set_behind(struct lane *l, struct slot *s)
 {
-    if (s->behind) return;
+    if (s->fetch_to > s->behind_to) s->behind_to = s->fetch_to;
+    s->behind_weight += s->fetch_weight;
+    l->fetching -= s->fetch_to > 0;
+    s->fetch_to = s->fetch_weight = 0;
+    l->behind += !s->behind;
     s->behind = true;
-    l->behind++;
 }
 
 void lane_take_back(struct lane *l, unsigned partition, uint64_t prev, uint64_t weight)
@@ -304,8 +439,14 @@ void lane_take_back(struct lane *l, unsigned partition, uint64_t prev, uint64_t 
 /* The record read last stands in segment `at`. Redis may have had it once and forgotten. */
 void lane_sent(struct lane *l, const struct record *r)
 {
+    struct slot *s = &l->slots[r->partition];
     assert(r->seq == l->last_seq);
     l->seg[l->at].dated = false;
+    if (s->fetch_to == 0) return;
+    uint64_t weight = r->weight < s->fetch_weight ? r->weight : s->fetch_weight;
+    s->fetch_weight -= weight;
+    l->behind_weight -= weight;
+    if (r->seq >= s->fetch_to) end_fetch(l, s);
 }
 
 void lane_fall_behind(struct lane *l, const struct record *r)
@@ -319,9 +460,21 @@ void lane_fall_behind(struct lane *l, const struct record *r)
     l->behind_weight += r->weight;
 }
 
+/* Up to where a hole reaches before a segment whose table is lost; 0: there is none. Numbers of an
+ * import need not follow each other. */
+static uint64_t hole_before(const struct lane *l)
+{
+    uint64_t before = l->seg[l->at].first_seq - 1;
+    for (unsigned p = 0; p < l->partitions; p++) {
+        if (l->slots[p].queued >= before) return 0;
+    }
+    return l->import ? 0 : before;
+}
+
 uint64_t lane_hole(const struct lane *l, unsigned partition)
 {
-    uint64_t before = segment_last(l->reader, partition);
+    bool headless = segment_head_damaged(l->reader);
+    uint64_t before = headless ? hole_before(l) : segment_last(l->reader, partition);
     const struct slot *s = &l->slots[partition];
     return !s->behind && before > s->queued ? before : 0;
 }
@@ -351,8 +504,7 @@ static enum lane_result open_segment(struct lane *l)
         l->at++;
         return LANE_RECORD;
     }
-    struct segment_name name = name_of(l, l->at);
-    l->reader = segment_open(l->dir_fd, &name);
+    l->reader = open_reader(l, l->at);
     if (l->reader == NULL) {
         if (errno != ENODATA && errno != EBADMSG) return LANE_WAIT; /* or gone: the scan will say */
         l->at++; /* its writer died in the head */
@@ -384,6 +536,14 @@ static void finish_segment(struct lane *l)
 
 enum lane_result lane_next(struct lane *l, struct record *out)
 {
+    if (front_reached(l)) {
+        return_to_front(l);
+        if (l->holding) {
+            l->holding = false;
+            *out = l->held;
+            return LANE_RECORD;
+        }
+    }
     while (l->at < l->segs) {
         uint64_t limit = limit_of(l, l->at);
         if (limit == 0) return LANE_WAIT;
@@ -399,6 +559,7 @@ enum lane_result lane_next(struct lane *l, struct record *out)
         }
         if (limit != UINT64_MAX) return LANE_WAIT;
         finish_segment(l);
+        if (front_reached(l)) return_to_front(l);
     }
     return l->live ? LANE_WAIT : LANE_END;
 }
@@ -407,10 +568,11 @@ enum lane_result lane_next(struct lane *l, struct record *out)
 static size_t unshipped(const struct lane *l)
 {
     if (l->state == LANE_DONE) return l->segs;
-    size_t first = l->at;
+    size_t first = read_to(l);
     for (unsigned p = 0; p < l->partitions && first > 0; p++) {
         const struct slot *s = &l->slots[p];
-        if (s->sent == s->acked && !s->behind) continue; /* `queued` may be past what is lost */
+        bool whole = s->sent == s->acked && !s->behind && s->fetch_to == 0;
+        if (whole) continue; /* `queued` may be past what is lost */
         size_t i = segment_of(l, s->acked + 1);
         if (i < first) first = i;
     }
@@ -462,12 +624,13 @@ uint64_t lane_before(const struct lane *l)
 
 uint64_t lane_pending(const struct lane *l)
 {
-    uint64_t total = lane_total(l), pending;
+    uint64_t total = lane_total(l), pending, passed;
     switch (l->state) {
     case LANE_DONE: return 0;
     case LANE_READING:
-        pending = weight_from(l, l->at) + l->queued_weight + l->behind_weight;
-        pending -= l->passed < pending ? l->passed : pending;
+        pending = weight_from(l, read_to(l)) + l->queued_weight + l->behind_weight;
+        passed = l->front.set ? l->front.passed : l->passed;
+        pending -= passed < pending ? passed : pending;
         return pending < total ? pending : total;
     default: return total > l->shipped_hint ? total - l->shipped_hint : 0;
     }

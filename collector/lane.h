@@ -19,12 +19,13 @@ struct segment {
     uint64_t weight;  /* of its records; what the next segment's head says until it has been read */
     uint64_t damaged; /* bytes */
     uint32_t flags;
-    bool listed;  /* in the last scan of the directory */
-    bool opened;  /* its head has been read */
-    bool counted; /* weight is what was read from the first record to the last */
-    bool shipped; /* all of it is in Redis, which has said so in this session */
-    bool dated;   /* mtime is when it was found shipped; nothing of it was sent since */
-    bool broken;  /* its head is damaged: kept for a person to look at */
+    bool listed;   /* in the last scan of the directory */
+    bool opened;   /* its head has been read */
+    bool counted;  /* weight is what was read from the first record to the last */
+    bool shipped;  /* all of it is in Redis, which has said so in this session */
+    bool dated;    /* mtime is when it was found shipped; nothing of it was sent since */
+    bool broken;   /* another's file under this name: kept for a person to look at */
+    bool headless; /* its head is damaged: what that says is guessed from the others */
 };
 
 /* A producer in a partition. What lies between acked and queued is in batches. */
@@ -34,8 +35,20 @@ struct slot {
     uint64_t acked;         /* Redis has everything up to this */
     uint64_t behind_to;     /* last seq that was passed over */
     uint64_t behind_weight; /* of what was passed over */
-    struct part *open;      /* in the partition's open batch */
-    bool behind;            /* records were passed over; a rewind will fetch them */
+    uint64_t fetch_to;      /* likewise, of what a rewind is fetching now; 0: it is not */
+    uint64_t fetch_weight;
+    struct part *open; /* in the partition's open batch */
+    bool behind;       /* records were passed over; a rewind will fetch them */
+};
+
+/* Where reading stood when a rewind took it back. */
+struct front {
+    bool set;
+    size_t at;
+    struct segment_reader *reader;
+    bool fresh, gap_seen, gap_rescanned, holding;
+    uint64_t last_seq, passed;
+    struct record held;
 };
 
 enum lane_state {
@@ -67,8 +80,9 @@ struct lane {
     uint64_t passed;              /* weight read in segment `at` */
     uint64_t queued_weight;       /* in batches */
     unsigned parts;               /* in batches */
-    unsigned behind;              /* slots that are */
-    uint64_t behind_weight;
+    unsigned behind, fetching;    /* slots that are */
+    uint64_t behind_weight;       /* of both */
+    struct front front;
     uint64_t shipped_hint; /* weight in Redis when it was known last */
     struct record held;    /* read, but its partition is busy */
     bool holding;
@@ -97,7 +111,8 @@ void lane_weigh_end(struct lane *l);
 void lane_start(struct lane *l);
 /* Ends reading; back to LANE_NEW. No part may be left in a batch. */
 void lane_stop(struct lane *l);
-/* Reads again what follows slots[partition].queued. */
+/* Fetches what was passed over of a slot that is behind. As soon as no slot is fetching any more,
+ * reading goes on where it was before. */
 void lane_rewind(struct lane *l, unsigned partition);
 /* The record is in a batch. */
 void lane_sent(struct lane *l, const struct record *r);

@@ -7,7 +7,7 @@
  * the one that the shipper asks now may have forgotten what another had. The age is that of its
  * mtime, which is set to the moment when it was found shipped: it survives restarts and needs no
  * file of its own. The cursor is on the disk before a producer's last segment goes, so that the
- * weight of what was deleted is not lost.
+ * weight of what was deleted is not lost, and so are the births that lose their youth by it.
  */
 #include "lanes.h"
 
@@ -21,11 +21,13 @@
 #include "clock.h"
 #include "log.h"
 
-void lanes_init(struct lanes *ls, int dir_fd, unsigned partitions)
+bool lanes_init(struct lanes *ls, int dir_fd, unsigned partitions)
 {
     *ls = (struct lanes){.dir_fd = dir_fd, .partitions = partitions};
     cursor_load(dir_fd, &ls->cursor);
     ls->gone = ls->cursor.gone;
+    ls->skipped = ls->cursor.skipped;
+    return births_init(&ls->births, dir_fd, partitions);
 }
 
 void lanes_fini(struct lanes *ls)
@@ -36,6 +38,19 @@ void lanes_fini(struct lanes *ls)
     for (unsigned i = 0; i < ls->marks; i++)
         journal_mark_release(ls->mark[i]);
     cursor_fini(&ls->cursor);
+    births_fini(&ls->births);
+}
+
+bool lanes_reload(struct lanes *ls)
+{
+    struct lanes fresh;
+    if (!lanes_init(&fresh, ls->dir_fd, ls->partitions)) return false;
+    memcpy(fresh.mark, ls->mark, sizeof fresh.mark);
+    fresh.marks = ls->marks;
+    ls->marks = 0; /* moved */
+    lanes_fini(ls);
+    *ls = fresh;
+    return true;
 }
 
 static size_t place_of(const struct lanes *ls, const unsigned char *producer)
@@ -216,7 +231,8 @@ static bool delete_segment(const struct lane *l, size_t i, int dir_fd)
     char file[SEGMENT_NAME_BYTES];
     memcpy(name.producer, l->producer, PRODUCER_BYTES);
     segment_name_format(&name, file);
-    if (unlinkat(dir_fd, file, 0) == 0) return true;
+    /* It may not come back after its weight has been written down as gone. */
+    if (unlinkat(dir_fd, file, 0) == 0 && fsync(dir_fd) == 0) return true;
     log_error("ship.delete", "err=%s", strerror(errno));
     return false;
 }
@@ -267,24 +283,27 @@ bool lanes_sweep(struct lanes *ls, int64_t keep_age_ms, int64_t reserve_bytes)
     bool saved = false, news = false;
     for (size_t i = 0; i < ls->n; i++)
         news |= lane_mark_shipped(ls->lane[i]);
+    births_check_clock(&ls->births, clock_ms());
     while ((l = oldest_shipped(ls)) != NULL) {
         size_t i = first_to_go(l);
         bool forced = clock_ms() - l->seg[i].mtime_ms < keep_age_ms;
         if (forced && !disk_short(ls, reserve_bytes)) break;
         if (!archived(ls, l, i)) break; /* asked again at the next sweep */
-        if (!saved) saved = lanes_save_cursor(ls) == 0;
+        births_segment_goes(&ls->births, l->seg[i].mtime_ms);
+        if (!saved || ls->births.changed) saved = lanes_save(ls) == 0;
         if (!delete_segment(l, i, ls->dir_fd)) break;
         if (forced) ls->forced_out++;
         drop_segment(ls, l, i);
         news = true;
-        if (!saved) saved = lanes_save_cursor(ls) == 0; /* the disk was too full for it before */
+        if (!saved) saved = lanes_save(ls) == 0; /* the disk was too full for it before */
     }
     return news;
 }
 
-int lanes_save_cursor(struct lanes *ls)
+static int save_cursor(struct lanes *ls)
 {
-    struct cursor c = {.gone = ls->gone, .line = calloc(ls->n + 1, sizeof *c.line)};
+    struct cursor c = {
+        .gone = ls->gone, .skipped = ls->skipped, .line = calloc(ls->n + 1, sizeof *c.line)};
     if (c.line == NULL) return -1;
     for (size_t i = 0; i < ls->n; i++) {
         const struct lane *l = ls->lane[i];
@@ -302,4 +321,10 @@ int lanes_save_cursor(struct lanes *ls)
     int saved = cursor_save(ls->dir_fd, &c);
     cursor_fini(&c);
     return saved;
+}
+
+int lanes_save(struct lanes *ls)
+{
+    int births = births_save(&ls->births);
+    return save_cursor(ls) == 0 ? births : -1;
 }

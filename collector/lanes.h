@@ -3,6 +3,7 @@
 #define SENTIER_LANES_H
 
 #include "archive.h"
+#include "births.h"
 #include "cursor.h"
 #include "lane.h"
 #include "shipper.h"
@@ -18,13 +19,17 @@ struct lanes {
     bool unlisted;           /* a live segment is not listed yet: scan soon */
     struct cursor cursor;    /* as loaded: hints for lanes found later */
     struct archive *archive; /* of the shipper; NULL: none */
+    struct births births;    /* grow old when segments go */
     uint64_t gone;           /* weight that is no longer in any segment */
     uint64_t gone_damaged;   /* bytes, likewise */
     uint64_t forced_out;     /* segments deleted before their time */
+    uint64_t skipped;        /* records given up, at most; kept in the cursor */
 };
 
-void lanes_init(struct lanes *ls, int dir_fd, unsigned partitions);
+bool lanes_init(struct lanes *ls, int dir_fd, unsigned partitions); /* false: no memory */
 void lanes_fini(struct lanes *ls);
+/* Reads the files anew, which another shipper has written meanwhile. False: nothing has changed. */
+bool lanes_reload(struct lanes *ls);
 
 /* Where the live writers are now. */
 void lanes_read_marks(struct lanes *ls);
@@ -34,6 +39,6 @@ bool lanes_scan(struct lanes *ls);
 /* Deletes shipped segments that are keep_age old and, if there is an archive, in it; earlier,
  * oldest first, while less than reserve bytes are free. True: what the cursor says has changed. */
 bool lanes_sweep(struct lanes *ls, int64_t keep_age_ms, int64_t reserve_bytes);
-int lanes_save_cursor(struct lanes *ls);
+int lanes_save(struct lanes *ls); /* cursor and births; -1: not all of it */
 
 #endif

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,7 +31,8 @@ enum {
     PATH_BYTES = 4096,
     LOCK_PAUSE_MS = 100,
     LOCK_TRIES = 5,
-    SHIP_LOCK_TRIES = 100,
+    SALTS_WAIT_MS = 300,
+    SALTS_LOOK_MS = 5,
 };
 
 static struct collector_conf conf;
@@ -63,6 +63,7 @@ struct collector {
     struct salt_link *salt_link;
     struct admin *admin;
     struct event *signals[3];
+    bool redis_away, stopped; /* at the start; by a signal */
 };
 
 /* ---- the data directory ---- */
@@ -92,9 +93,7 @@ static bool lock_data(struct collector *c)
 {
     char path[PATH_BYTES], message[PATH_BYTES + 128];
     snprintf(path, sizeof path, "%s/collector.lock", conf.data);
-    snprintf(c->journal_dir, sizeof c->journal_dir, "%s/journal", conf.data);
-    if ((mkdir(conf.data, 0750) < 0 && errno != EEXIST) ||
-        (mkdir(c->journal_dir, 0750) < 0 && errno != EEXIST)) {
+    if (journal_make_dir(conf.data, c->journal_dir, sizeof c->journal_dir) < 0) {
         snprintf(message, sizeof message, "data = %s: %s", conf.data, strerror(errno));
         return refuse(message);
     }
@@ -108,17 +107,18 @@ static bool lock_data(struct collector *c)
 }
 
 /* Redis has the last word on the data set, but a collector must start while Redis is away. */
-static bool agree_on_dataset(void)
+static bool agree_on_dataset(struct collector *c)
 {
     struct buf err = {0};
     bool ok = dataset_agree_dir(conf.data, (unsigned)redis.partitions, &err) == 0;
-    redisContext *now = ok ? redis_connect_now(&redis, &err) : NULL;
+    struct redis_now *now = ok ? redis_now_open(&redis, &err) : NULL;
     bool away = ok && now == NULL;
     if (now != NULL && dataset_agree(now, (unsigned)redis.partitions, &err) < 0) {
         away = errno == EAGAIN; /* it may be loading its data; the shipper asks again */
         ok = away;
     }
-    if (now != NULL) redisFree(now);
+    redis_now_close(now);
+    c->redis_away = away;
     if (away) log_warn("redis.away", "%.*s; hits wait on disk", STR_ARG(buf_str(&err)));
     if (!ok) fprintf(stderr, "sentier-collector: %.*s\n", STR_ARG(buf_str(&err)));
     buf_fini(&err);
@@ -163,34 +163,11 @@ static void *ship(void *arg)
     return NULL;
 }
 
-/* An import that ships its own hits sees within moments that a collector is here, and lets go. */
 static bool open_shipper(struct collector *c)
 {
-    const struct shipper_opts opts = {
-        .dir = c->journal_dir,
-        .redis = &redis,
-        .linger_ms = conf.ship_linger_ms,
-        .keep_age_ms = conf.journal_keep_s * 1000,
-        /* With a segment to spare, shipped ones go before hits are refused. */
-        .reserve_bytes = 2 * conf.journal_reserve + conf.journal_segment,
-        .stream_max_bytes = conf.stream_max,
-        .partitions = (unsigned)redis.partitions,
-        .archive = {.dir = conf.archive,
-                    .keep_ms = conf.archive_keep_days * 86400 * 1000,
-                    .max_bytes = conf.archive_max},
-    };
+    const struct shipper_opts opts = options_of_shipper(&conf, &redis, c->journal_dir);
     c->ship_base = event_base_new();
-    if (c->ship_base == NULL) return false;
-    for (int tries = 0; tries < SHIP_LOCK_TRIES; tries++) {
-        c->shipper = shipper_new(c->ship_base, &opts);
-        if (c->shipper != NULL || errno != EWOULDBLOCK) break;
-        log_info("ship.wait", "dir=%s for an import that ships", c->journal_dir);
-        pause_ms(LOCK_PAUSE_MS);
-    }
-    if (c->shipper == NULL) {
-        log_error("ship.start", "dir=%s err=%s", c->journal_dir,
-                  errno == EWOULDBLOCK ? "in use by another program" : strerror(errno));
-    }
+    c->shipper = c->ship_base == NULL ? NULL : shipper_new(c->ship_base, &opts);
     return c->shipper != NULL;
 }
 
@@ -293,10 +270,12 @@ static void on_signal(evutil_socket_t signal, short what, void *arg)
 {
     struct collector *c = arg;
     (void)what;
-    if (signal == SIGHUP)
+    if (signal == SIGHUP) {
         reload(c);
-    else
+    } else {
+        c->stopped = true;
         event_base_loopbreak(c->base);
+    }
 }
 
 static bool open_loop(struct collector *c)
@@ -313,13 +292,26 @@ static bool open_loop(struct collector *c)
     return c->salt_link != NULL && c->admin != NULL;
 }
 
+/* The first hit of a new collector shall not make a second visitor of somebody whom the others
+ * know: it waits a moment for what they say. Without Redis, or without others, not at all. */
+static void hear_salts(struct collector *c)
+{
+    const struct timeval look = {0, SALTS_LOOK_MS * 1000};
+    int64_t until_ms = clock_mono_ms() + (c->redis_away ? 0 : SALTS_WAIT_MS);
+    while (!c->stopped && !salt_link_agreed(c->salt_link) && clock_mono_ms() < until_ms) {
+        event_base_loopexit(c->base, &look);
+        event_base_dispatch(c->base);
+    }
+}
+
 static bool start(struct collector *c)
 {
-    if (!lock_data(c) || !agree_on_dataset() || !open_proxies(c) || !open_salts(c)) return false;
+    if (!lock_data(c) || !agree_on_dataset(c) || !open_proxies(c) || !open_salts(c)) return false;
     c->lists = lists_load(conf.geoip, conf.geoip6);
     c->metrics = metrics_new(collector_metrics, METRICS);
     if (c->lists == NULL || c->metrics == NULL) return false;
     if (!open_shipper(c) || !open_workers(c) || !open_loop(c) || !start_shipper(c)) return false;
+    hear_salts(c);
     for (unsigned i = 0; i < c->n_workers; i++) {
         if (worker_start(c->workers[i]) < 0) return false;
     }
@@ -379,7 +371,7 @@ int main(int argc, char **argv)
     }
     c.sites = snapshot_take(sites);
     bool started = c.sites != NULL && start(&c);
-    if (started) event_base_dispatch(c.base);
+    if (started && !c.stopped) event_base_dispatch(c.base);
     stop(&c);
     fini(&c);
     return started ? 0 : 2;

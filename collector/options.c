@@ -66,3 +66,21 @@ const struct conf_opt collector_options[] = {
     {0},
 };
 #undef O
+
+struct shipper_opts options_of_shipper(const struct collector_conf *conf,
+                                       const struct redis_conf *redis, const char *dir)
+{
+    return (struct shipper_opts){
+        .dir = dir,
+        .redis = redis,
+        .linger_ms = conf->ship_linger_ms,
+        .keep_age_ms = conf->journal_keep_s * 1000,
+        /* With a segment to spare, shipped ones go before hits are refused. */
+        .reserve_bytes = 2 * conf->journal_reserve + conf->journal_segment,
+        .stream_max_bytes = conf->stream_max,
+        .partitions = (unsigned)redis->partitions,
+        .archive = {.dir = conf->archive,
+                    .keep_ms = conf->archive_keep_days * DAY_MS,
+                    .max_bytes = conf->archive_max},
+    };
+}

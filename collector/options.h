@@ -4,6 +4,7 @@
 
 #include "conf.h"
 #include "http.h"
+#include "shipper.h"
 
 struct collector_conf {
     char *data, *listen, *admin;
@@ -22,5 +23,9 @@ struct collector_conf {
 };
 
 extern const struct conf_opt collector_options[];
+
+/* How this configuration ships the journals in `dir`; all is borrowed. */
+struct shipper_opts options_of_shipper(const struct collector_conf *conf,
+                                       const struct redis_conf *redis, const char *dir);
 
 #endif

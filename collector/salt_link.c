@@ -4,6 +4,10 @@
  * message that is lost, a Redis that was away or a network that was cut is healed within a minute,
  * and nobody needs to know who the others are.
  *
+ * A collector that starts asks before it takes its first hit: the answer to PUBLISH says how many
+ * listen. Offers of his own come back to him, so somebody else has answered when he heard more than
+ * he said.
+ *
  * Everybody hears himself, too: silence for some minutes while publishing works means that the
  * listening link is dead without having noticed, and it is opened anew.
  */
@@ -24,9 +28,19 @@ struct salt_link {
     struct salts *salts;
     struct redis_link *in, *out;
     struct event *minute;
-    bool listening; /* Redis has confirmed the subscription */
+    bool listening;       /* Redis has confirmed the subscription */
+    bool alone;           /* nobody else did when we asked */
+    unsigned said, heard; /* offers */
     int64_t heard_ms;
 };
+
+static void on_asked(const redisReply *reply, void *arg)
+{
+    struct salt_link *l = arg;
+    if (reply == NULL || reply->type != REDIS_REPLY_INTEGER) return;
+    l->alone =
+        reply->integer <= 1 && !redis_link_is_cluster(l->out); /* its nodes count their own */
+}
 
 static void on_published(const redisReply *reply, void *arg)
 {
@@ -35,10 +49,11 @@ static void on_published(const redisReply *reply, void *arg)
     log_error("salt.publish", "err=%s", reply->str);
 }
 
-static void publish(struct salt_link *l, struct str message)
+/* What is lost while Redis is away is said again later. */
+static int publish(struct salt_link *l, redis_reply_fn *fn, struct str message)
 {
     struct str argv[] = {STR("PUBLISH"), STR(SALT_CHANNEL), message};
-    redis_send(l->out, on_published, l, 3, argv); /* lost while Redis is away: said again later */
+    return redis_send(l->out, fn, l, 3, argv);
 }
 
 static void publish_offer(struct salt_link *l)
@@ -46,7 +61,7 @@ static void publish_offer(struct salt_link *l)
     struct buf text;
     buf_init(&text, SALT_MESSAGE_BYTES);
     if (buf_reserve(&text, SALT_MESSAGE_BYTES) != NULL && salts_say(l->salts, &text)) {
-        publish(l, buf_str(&text));
+        l->said += publish(l, on_published, buf_str(&text)) == 0;
     }
     if (text.p != NULL) sodium_memzero(text.p, text.n);
     buf_fini(&text);
@@ -56,13 +71,14 @@ static void publish_offer(struct salt_link *l)
 static void introduce(struct salt_link *l)
 {
     if (!l->listening || !redis_link_up(l->out)) return;
-    publish(l, STR("want"));
+    publish(l, on_asked, STR("want"));
     publish_offer(l);
 }
 
 static void on_message(struct salt_link *l, struct str message)
 {
     enum salts_heard heard = salts_hear(l->salts, message);
+    l->heard += heard == SALTS_KNOWN || heard == SALTS_CHANGED;
     if (heard == SALTS_WANTED) publish_offer(l);
     if (heard == SALTS_CHANGED) log_info("salt.agreed", "an older salt replaces ours");
     if (heard == SALTS_NONSENSE) log_warn("salt.nonsense", "bytes=%zu", message.n);
@@ -146,4 +162,9 @@ void salt_link_free(struct salt_link *l)
     redis_link_free(l->out);
     if (l->minute != NULL) event_free(l->minute);
     free(l);
+}
+
+bool salt_link_agreed(const struct salt_link *l)
+{
+    return l->alone || l->heard > l->said;
 }

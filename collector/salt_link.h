@@ -20,4 +20,7 @@ struct salt_link *salt_link_new(struct event_base *base, const struct redis_conf
                                 struct salts *salts);
 void salt_link_free(struct salt_link *l); /* NULL is fine */
 
+/* Another collector has said what it has, or nobody else listens: to wait longer brings nothing. */
+bool salt_link_agreed(const struct salt_link *l);
+
 #endif

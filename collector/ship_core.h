@@ -32,9 +32,10 @@ struct partition {
     enum partition_state state;
     struct batch batches[2];
     struct batch *open, *flight;
-    bool outstanding; /* a call is on its way */
-    bool behind;      /* some lane has passed over records */
-    bool accept;      /* holes are to be skipped in this session */
+    bool outstanding;    /* a call is on its way */
+    bool behind;         /* some lane has passed over records */
+    bool accept;         /* holes are to be skipped in this session */
+    uint64_t generation; /* as the session found it */
     int pause_ms;
     int64_t retry_ms, sent_ms, rewind_ms; /* monotonic */
 };
@@ -66,10 +67,10 @@ struct shipper {
     struct redis_link *link;
     struct lanes lanes;
     struct partition *partition;
-    char (*birth)[BIRTH_TEXT_BYTES];
-    bool births_changed, cursor_changed;
+    bool sole; /* holds the lock; else it only looks */
+    bool cursor_changed;
     struct part_pool pool;
-    bool session;         /* the link is up and Redis has been asked */
+    bool session;         /* Redis has agreed on the data set and is asked for the rest */
     int64_t session_ms;   /* when to begin one; 0: not before the link is up again */
     unsigned outstanding; /* calls on their way */
     size_t queued_bytes;
@@ -80,7 +81,8 @@ struct shipper {
     int drain_scans;        /* since draining began */
     unsigned prune_next;    /* partition */
     int64_t pruned_day;     /* when all of them last were */
-    uint64_t batches, retries, gaps, skipped;
+    uint64_t batches, retries, gaps;
+    _Atomic(struct archive *) archive; /* that of the lanes, for other threads */
     _Atomic bool awake, accept_asked;
     _Atomic int64_t drain_asked_ms; /* -1: no */
     _Atomic uint64_t figure[FIGURES];
@@ -95,7 +97,7 @@ void ship_send_again(struct partition *p, int64_t now_mono_ms); /* the flight; e
 void ship_send_drop(struct partition *p); /* its batches are read again later */
 
 /* ship_session.c */
-void ship_session_begin(struct shipper *s);
+void ship_session_begin(struct shipper *s); /* as soon as Redis agrees on the data set */
 void ship_session_end(struct shipper *s, int64_t pause_ms); /* -1: until the link is up again */
 void ship_session_ask(struct shipper *s);                   /* what Redis has of new lanes */
 void ship_session_accept(struct shipper *s);                /* the operator gave the word */

@@ -10,20 +10,24 @@
 #include "log.h"
 
 enum {
-    REWIND_MS = 2000,     /* at most one per partition in this time: each reads a backlog again */
+    REWIND_MS = 500, /* at most one per partition in this time: each begins at a segment's start */
     READ_BUDGET = 2048,   /* records of a lane per turn */
     DEAD_READERS_MAX = 8, /* segments of earlier runs read at a time */
 };
 
+/* A number is a record of one partition, and nobody knows of which: so all numbers between those
+ * that Redis has and those that are on disk are given up once, not once per partition. */
 static void look_for_holes(struct shipper *s, struct lane *l)
 {
+    uint64_t from = UINT64_MAX, to = 0;
     for (unsigned i = 0; i < s->opts.partitions; i++) {
         struct partition *p = &s->partition[i];
         struct slot *slot = &l->slots[i];
         uint64_t hole = lane_hole(l, i);
         if (hole == 0) continue;
         if (p->accept) {
-            s->skipped += hole - slot->queued;
+            if (slot->queued < from) from = slot->queued;
+            if (hole > to) to = hole;
             slot->queued = hole;
             continue;
         }
@@ -35,6 +39,9 @@ static void look_for_holes(struct shipper *s, struct lane *l)
         p->behind = true;
         if (p->state != PARTITION_BIRTH) p->state = PARTITION_GAP;
     }
+    if (to == 0) return;
+    s->lanes.skipped += to - from;
+    s->cursor_changed = true;
 }
 
 /* False: the record has to wait, and all that follow it in its lane. */
@@ -63,7 +70,7 @@ static bool take(struct shipper *s, struct lane *l, const struct record *r)
 
 static void at_end(struct shipper *s, struct lane *l, enum lane_result end)
 {
-    if (l->behind == 0) l->caught_up_ms = clock_ms();
+    if (l->behind + l->fetching == 0) l->caught_up_ms = clock_ms();
     if (end == LANE_RESCAN) s->scan_now = true;
     if (end == LANE_END && l->parts == 0 && l->behind == 0) lane_done(l);
 }

@@ -9,13 +9,15 @@
 #include "clock.h"
 #include "log.h"
 
+enum { STUCK_ASK_MS = 2000 };
+
 static void on_append(const redisReply *reply, void *arg);
 
 void ship_send_again(struct partition *p, int64_t now)
 {
     struct shipper *s = p->shipper;
-    if (append_send(s->link, on_append, p, p->number, s->birth[p->number], s->opts.stream_max_bytes,
-                    p->flight) < 0) {
+    if (append_send(s->link, on_append, p, p->number, s->lanes.births.of[p->number].id,
+                    s->opts.stream_max_bytes, p->flight) < 0) {
         return; /* the link is going down */
     }
     p->outstanding = true;
@@ -23,10 +25,19 @@ void ship_send_again(struct partition *p, int64_t now)
     s->outstanding++;
 }
 
+/* Waits for the operator, or for a rebuild, of which only asking tells. */
+static bool is_stuck(const struct partition *p)
+{
+    return p->state == PARTITION_GAP || p->state == PARTITION_BIRTH;
+}
+
 void ship_send_ready(struct partition *p, int64_t now)
 {
     struct shipper *s = p->shipper;
     if (!s->session || p->outstanding || p->retry_ms > now) return;
+    if (p->state == PARTITION_ASKED) ship_send_again(p, now); /* there was no answer to that yet */
+    if (is_stuck(p) && p->flight->parts == 0 && now - p->sent_ms >= STUCK_ASK_MS)
+        ship_send_again(p, now);
     if (p->state != PARTITION_READY && p->state != PARTITION_FULL) return;
     if (p->flight->parts == 0) {
         if (p->open->parts == 0) return;
@@ -83,8 +94,17 @@ static void begin_again(struct partition *p, const struct append_answer *a)
     ship_session_end(s, 0);
 }
 
-static void wait_for_operator(struct partition *p)
+/* It is not the partition that we knew. If it is young, the disk holds all of it, see births.c, and
+ * it gets all of it again; holes that show all the same still wait. */
+static void find_another_birth(struct partition *p)
 {
+    struct births *births = &p->shipper->lanes.births;
+    if (births_young(births, p->number, p->shipper->opts.keep_age_ms, clock_ms())) {
+        log_warn("ship.birth", "partition=%u Redis forgot all of it; shipped again", p->number);
+        births_forget(births, p->number);
+        ship_send_again(p, p->sent_ms);
+        return;
+    }
     log_error("ship.birth",
               "partition=%u Redis is empty or not the one this journal knows; "
               "waiting for accept-gaps",
@@ -106,6 +126,15 @@ static void hold_up(struct partition *p)
     pause_partition(p);
 }
 
+/* A rebuild has filled the partition, or the hole in it: what it waited for may be there. */
+static void look_for_rebuild(struct partition *p, const struct append_answer *a)
+{
+    if (p->state == PARTITION_ASKED) p->generation = a->generation;
+    bool rebuilt =
+        p->state == PARTITION_GAP && p->flight->parts == 0 && a->generation != p->generation;
+    if (rebuilt || p->state == PARTITION_BIRTH) ship_session_end(p->shipper, 0);
+}
+
 static void on_append(const redisReply *reply, void *arg)
 {
     struct partition *p = arg;
@@ -116,18 +145,18 @@ static void on_append(const redisReply *reply, void *arg)
     if (reply == NULL) ship_session_end(s, -1);
     if (!s->session) return; /* the next one asks what became of it */
     append_parse(reply, p->flight->parts, &a);
-    if (a.result == APPEND_OK && strcmp(a.birth, s->birth[p->number]) != 0) {
-        memcpy(s->birth[p->number], a.birth, sizeof a.birth);
-        s->births_changed = true;
-    }
+    if (a.result == APPEND_OK) births_learn(&s->lanes.births, p->number, a.birth, clock_ms());
     switch (a.result) {
-    case APPEND_OK: acked(p); break;
+    case APPEND_OK:
+        look_for_rebuild(p, &a);
+        acked(p);
+        break;
     case APPEND_FULL: hold_up(p); break;
     case APPEND_GAP: begin_again(p, &a); break;
     case APPEND_BIRTH:
         if (p->state == PARTITION_ASKED) {
-            wait_for_operator(p);
-        } else {
+            find_another_birth(p);
+        } else if (p->state != PARTITION_BIRTH) {
             begin_again(p, &a);
         }
         break;
@@ -135,7 +164,6 @@ static void on_append(const redisReply *reply, void *arg)
         log_warn("ship.retry", "partition=%u err=%s", p->number,
                  reply->type == REDIS_REPLY_ERROR ? reply->str : "not an answer");
         pause_partition(p);
-        if (p->state == PARTITION_ASKED) ship_session_end(s, PAUSE_MIN_MS);
         break;
     }
     ship_send_ready(p, clock_mono_ms());

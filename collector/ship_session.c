@@ -1,7 +1,8 @@
 /*
- * A session begins when the link comes up: Redis is asked whether its data set is divided as ours
- * is, each partition whether it is the one we knew (an empty batch), each producer with a file here
- * what Redis has seen of it. In between nothing is assumed. The operator's word for holes and
+ * A session begins when the link comes up. Redis is asked first whether its data set is divided as
+ * ours is; one that holds none, because it was emptied, is told. Only when it agrees, each
+ * partition is asked whether it is the one we knew (an empty batch), and each producer with a file
+ * here what Redis has seen of it. In between nothing is assumed. The operator's word for holes and
  * births begins a session too: the answers then count as they are.
  */
 #include "ship_core.h"
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "dataset.h"
 #include "keys.h"
 #include "log.h"
 
@@ -32,15 +34,22 @@ static void answered(struct shipper *s, struct lane *l)
     shipper_kick(s, 0);
 }
 
-/* Answers come in the order of the questions: one per partition. */
+/* One per partition; a cluster answers them in any order. */
+struct question {
+    struct lane *lane;
+    unsigned partition;
+};
+
 static void on_seen(const redisReply *reply, void *arg)
 {
-    struct lane *l = arg;
+    struct question q = *(struct question *)arg;
+    struct lane *l = q.lane;
     struct shipper *s = l->owner;
+    free(arg);
     s->outstanding--;
     if (reply == NULL) ship_session_end(s, -1);
     if (reply != NULL && reply->type == REDIS_REPLY_STRING) {
-        l->slots[l->answered].queued = strtoull(reply->str, NULL, 10);
+        l->slots[q.partition].queued = strtoull(reply->str, NULL, 10);
     } else if (reply == NULL || reply->type != REDIS_REPLY_NIL) {
         l->ask_failed = true;
     }
@@ -58,7 +67,13 @@ static void ask_seen(struct shipper *s, struct lane *l)
     while (l->asked < l->partitions) {
         struct key seen = key_seen(l->asked);
         argv[1] = key_str(&seen);
-        if (redis_send(s->link, on_seen, l, 3, argv) < 0) break;
+        struct question *q = malloc(sizeof *q);
+        if (q == NULL) break;
+        *q = (struct question){l, l->asked};
+        if (redis_send(s->link, on_seen, q, 3, argv) < 0) {
+            free(q);
+            break;
+        }
         l->asked++;
         s->outstanding++;
     }
@@ -82,24 +97,43 @@ void ship_session_ask(struct shipper *s)
     }
 }
 
+static void ask_partitions(struct shipper *s)
+{
+    s->session = true;
+    for (unsigned i = 0; i < s->opts.partitions; i++) {
+        struct partition *p = &s->partition[i];
+        p->state = PARTITION_ASKED;
+        p->behind = false;
+        p->retry_ms = p->rewind_ms = 0;
+        p->pause_ms = PAUSE_MIN_MS;
+        ship_send_again(p, p->sent_ms); /* empty: only asks whether it is the one we knew */
+    }
+    shipper_kick(s, 0);
+}
+
 static void on_dataset(const redisReply *reply, void *arg)
 {
     struct shipper *s = arg;
     s->outstanding--;
-    if (reply == NULL) ship_session_end(s, -1);
-    if (reply == NULL || reply->type != REDIS_REPLY_STRING) return; /* not born yet, or an error */
-    if (strtoul(reply->str, NULL, 10) == s->opts.partitions) return;
-    log_error("ship.dataset", "Redis says partitions=%s, the configuration %u; nothing is shipped",
-              reply->str, s->opts.partitions);
-    if (s->session) ship_session_end(s, PAUSE_MAX_MS);
-}
-
-/* The first question, so that nothing is sent before its answer. */
-static void ask_dataset(struct shipper *s)
-{
-    struct key key = key_dataset();
-    struct str argv[] = {STR("HGET"), key_str(&key), STR("partitions")};
-    if (redis_send(s->link, on_dataset, s, 3, argv) == 0) s->outstanding++;
+    if (s->session_ms > 0 || !redis_link_up(s->link)) return; /* it is asked again */
+    if (reply == NULL) {
+        ship_session_end(s, -1);
+        return;
+    }
+    switch (dataset_heard(reply, s->opts.partitions)) {
+    case DATASET_AGREED: ask_partitions(s); return;
+    case DATASET_NOT_NOW:
+        log_warn("ship.dataset", "err=%s",
+                 reply->type == REDIS_REPLY_ERROR ? reply->str : "damaged");
+        ship_session_end(s, PAUSE_MIN_MS);
+        return;
+    case DATASET_ANOTHER:
+        log_error("ship.dataset",
+                  "Redis says partitions=%s, the configuration %u; nothing is shipped", reply->str,
+                  s->opts.partitions);
+        ship_session_end(s, PAUSE_MAX_MS);
+        return;
+    }
 }
 
 /* Nothing is on its way: what was is read again from behind `seen`. */
@@ -111,17 +145,9 @@ void ship_session_begin(struct shipper *s)
     assert(s->queued_bytes == 0);
     for (size_t i = 0; i < s->lanes.n; i++)
         lane_stop(s->lanes.lane[i]);
-    s->session = true;
+    s->session = false;
     s->session_ms = 0;
-    ask_dataset(s);
-    for (unsigned i = 0; i < s->opts.partitions; i++) {
-        struct partition *p = &s->partition[i];
-        p->state = PARTITION_ASKED;
-        p->behind = false;
-        p->retry_ms = p->rewind_ms = 0;
-        p->pause_ms = PAUSE_MIN_MS;
-        ship_send_again(p, p->sent_ms); /* empty: only asks whether it is the one we knew */
-    }
+    if (dataset_ask(s->link, s->opts.partitions, on_dataset, s) == 0) s->outstanding++;
 }
 
 void ship_session_accept(struct shipper *s)
@@ -130,8 +156,7 @@ void ship_session_accept(struct shipper *s)
     for (unsigned i = 0; i < s->opts.partitions; i++) {
         struct partition *p = &s->partition[i];
         if (p->state != PARTITION_GAP && p->state != PARTITION_BIRTH) continue;
-        if (p->state == PARTITION_BIRTH) s->birth[i][0] = '\0';
-        s->births_changed |= p->state == PARTITION_BIRTH;
+        if (p->state == PARTITION_BIRTH) births_forget(&s->lanes.births, i);
         p->accept = any = true;
     }
     if (any) ship_session_end(s, 0);

@@ -47,7 +47,7 @@ void ship_stats_publish(struct shipper *s)
     f[F_BATCHES] = s->batches;
     f[F_RETRIES] = s->retries;
     f[F_GAPS] = s->gaps;
-    f[F_SKIPPED] = s->skipped;
+    f[F_SKIPPED] = s->lanes.skipped;
     f[F_FORCED_OUT] = s->lanes.forced_out;
     f[F_UP] = s->link != NULL && redis_link_up(s->link);
     for (int i = 0; i < FIGURES; i++)
@@ -77,5 +77,6 @@ void shipper_stats(const struct shipper *s, struct shipper_stats *out)
         .gap_partitions = (unsigned)f[F_GAP_PARTITIONS],
         .birth_partitions = (unsigned)f[F_BIRTH_PARTITIONS],
     };
-    if (s->lanes.archive != NULL) archive_stats(s->lanes.archive, &out->archive);
+    const struct archive *archive = atomic_load(&s->archive);
+    if (archive != NULL) archive_stats(archive, &out->archive);
 }

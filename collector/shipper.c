@@ -9,8 +9,8 @@
  *           go on and memory stays flat.
  *   GAP     Redis forgot, and surely not only this: a new session. What the disk does not hold any
  *           more makes the partition wait for shipper_accept_gaps.
- *   BIRTH   an emptied or another Redis: a new session, too, and each partition that says so waits
- *           for shipper_accept_gaps.
+ *   BIRTH   an emptied or another Redis: a new session, too. A partition that says so gets all of
+ *           its hits again if it is young, see births.c; else it waits for shipper_accept_gaps.
  *   error   "not now", or a broken Redis: the same batch again, likewise after a pause.
  *   NULL    the link died; nobody knows whether the batch arrived.
  *
@@ -18,6 +18,9 @@
  * it has seen of every producer that has a file here; reading begins behind that. So a start, a
  * reconnect and a Redis that lost its last seconds, even those of producers that are long dead, are
  * one case.
+ *
+ * Who has not got the lock ships nothing and writes nothing but looks at the files for the figures:
+ * an import ships by itself while no collector runs, and one that starts then serves meanwhile.
  *
  * Everything here runs on the thread of the event base but shipper_wake, _stats, _drain and
  * _accept_gaps, which only touch atomics.
@@ -58,15 +61,34 @@ static void on_state(bool up, void *arg)
 
 static void save_files(struct shipper *s)
 {
-    if (s->births_changed && births_save(s->dir_fd, s->birth, s->opts.partitions) == 0) {
-        s->births_changed = false;
-    }
-    if (s->cursor_changed && lanes_save_cursor(&s->lanes) == 0) s->cursor_changed = false;
+    births_save(&s->lanes.births);
+    if (s->cursor_changed && lanes_save(&s->lanes) == 0) s->cursor_changed = false;
+}
+
+static bool open_archive(struct shipper *s)
+{
+    if (s->opts.archive.dir == NULL || s->opts.archive.dir[0] == '\0') return true;
+    s->lanes.archive = archive_open(&s->opts.archive);
+    atomic_store(&s->archive, s->lanes.archive);
+    return s->lanes.archive != NULL;
+}
+
+/* False: errno, EWOULDBLOCK when another one ships. */
+static bool become_sole(struct shipper *s)
+{
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) return false;
+    s->sole = lanes_reload(&s->lanes) && open_archive(s);
+    if (s->sole) return true;
+    int err = errno;
+    flock(s->lock_fd, LOCK_UN);
+    errno = err;
+    return false;
 }
 
 static void scan(struct shipper *s, int64_t now)
 {
     bool regular = now >= s->scan_ms;
+    if (regular && !s->sole && become_sole(s)) log_info("ship.begin", "dir=%s", s->opts.dir);
     s->scan_now = false;
     if (lanes_scan(&s->lanes)) s->cursor_changed = true;
     for (size_t i = 0; i < s->lanes.n; i++)
@@ -74,6 +96,8 @@ static void scan(struct shipper *s, int64_t now)
     s->drain_scans += s->drain_until_ms > 0;
     if (!regular) return;
     s->scan_ms = now + SCAN_MS;
+    if (!s->sole) return;
+    births_save(&s->lanes.births); /* before a segment is found shipped, see births.c */
     s->cursor_changed |= lanes_sweep(&s->lanes, s->opts.keep_age_ms, s->opts.reserve_bytes);
     save_files(s);
     ship_prune_step(s);
@@ -102,7 +126,7 @@ static void end_drain(struct shipper *s, int64_t now)
 {
     if (s->drain_until_ms == 0) return;
     if (s->drain_scans < 2) s->scan_now = true;
-    if (!all_shipped(s) && now < s->drain_until_ms) return;
+    if (s->sole && !all_shipped(s) && now < s->drain_until_ms) return;
     ship_stats_publish(s);
     event_base_loopexit(s->base, NULL);
 }
@@ -114,6 +138,7 @@ static bool waits(const struct shipper *s)
         const struct partition *p = &s->partition[i];
         if (p->open->parts + p->flight->parts > 0 && !p->outstanding) return true;
         if (p->behind && p->state == PARTITION_READY) return true;
+        if (p->state == PARTITION_ASKED && !p->outstanding && s->session) return true;
     }
     return false;
 }
@@ -146,7 +171,7 @@ static void pump(struct shipper *s)
         lanes_read_marks(&s->lanes);
     }
     bool due = s->session_ms > 0 && now >= s->session_ms && s->outstanding == 0;
-    if (due && redis_link_up(s->link)) ship_session_begin(s);
+    if (due && s->sole && redis_link_up(s->link)) ship_session_begin(s);
     if (s->session) {
         ship_session_ask(s);
         ship_read_lanes(s);
@@ -189,7 +214,7 @@ static bool open_files(struct shipper *s)
     s->dir_fd = open(s->opts.dir, O_DIRECTORY | O_CLOEXEC);
     if (s->dir_fd < 0) return false;
     s->lock_fd = openat(s->dir_fd, "ship.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) return false;
+    if (s->lock_fd < 0) return false;
     s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return s->wake_fd >= 0;
 }
@@ -215,14 +240,9 @@ struct shipper *shipper_new(struct event_base *base, const struct shipper_opts *
     s->partition = calloc(opts->partitions, sizeof *s->partition);
     if (s->partition == NULL) goto fail;
     init_partitions(s);
-    s->birth = calloc(opts->partitions, sizeof *s->birth);
-    if (s->birth == NULL) goto fail;
-    lanes_init(&s->lanes, s->dir_fd, opts->partitions);
-    births_load(s->dir_fd, s->birth, opts->partitions);
-    if (opts->archive.dir != NULL && opts->archive.dir[0] != '\0') {
-        s->lanes.archive = archive_open(&opts->archive);
-        if (s->lanes.archive == NULL) goto fail;
-    }
+    if (!lanes_init(&s->lanes, s->dir_fd, opts->partitions)) goto fail;
+    if (!become_sole(s) && errno != EWOULDBLOCK) goto fail;
+    if (!s->sole) log_info("ship.wait", "dir=%s another program ships it", opts->dir);
     append_init();
     s->timer = evtimer_new(base, on_timer, s);
     s->on_wake = event_new(base, s->wake_fd, EV_READ | EV_PERSIST, on_wake, s);
@@ -233,7 +253,7 @@ struct shipper *shipper_new(struct event_base *base, const struct shipper_opts *
     return s;
 fail:;
     int err = errno;
-    if (err != EWOULDBLOCK) log_error("ship.open", "dir=%s err=%s", opts->dir, strerror(err));
+    log_error("ship.open", "dir=%s err=%s", opts->dir, strerror(err));
     shipper_free(s);
     errno = err;
     return NULL;
@@ -244,7 +264,7 @@ void shipper_free(struct shipper *s)
     if (s == NULL) return;
     s->session = false;
     redis_link_free(s->link);
-    if (s->link != NULL) save_files(s);
+    if (s->sole && s->link != NULL) save_files(s);
     for (unsigned i = 0; s->partition != NULL && i < s->opts.partitions; i++)
         ship_send_drop(&s->partition[i]);
     archive_close(s->lanes.archive);
@@ -256,7 +276,6 @@ void shipper_free(struct shipper *s)
     if (s->lock_fd >= 0) close(s->lock_fd);
     if (s->dir_fd >= 0) close(s->dir_fd);
     free(s->partition);
-    free(s->birth);
     free(s);
 }
 

@@ -29,7 +29,8 @@ struct shipper_opts {
 
 struct shipper;
 
-/* Holds DIR/ship.lock while it lives: NULL with errno EWOULDBLOCK when another shipper has it. */
+/* NULL: errno. One shipper at a time ships a directory, the one with DIR/ship.lock; another one
+ * only reads the figures, asks for the lock now and then, and goes on from there. */
 struct shipper *shipper_new(struct event_base *base, const struct shipper_opts *opts);
 void shipper_free(struct shipper *s); /* saves the cursor; NULL is fine */
 
@@ -40,8 +41,8 @@ void shipper_add_writer(struct shipper *s, struct journal_mark *mark);
 /* A writer has committed. Any thread; costs an atomic exchange unless the shipper sleeps. */
 void shipper_wake(struct shipper *s);
 
-/* Ship everything there is, then stop the loop; at most wait_ms. Any thread; the writers have
- * committed their last. */
+/* Ship everything there is, then stop the loop; at most wait_ms, and at once where another shipper
+ * has the lock. Any thread; the writers have committed their last. */
 void shipper_drain(struct shipper *s, int64_t wait_ms);
 
 /* Figures, readable from any thread. Weights are hits as the ledger counts them. */
@@ -52,7 +53,7 @@ struct shipper_stats {
     uint64_t segments, segment_bytes;
     uint64_t batches, retries, gaps, damaged_bytes;
     uint64_t forced_out; /* segments deleted before keep_age, for want of disk */
-    uint64_t skipped;    /* sequence numbers given up by shipper_accept_gaps: hits, at most */
+    uint64_t skipped;    /* records given up by shipper_accept_gaps, at most; kept in the cursor */
     struct archive_stats archive;
     int64_t lag_ms; /* age of the oldest record not shipped, at most; 0: none */
     bool redis_up;

@@ -52,7 +52,7 @@ static unsigned figures(const struct shipper_stats *s, struct figure out[FIGURES
          (long long)s->damaged_bytes},
         {"forced_out", "counter", "shipped segments deleted before journal_keep",
          (long long)s->forced_out},
-        {"skipped", "counter", "hits given up by command", (long long)s->skipped},
+        {"skipped", "counter", "records given up by command, at most", (long long)s->skipped},
         {"lag_ms", "gauge", "age of the oldest hit not in Redis", (long long)s->lag_ms},
         {"redis_up", "gauge", "1 while Redis answers", s->redis_up},
         {"full", "gauge", "1 while a stream holds its limit", s->full},

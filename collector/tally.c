@@ -97,7 +97,8 @@ void tally_stage(struct tally *t, struct journal *j, int64_t now_ms, bool all)
 {
     for (unsigned i = 0; i < t->n; i++) {
         struct row *r = &t->rows[i];
-        bool due = all || r->second < now_ms / SECOND_MS || t->n >= TALLY_ROWS / 2;
+        bool over = r->second != now_ms / SECOND_MS; /* or the clock was set back */
+        bool due = all || over || t->n >= TALLY_ROWS / 2;
         if (due && r->staged == 0 && stage(t, j, r)) r->staged = r->n;
     }
 }

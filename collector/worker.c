@@ -75,11 +75,10 @@ static void on_called(evutil_socket_t fd, short what, void *arg)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *w = arg;
-    int64_t now_mono = clock_mono_ms();
     (void)fd, (void)what;
-    http_tick(w->http, now_mono);
+    http_tick(w->http, clock_mono_ms());
     tally_stage(w->tally, w->journal, clock_ms(), false);
-    journal_tick(w->journal, now_mono);
+    journal_tick(w->journal);
 }
 
 static void commit_turn(struct worker *w)

@@ -14,6 +14,7 @@
 
 #include "hit.h"
 #include "keys.h"
+#include "redis_place.h"
 
 enum {
     FILE_MAX_BYTES = 16 * 1024 * 1024,
@@ -22,11 +23,15 @@ enum {
 
 #define R(field) offsetof(struct redis_conf, field)
 const struct conf_opt redis_options[] = {
-    {"redis", CONF_STR, R(redis), "unix:/var/lib/sentier/redis.sock", 1, 255,
-     "address: unix:/path, or host:port"},
+    {"redis", CONF_REDIS, R(redis), "unix:/var/lib/sentier/redis.sock", 0, 0,
+     "where Redis is: one, the master that sentinels name, or the first nodes of a cluster to ask"},
     {"user", CONF_STR, R(user), "", 0, 255, "user name for AUTH; empty: the default user"},
     {"password_file", CONF_STR, R(password_file), "", 0, 255,
      "file whose first line is the password; empty: no AUTH"},
+    {"sentinel_user", CONF_STR, R(sentinel_user), "", 0, 255,
+     "user name for AUTH at the sentinels; empty: the default user"},
+    {"sentinel_password_file", CONF_STR, R(sentinel_password_file), "", 0, 255,
+     "file whose first line is the sentinels' password; empty: no AUTH there"},
     {"partitions", CONF_INT, R(partitions), "64", 1, PARTITIONS_MAX,
      "partitions of the data set; fixed when it is born"},
     {0},
@@ -71,7 +76,7 @@ static bool is_list(const struct conf_opt *o)
 
 static void free_value(const struct conf_opt *o, void *target)
 {
-    if (o->type == CONF_STR || o->type == CONF_ZONE) {
+    if (o->type == CONF_STR || o->type == CONF_ZONE || o->type == CONF_REDIS) {
         free(*(char **)field_of(o, target));
         *(char **)field_of(o, target) = NULL;
     } else if (is_list(o)) {
@@ -152,12 +157,20 @@ static bool read_origins(const char *text, char ***list, int64_t max)
     return true;
 }
 
-static bool read_zone(const char *text, char **out)
+static bool read_text(const char *text, char **out)
 {
-    if (!zone_exists(text)) return false;
     free(*out);
     *out = strdup(text);
     return *out != NULL;
+}
+
+static bool is_place(const char *text)
+{
+    struct redis_place place;
+    struct buf fault = {0};
+    bool ok = redis_place_parse(text, &place, &fault);
+    buf_fini(&fault);
+    return ok;
 }
 
 /* 65536 -> 64k: as people write it. */
@@ -195,12 +208,25 @@ static void describe(const struct conf_opt *o, struct buf *out)
                    (long long)o->max);
         break;
     case CONF_ZONE: buf_printf(out, "an IANA time zone as Europe/Paris or UTC"); break;
+    case CONF_REDIS:
+        buf_printf(out, "unix:/path, host:port, sentinel://name@host:port,host:port,... or "
+                        "cluster://host:port,host:port,...");
+        break;
     case CONF_STR:
         if (o->min > 0) buf_printf(out, "text of %lld to ", (long long)o->min);
         buf_printf(out, o->min > 0 ? "%lld bytes" : "text of at most %lld bytes",
                    (long long)o->max);
         break;
     }
+}
+
+/* What is wrong with this value, or what would be right. */
+static void describe_fault(const struct conf_opt *o, const char *value, struct buf *out)
+{
+    struct redis_place place;
+    if (o->type == CONF_REDIS && !redis_place_parse(value, &place, out)) return;
+    buf_printf(out, "must be ");
+    describe(o, out);
 }
 
 static bool set_value(const struct conf_opt *o, void *target, const char *text)
@@ -218,12 +244,11 @@ static bool set_value(const struct conf_opt *o, void *target, const char *text)
     case CONF_BOOL: return read_bool(text, field);
     case CONF_LIST: return read_list(text, field, o->max);
     case CONF_ORIGINS: return read_origins(text, field, o->max);
-    case CONF_ZONE: return read_zone(text, field);
+    case CONF_ZONE: return zone_exists(text) && read_text(text, field);
+    case CONF_REDIS: return is_place(text) && read_text(text, field);
     case CONF_STR:
         if (o->max > 0 && (n < o->min || n > o->max)) return false;
-        free(*(char **)field);
-        *(char **)field = strdup(text);
-        return *(char **)field != NULL;
+        return read_text(text, field);
     }
     return false;
 }
@@ -273,8 +298,8 @@ static bool fail_value(struct loading *l, const struct conf_opt *o, const char *
 {
     struct buf right;
     buf_init(&right, 0);
-    describe(o, &right);
-    fail(l, "%s = %.80s: must be %.*s", o->name, value, STR_ARG(buf_str(&right)));
+    describe_fault(o, value, &right);
+    fail(l, "%s = %.80s: %.*s", o->name, value, STR_ARG(buf_str(&right)));
     buf_fini(&right);
     return false;
 }
@@ -489,8 +514,8 @@ int conf_set(const struct conf_section *sections, const char *assignment, struct
         if (o == NULL) continue;
         free_value(o, s->target);
         if (set_value(o, s->target, equals + 1)) return 0;
-        buf_printf(err, "--set %s: must be ", assignment);
-        describe(o, err);
+        buf_printf(err, "--set %s: ", assignment);
+        describe_fault(o, equals + 1, err);
         return -1;
     }
     buf_printf(err, "--set %.80s: no such option; see --help", assignment);

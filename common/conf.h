@@ -20,6 +20,7 @@ enum conf_type {
     CONF_LIST,    /* char **, NULL-terminated; separated by commas or blanks */
     CONF_ORIGINS, /* the same, of origins */
     CONF_ZONE,    /* char *; an IANA time zone */
+    CONF_REDIS,   /* char *; where Redis is, see redis_place.h */
 };
 
 struct conf_opt {
@@ -39,9 +40,11 @@ struct conf_section {
 };
 
 struct redis_conf {
-    char *redis; /* unix:/path, or host:port */
+    char *redis; /* redis_place.h reads it */
     char *user;
     char *password_file;
+    char *sentinel_user; /* the sentinels' own; NULL is "" for all four */
+    char *sentinel_password_file;
     int64_t partitions; /* fixed when the data set is born */
 };
 extern const struct conf_opt redis_options[];

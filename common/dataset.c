@@ -24,22 +24,57 @@ static int compare(const char *where, long found, unsigned partitions, struct bu
     return -1;
 }
 
-static redisReply *give_birth(redisContext *redis, unsigned partitions)
+static const char birth_lua[] =
+    "if redis.call('EXISTS', KEYS[1]) == 0 then "
+    "redis.call('HSET', KEYS[1], 'id', ARGV[1], 'partitions', ARGV[2], 'format', ARGV[3]) end "
+    "return redis.call('HGET', KEYS[1], 'partitions')";
+static const struct redis_script birth_script = {.body = birth_lua};
+
+/* The arguments of the script, and what they borrow. */
+struct birth_call {
+    struct key key;
+    char id[33], partitions[16], format[16];
+    struct str argv[5];
+};
+
+static void prepare(struct birth_call *c, unsigned partitions)
 {
-    static const char script[] =
-        "if redis.call('EXISTS', KEYS[1]) == 0 then "
-        "redis.call('HSET', KEYS[1], 'id', ARGV[1], 'partitions', ARGV[2], 'format', ARGV[3]) end "
-        "return redis.call('HGET', KEYS[1], 'partitions')";
     unsigned char id[16];
-    char hex[33];
-    struct key key = key_dataset();
     randombytes_buf(id, sizeof id);
-    sodium_bin2hex(hex, sizeof hex, id, sizeof id);
-    return redisCommand(redis, "EVAL %s 1 %b %s %u %d", script, key.p, key.n, hex, partitions,
-                        DATASET_FORMAT);
+    sodium_bin2hex(c->id, sizeof c->id, id, sizeof id);
+    snprintf(c->partitions, sizeof c->partitions, "%u", partitions);
+    snprintf(c->format, sizeof c->format, "%d", DATASET_FORMAT);
+    c->key = key_dataset();
+    c->argv[0] = STR("1");
+    c->argv[1] = key_str(&c->key);
+    c->argv[2] = str_of(c->id);
+    c->argv[3] = str_of(c->partitions);
+    c->argv[4] = str_of(c->format);
 }
 
-int dataset_agree(redisContext *redis, unsigned partitions, struct buf *err)
+static redisReply *give_birth(struct redis_now *redis, unsigned partitions)
+{
+    struct birth_call c;
+    prepare(&c, partitions);
+    return redis_now(redis, ARGV(STR("EVAL"), STR(birth_lua), c.argv[0], c.argv[1], c.argv[2],
+                                 c.argv[3], c.argv[4]));
+}
+
+int dataset_ask(struct redis_link *l, unsigned partitions, redis_reply_fn *fn, void *arg)
+{
+    struct birth_call c;
+    prepare(&c, partitions);
+    return redis_eval(l, &birth_script, fn, arg, 5, c.argv);
+}
+
+enum dataset_word dataset_heard(const redisReply *reply, unsigned partitions)
+{
+    int found = reply->type == REDIS_REPLY_STRING ? atoi(reply->str) : 0;
+    if (found <= 0) return DATASET_NOT_NOW;
+    return found == (int)partitions ? DATASET_AGREED : DATASET_ANOTHER;
+}
+
+int dataset_agree(struct redis_now *redis, unsigned partitions, struct buf *err)
 {
     redisReply *r = give_birth(redis, partitions);
     int found = r != NULL && r->type == REDIS_REPLY_STRING ? atoi(r->str) : -1;
@@ -47,7 +82,7 @@ int dataset_agree(redisContext *redis, unsigned partitions, struct buf *err)
     if (found > 0) {
         result = compare("the data set in Redis", found, partitions, err);
     } else {
-        const char *why = r == NULL                      ? redis->errstr
+        const char *why = r == NULL                      ? redis_now_error(redis)
                           : r->type == REDIS_REPLY_ERROR ? r->str
                                                          : "sentier:dataset is damaged";
         buf_printf(err, "Redis does not answer for the data set: %s", why);

@@ -15,6 +15,14 @@
 
 _Static_assert(KEY_MAX_BYTES > HIT_SITE_MAX_BYTES + 64, "site keys must fit");
 
+static const char next_generation[] = "next:";
+static const char *generation = ""; /* that this process uses */
+
+void keys_use_next(void)
+{
+    generation = next_generation;
+}
+
 __attribute__((format(printf, 1, 2))) static struct key make(const char *fmt, ...)
 {
     struct key k;
@@ -46,52 +54,84 @@ unsigned key_bucket(uint64_t visitor)
 
 struct key key_stream(unsigned partition)
 {
-    return make("{p%u}:stream", partition);
+    return make("{p%u}:%sstream", partition, generation);
 }
 
 struct key key_seen(unsigned partition)
 {
-    return make("{p%u}:seen", partition);
+    return make("{p%u}:%sseen", partition, generation);
 }
 
 struct key key_meta(unsigned partition)
 {
-    return make("{p%u}:meta", partition);
+    return make("{p%u}:%smeta", partition, generation);
 }
 
 struct key key_lease(unsigned partition)
 {
-    return make("{p%u}:lease", partition);
+    return make("{p%u}:%slease", partition, generation);
 }
 
 struct key key_commit(unsigned partition)
 {
-    return make("{p%u}:commit", partition);
+    return make("{p%u}:%scommit", partition, generation);
 }
 
 struct key key_sites(unsigned partition)
 {
-    return make("{p%u}:sites", partition);
+    return make("{p%u}:%ssites", partition, generation);
 }
 
 struct key key_pages(unsigned partition, struct str site)
 {
-    return make("{p%u}:pages:%.*s", partition, STR_ARG(site));
+    return make("{p%u}:%spages:%.*s", partition, generation, STR_ARG(site));
 }
 
 struct key key_day(unsigned partition, struct str site, uint32_t day)
 {
-    return make("{p%u}:day:%.*s:%08u", partition, STR_ARG(site), day_to_yyyymmdd(day));
+    return make("{p%u}:%sday:%.*s:%08u", partition, generation, STR_ARG(site),
+                day_to_yyyymmdd(day));
 }
 
 struct key key_visitors(unsigned partition, struct str site, uint32_t day)
 {
-    return make("{p%u}:visitors:%.*s:%08u", partition, STR_ARG(site), day_to_yyyymmdd(day));
+    return make("{p%u}:%svisitors:%.*s:%08u", partition, generation, STR_ARG(site),
+                day_to_yyyymmdd(day));
 }
 
 struct key key_profiles(unsigned partition, struct str site, unsigned bucket)
 {
-    return make("{p%u}:profiles:%.*s:%03x", partition, STR_ARG(site), bucket);
+    return make("{p%u}:%sprofiles:%.*s:%03x", partition, generation, STR_ARG(site), bucket);
+}
+
+bool key_split(struct str key, struct key_parts *out)
+{
+    size_t at = 2;
+    uint64_t n = 0;
+    if (!str_starts(key, STR("{p"))) return false;
+    for (; at < key.n && key.p[at] >= '0' && key.p[at] <= '9' && n < PARTITIONS_MAX; at++)
+        n = 10 * n + (uint64_t)(key.p[at] - '0');
+    if (at == 2 || n >= PARTITIONS_MAX || !str_starts(str_from(key, at), STR("}:"))) return false;
+    out->partition = (unsigned)n;
+    out->name = str_from(key, at + 2);
+    out->next = str_starts(out->name, str_of(next_generation));
+    if (out->next) out->name = str_from(out->name, sizeof next_generation - 1);
+    return true;
+}
+
+struct key key_of(unsigned partition, bool next, struct str name)
+{
+    return make("{p%u}:%s%.*s", partition, next ? next_generation : "", STR_ARG(name));
+}
+
+struct key key_aggregators(void)
+{
+    return generation[0] == '\0' ? make("sentier:aggregators") : make("sentier:aggregators:next");
+}
+
+struct key key_rebuild(void)
+{
+    return make("sentier:rebuild");
 }
 
 struct key key_dataset(void)

@@ -2,6 +2,8 @@
  * keys.h - the names of all Redis keys, and which partition a hit belongs to. Each key of a
  * partition carries the hash tag {pN}, so all of them share one Redis Cluster slot. What each key
  * holds is written in common/README.md.
+ *
+ * A rebuild folds into the next generation, {pN}:next:... beside {pN}:..., until they are swapped.
  */
 #ifndef SENTIER_KEYS_H
 #define SENTIER_KEYS_H
@@ -32,6 +34,10 @@ unsigned key_partition(struct str site, uint64_t visitor, unsigned spread, unsig
 unsigned key_home(struct str site, unsigned partitions); /* owns the site's summaries */
 unsigned key_bucket(uint64_t visitor);
 
+/* From here on this process means {pN}:next:... by all keys of partitions, and another register of
+ * aggregators. Once, at its start, before there is another thread. */
+void keys_use_next(void);
+
 struct key key_stream(unsigned partition);                             /* {pN}:stream */
 struct key key_seen(unsigned partition);                               /* {pN}:seen */
 struct key key_meta(unsigned partition);                               /* {pN}:meta */
@@ -45,6 +51,18 @@ struct key key_visitors(unsigned partition, struct str site, uint32_t day);
 /* {pN}:profiles:SITE:3f2 */
 struct key key_profiles(unsigned partition, struct str site, unsigned bucket);
 
+/* Of either generation. False: no key of a partition. */
+struct key_parts {
+    unsigned partition;
+    bool next;
+    struct str name; /* what follows {pN}: or {pN}:next: - borrowed */
+};
+bool key_split(struct str key, struct key_parts *out);
+/* {pN}:NAME, or {pN}:next:NAME, whatever this process uses. */
+struct key key_of(unsigned partition, bool next, struct str name);
+
+struct key key_aggregators(void);                          /* sentier:aggregators */
+struct key key_rebuild(void);                              /* sentier:rebuild */
 struct key key_dataset(void);                              /* sentier:dataset */
 struct key key_imports(struct str site);                   /* sentier:imports:SITE */
 struct key key_summary(struct str site, struct str range); /* sentier:v1:summary:SITE:RANGE */

@@ -1,6 +1,9 @@
 /*
  * redis.h - a Redis link on a libevent loop: connects, stays connected (back-off up to 1 s),
- * pipelines. Wraps hiredis' async API; single thread, the one of the base.
+ * pipelines. One server, the master that sentinels name, or all masters of a cluster: callers see
+ * no difference but this: in a cluster, commands on keys of different slots are answered in any
+ * order, and one command has keys of one slot only. Wraps hiredis' async API; single thread, the
+ * one of the base.
  */
 #ifndef SENTIER_REDIS_H
 #define SENTIER_REDIS_H
@@ -14,8 +17,9 @@
 
 struct redis_link;
 
-/* reply NULL: the link died before an answer; whether the command ran is unknown. Runs exactly
- * once per accepted command. The reply is borrowed for the call. */
+/* reply NULL: the connection died before an answer; whether the command ran is unknown; on_state
+ * says down, and later up. Runs exactly once per accepted command; in a cluster also, with the true
+ * reply of a node that is well, while the link is down. The reply is borrowed for the call. */
 typedef void redis_reply_fn(const redisReply *reply, void *arg);
 typedef void redis_state_fn(bool up, void *arg);
 
@@ -24,6 +28,7 @@ struct redis_link *redis_link_new(struct event_base *base, const struct redis_co
                                   redis_state_fn *on_state, void *arg);
 void redis_link_free(struct redis_link *l); /* pending callbacks run with NULL; NULL is fine */
 bool redis_link_up(const struct redis_link *l);
+bool redis_link_is_cluster(const struct redis_link *l);
 
 /* 0: sent, fn will run. -1: the link is down; fn never runs. */
 int redis_send(struct redis_link *l, redis_reply_fn *fn, void *arg, int argc,
@@ -35,8 +40,8 @@ int redis_send(struct redis_link *l, redis_reply_fn *fn, void *arg, int argc,
 int redis_subscribe(struct redis_link *l, redis_reply_fn *fn, void *arg, struct str channel);
 
 /* A Lua script. The first use on a connection sends its body, later ones its SHA1, as the server
- * named it. One that the server forgot answers NOSCRIPT (retryable); the next use sends the body
- * again. */
+ * named it. One that the server forgot, or a node that was sent it by another one never knew,
+ * answers NOSCRIPT (retryable); the next use sends the body again. */
 struct redis_script {
     const char *body;
 };
@@ -45,15 +50,13 @@ void redis_script_init(struct redis_script *s, const char *body);
 int redis_eval(struct redis_link *l, const struct redis_script *s, redis_reply_fn *fn, void *arg,
                int argc, const struct str *argv);
 
-/* True for answers that mean "not now": NOSCRIPT, TRYAGAIN, LOADING, READONLY, OOM, BUSY, NULL. */
+/* True for answers that mean "not now", by their first word: NOSCRIPT, TRYAGAIN, LOADING, READONLY,
+ * OOM, BUSY, MISCONF, MASTERDOWN, NOREPLICAS, MOVED, ASK, CLUSTERDOWN; and for NULL. */
 bool redis_retryable(const redisReply *reply);
 
 static inline struct str reply_str(const redisReply *r)
 {
     return (struct str){r->str, r->len};
 }
-
-/* Blocking, for command lines: NULL with a message in err. */
-redisContext *redis_connect_now(const struct redis_conf *conf, struct buf *err);
 
 #endif

@@ -22,7 +22,8 @@ export function options(defaults, help) {
       console.error(help)
       process.exit(2)
     }
-    given[name] = typeof defaults[name] === 'boolean' ? true : Number(args.shift())
+    const read = { boolean: () => true, number: () => Number(args.shift()), string: () => args.shift() }
+    given[name] = read[typeof defaults[name]]()
     if (Number.isNaN(given[name])) throw new Error(`--${name} must be a number`)
   }
   return given
@@ -86,7 +87,7 @@ function done(summary)
 end
 `
 
-const BROWSER = {
+export const BROWSER = {
   Accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8',
   'Accept-Encoding': 'gzip, deflate, br, zstd',
   'Accept-Language': 'en-GB,en;q=0.9,fr;q=0.8',

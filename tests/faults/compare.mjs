@@ -10,7 +10,7 @@ const SETTLED_WITHIN_MS = 45_000
 const STEADY_MS = 2500 // settled, and something is still missing: how long to look again
 
 async function ask(stack, ...args) {
-  const { code, out, err } = await run(program('sentier-report'), [...args, '--conf', stack.collectors[0].conf, '--format', 'json', '--redis', `unix:${stack.world.socket}`], 60_000)
+  const { code, out, err } = await run(program('sentier-report'), [...args, '--conf', stack.collectors[0].conf, '--format', 'json', '--redis', stack.address], 60_000)
   if (code !== 0) throw new Error(err)
   return JSON.parse(out)
 }
@@ -99,6 +99,8 @@ export async function compare(stack, hits, visitors, allowed) {
       }
       await stack.nameDataSet()
       result = compareHits(await read(stack), hits, visitors, allowed.excused)
+      const { received } = await stack.figures()
+      if (received !== figures.received) throw new Error(`${received - figures.received} more while it was compared`)
       steady ??= Date.now()
       return result.lost.length === 0 || Date.now() - steady > STEADY_MS
     }, SETTLED_WITHIN_MS)

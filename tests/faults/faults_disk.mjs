@@ -30,10 +30,10 @@ async function damageWhileDown(round, change) {
   const { stack, random, damaged, notes } = round
   const [collector] = stack.collectors
   const redisAway = random.chance(0.7)
-  if (redisAway) await stack.redis.kill9()
+  if (redisAway) await Promise.all(stack.servers.map((one) => one.kill9()))
   await round.traffic.until(round.traffic.acknowledged + random.int(30, 250))
   await collector.kill9()
-  if (redisAway) await stack.revive(stack.redis)
+  if (redisAway) for (const one of stack.servers) await stack.revive(one)
   round.allowed.whole = false
   for (const file of random.some(segments(collector.data), random.int(1, 2))) {
     const { lost, inside } = damage(file, (bytes) => change(bytes, random))

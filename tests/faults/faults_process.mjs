@@ -43,10 +43,10 @@ async function restartWith(round, options) {
 export const processFaults = {
   'kill-collector': { holds: ['collector'], run: (round) => killAndRevive(round, [round.stack.collectors[0]]) },
   'kill-aggregator': { holds: ['aggregator'], run: (round) => killAndRevive(round, [round.stack.aggregators[0]]) },
-  'kill-redis': { holds: ['redis'], run: (round) => killAndRevive(round, [round.stack.redis]) },
+  'kill-redis': { holds: ['redis'], standalone: true, run: (round) => killAndRevive(round, [round.stack.redis]) },
   'kill-all': {
     holds: ['aggregator', 'collector', 'redis'],
-    run: (round) => killAndRevive(round, [round.stack.redis, ...round.stack.collectors, ...round.stack.aggregators]),
+    run: (round) => killAndRevive(round, [...round.stack.servers, ...round.stack.collectors, ...round.stack.aggregators]),
   },
   'term-collector': { holds: ['collector'], run: (round) => restart(round, round.stack.collectors[0]) },
   'term-aggregator': { holds: ['aggregator'], run: (round) => restart(round, round.stack.aggregators[0]) },

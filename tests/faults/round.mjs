@@ -4,14 +4,27 @@
 import { checkBooks } from './books.mjs'
 import { compare } from './compare.mjs'
 import { diskFaults } from './faults_disk.mjs'
+import { clusterFaults, failoverFaults, sentinelFaults } from './faults_failover.mjs'
+import { machineFaults } from './faults_machine.mjs'
 import { processFaults } from './faults_process.mjs'
 import { redisFaults } from './faults_redis.mjs'
+import { splitFaults } from './faults_split.mjs'
 import { Importing } from './importing.mjs'
 import { Random } from './random.mjs'
 import { Standalone } from './stack.mjs'
+import { Cluster } from './stack_cluster.mjs'
+import { Sentinel } from './stack_sentinel.mjs'
 import { Traffic } from './traffic.mjs'
 
-export const faults = { ...processFaults, ...redisFaults, ...diskFaults }
+export const faults = { ...processFaults, ...redisFaults, ...diskFaults, ...machineFaults, ...splitFaults, ...failoverFaults, ...sentinelFaults, ...clusterFaults }
+
+export const stacks = { standalone: Standalone, sentinel: Sentinel, cluster: Cluster }
+
+const everywhere = { ...processFaults, ...diskFaults }
+const own = { standalone: { ...redisFaults, ...machineFaults, ...splitFaults }, sentinel: { ...failoverFaults, ...sentinelFaults }, cluster: { ...failoverFaults, ...clusterFaults } }
+
+// Names of the faults that this kind of Redis can have.
+export const faultsOf = (redis) => Object.keys({ ...everywhere, ...own[redis] }).filter((name) => redis === 'standalone' || !faults[name].standalone)
 
 const HITS_MIN = 400
 const STARTS_WITHIN_MS = 3000
@@ -83,12 +96,12 @@ function excuse(round, hits) {
   return (hit) => round.allowed.skips || (named.get('shop.example' + hit.page) ?? []).some((record) => sameHit(record, hit) || record.kind === 'pageview')
 }
 
-export async function oneRound({ seed, names, keep }) {
+export async function oneRound({ seed, names, keep, redis }) {
   const random = new Random(seed)
   const began = Date.now()
   const done = []
-  const stack = await Standalone.start(planFor(names))
-  const round = { stack, random, began, problems: [], notes: [], damaged: [], allowed: { gaps: false, whole: true } }
+  const stack = await stacks[redis].start(planFor(names))
+  const round = { stack, random, began, problems: [], notes: [], tally: {}, damaged: [], allowed: { gaps: false, whole: true } }
   let result
   try {
     round.traffic = new Traffic(stack, random.child())
@@ -111,7 +124,7 @@ export async function oneRound({ seed, names, keep }) {
   const bad = () => result.lost.length + result.twice.length + result.phantom.length + result.problems.length > 0
   result.problems.push(...round.problems, ...stack.problems.splice(0))
   result.problems.push(...(await stack.end(bad() ? keep && `${keep}/${seed}` : undefined)))
-  return { ...result, seed, faults: done, notes: round.notes, seconds: (Date.now() - began) / 1000, bad: bad() }
+  return { ...result, seed, faults: done, notes: round.notes, tally: round.tally, seconds: (Date.now() - began) / 1000, bad: bad() }
 }
 
 async function addBooks({ stack }, result) {

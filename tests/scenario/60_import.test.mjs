@@ -85,9 +85,9 @@ async function startWithoutCollector(world) {
   await world.aggregator.start()
 }
 
-// All that Redis holds but the leases, which are renewed all the time.
+// All that Redis holds but the leases and the register of aggregators, which are renewed all the time.
 async function everything(world) {
-  const keys = (await world.redisCall('KEYS', '*')).filter((key) => !/:lease$/.test(key)).sort()
+  const keys = (await world.redisCall('KEYS', '*')).filter((key) => !/:lease$|^sentier:aggregators$/.test(key)).sort()
   const values = await redisCalls(world.socket, keys.map((key) => ['DUMP', key]))
   return Object.fromEntries(keys.map((key, i) => [key, values[i]]))
 }

@@ -190,6 +190,14 @@ scenario('other files are refused, and the rest is still read', alone, async (wo
   const head = Buffer.from(bytes)
   head[40] ^= 1 // the weight before
   assert.match(await verify(file(world, 'head', head), 1), /its head is damaged/)
+  const headless = join(world.top, basename(path)) // its name says what the head does not
+  for (const [at, named] of [[0, headless], [9, headless], [48, join(world.top, 'head')], [70, headless]]) {
+    const copy = Buffer.from(bytes)
+    copy[at] ^= 1
+    writeFileSync(named, copy)
+    const { records, damage } = await dump(named, 1)
+    assert.deepEqual([records.length, damage], [50, [{ offset: 0, bytes: bytes.readUInt32LE(56) }]])
+  }
   const renamed = file(world, `${'0'.repeat(32)}-${'0'.repeat(15)}1.seg`, bytes)
   assert.match(await verify(renamed, 1), /the name of another segment/)
   for (const args of [[], ['dump'], ['repair', path], ['verify', '--all']]) {

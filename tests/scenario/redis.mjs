@@ -1,4 +1,4 @@
-// A small client of Redis over its unix socket: one command at a time is all that a test needs.
+// A small client of Redis, over its unix socket or TCP: one pipeline at a time is all that a test needs.
 
 import { createConnection } from 'node:net'
 
@@ -49,9 +49,17 @@ function decode(bytes, at = 0) {
 }
 
 // Sends commands in one pipeline and gives their replies; an error reply throws.
-export function redisCalls(socketPath, commands) {
+export async function redisCalls(where, commands) {
+  const replies = await redisReplies(where, commands)
+  const failure = replies.find((reply) => reply instanceof Error)
+  if (failure) throw failure
+  return replies
+}
+
+// where: path of a socket, or { host, port }. An error reply is an Error among the others.
+export function redisReplies(where, commands) {
   return new Promise((resolve, reject) => {
-    const socket = createConnection(socketPath)
+    const socket = createConnection(where)
     const replies = []
     let bytes = Buffer.alloc(0)
     socket.setTimeout(10_000, () => socket.destroy(new Error('Redis did not answer in 10 s')))
@@ -65,9 +73,7 @@ export function redisCalls(socketPath, commands) {
         bytes = bytes.subarray(reply[1])
       }
       if (replies.length < commands.length) return
-      const failure = replies.find((reply) => reply instanceof Error)
-      if (failure) reject(failure)
-      else resolve(replies)
+      resolve(replies)
       socket.destroy()
     })
   })

@@ -11,10 +11,6 @@
 #include "bytes.h"
 #include "redis_server.h"
 
-static const char append_lua[] =
-#include "append.lua.inc"
-    ;
-
 enum { PARTS_MAX = 3, BYTES_MAX = 512 };
 
 /* One part: records `from`..`to`, each of weight 2, after `prev`. */
@@ -56,8 +52,8 @@ static const char *append(struct redis_server *s, const char *birth, const char 
     static char word[16];
     char records[PARTS_MAX][BYTES_MAX], number[PARTS_MAX][3][16];
     const char *argv[10 + 6 * PARTS_MAX] = {
-        "EVAL",      append_lua, "3",           "{p0}:stream", "{p0}:seen",
-        "{p0}:meta", birth,      "fresh-birth", limit,         "100",
+        "EVAL",      append_body(), "3",           "{p0}:stream", "{p0}:seen",
+        "{p0}:meta", birth,         "fresh-birth", limit,         "100",
     };
     size_t len[10 + 6 * PARTS_MAX];
     int n = 10;

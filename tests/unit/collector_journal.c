@@ -360,7 +360,7 @@ static void a_failed_sync_ends_the_producer(void **state)
     while (memcmp(before, journal_producer(w->j), PRODUCER_BYTES) == 0) {
         assert_true(clock_mono_ms() < until);
         usleep(1000);
-        journal_tick(w->j, clock_mono_ms());
+        journal_tick(w->j);
     }
     stage(w, 4, 1);
     assert_int_equal(commit(w), 0);

@@ -252,16 +252,43 @@ static void a_record_inside_a_record_does_not_pass(void **state)
     free(m.bytes);
 }
 
-static void a_damaged_head_is_refused(void **state)
+static void a_damaged_head_hides_no_record(void **state)
 {
     struct image m = image_new();
     (void)state;
     for (size_t at = 0; at < HEAD; at++) {
         m.bytes[at] ^= 4;
-        assert_null(open_bytes(&m, m.bytes, m.n));
-        assert_true(errno == EBADMSG);
+        struct segment_reader *r = open_bytes(&m, m.bytes, m.n);
+        struct record rec;
+        uint64_t got = 0;
+        assert_non_null(r);
+        assert_true(segment_head_damaged(r));
+        segment_expect_partitions(r, PARTITIONS);
+        while (segment_next(r, UINT64_MAX, &rec) == SEGMENT_RECORD) {
+            assert_int_equal(rec.seq, ++got);
+            assert_int_equal(rec.prev, got <= PARTITIONS ? 0 : got - PARTITIONS);
+            assert_int_equal(rec.offset, m.offset[got - 1]);
+        }
+        assert_int_equal(got, RECORDS);
+        assert_int_equal(segment_damaged_bytes(r), HEAD);
+        segment_close(r);
         m.bytes[at] ^= 4;
     }
+    free(m.bytes);
+}
+
+/* Its numbers would be taken for those of the producer whose name it has. */
+static void another_segments_name_is_refused(void **state)
+{
+    struct image m = image_new();
+    (void)state;
+    m.name.producer[3] ^= 1;
+    assert_null(open_bytes(&m, m.bytes, m.n));
+    assert_int_equal(errno, EBADMSG);
+    m.name.producer[3] ^= 1;
+    m.name.first_seq++;
+    assert_null(open_bytes(&m, m.bytes, m.n));
+    assert_int_equal(errno, EBADMSG);
     free(m.bytes);
 }
 
@@ -304,7 +331,8 @@ int main(void)
         cmocka_unit_test(damage_is_skipped_and_counted),
         cmocka_unit_test(random_flips),
         cmocka_unit_test(a_record_inside_a_record_does_not_pass),
-        cmocka_unit_test(a_damaged_head_is_refused),
+        cmocka_unit_test(a_damaged_head_hides_no_record),
+        cmocka_unit_test(another_segments_name_is_refused),
         cmocka_unit_test(large_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

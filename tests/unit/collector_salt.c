@@ -547,6 +547,37 @@ static void collectors_meet_in_redis(void **state)
     event_base_free(base);
 }
 
+/* What a collector waits for before its first hit. */
+static void a_newcomer_knows_when_it_has_been_told(void **state)
+{
+    (void)state;
+    struct server redis;
+    int64_t now = clock_ms(), deadline = clock_mono_ms() + 20000;
+    uint32_t today = (uint32_t)(now / DAY);
+    redis_start(&redis);
+    redis_do(&redis, "PING", "PONG");
+    struct event_base *base = event_base_new();
+    struct salts *a = salts_new(NULL, now - 5000), *b = salts_new(NULL, now);
+    struct salt_link *la = salt_link_new(base, &redis.conf, a), *lb = NULL;
+    for (int meets = 0; meets < 2; meets++) { /* with other salts, and with the same */
+        while (!salt_link_agreed(la) || (lb != NULL && !salt_link_agreed(lb))) {
+            assert_true(clock_mono_ms() < deadline);
+            event_base_loop(base, EVLOOP_ONCE);
+            if (lb == NULL && salt_link_agreed(la)) lb = salt_link_new(base, &redis.conf, b);
+        }
+        for (uint32_t day = today - 1; day <= today + 1; day++)
+            assert_true(same(a, b, day));
+        salt_link_free(lb);
+        lb = salt_link_new(base, &redis.conf, b);
+    }
+    salt_link_free(lb);
+    salt_link_free(la);
+    redis_stop(&redis);
+    salts_free(a);
+    salts_free(b);
+    event_base_free(base);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -567,13 +598,20 @@ static int remove_dir(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dates_that_exist),         cmocka_unit_test(a_salt_stays_as_it_is),
-        cmocka_unit_test(the_older_wins),           cmocka_unit_test(offers_are_bounded),
-        cmocka_unit_test(messages_heard),           cmocka_unit_test(all_agree),
-        cmocka_unit_test(the_file_survives_us),     cmocka_unit_test(the_dead_leave_the_file),
-        cmocka_unit_test(files_that_are_refused),   cmocka_unit_test(files_that_are_replaced),
-        cmocka_unit_test(no_file_on_a_disk),        cmocka_unit_test(readers_see_whole_salts),
+        cmocka_unit_test(dates_that_exist),
+        cmocka_unit_test(a_salt_stays_as_it_is),
+        cmocka_unit_test(the_older_wins),
+        cmocka_unit_test(offers_are_bounded),
+        cmocka_unit_test(messages_heard),
+        cmocka_unit_test(all_agree),
+        cmocka_unit_test(the_file_survives_us),
+        cmocka_unit_test(the_dead_leave_the_file),
+        cmocka_unit_test(files_that_are_refused),
+        cmocka_unit_test(files_that_are_replaced),
+        cmocka_unit_test(no_file_on_a_disk),
+        cmocka_unit_test(readers_see_whole_salts),
         cmocka_unit_test(collectors_meet_in_redis),
+        cmocka_unit_test(a_newcomer_knows_when_it_has_been_told),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -403,12 +403,38 @@ static void a_single_hit_does_not_linger(void **state)
     assert_true(settled(w));
 }
 
-static void one_shipper_per_directory(void **state)
+/* A collector that starts while an import ships. */
+static void another_shipper_waits_until_the_first_lets_go(void **state)
 {
     struct world *w = *state;
     start_shipper(w);
-    assert_null(shipper_new(w->base, &w->opts));
-    assert_int_equal(errno, EWOULDBLOCK);
+    struct shipper *first = w->shipper;
+    RUN_UNTIL(w, stats(w).redis_up);
+    open_writers(w);
+    start_shipper(w); /* the writers are the second one's: the first ships nothing of them */
+    write_hits(w, 0, 300, 10, -1);
+    RUN_UNTIL(w, stats(w).received == w->committed && stats(w).redis_up);
+    assert_int_equal(stats(w).pending, w->committed);
+    assert_int_equal(stats(w).batches, 0);
+    shipper_free(first);
+    RUN_UNTIL(w, settled(w));
+    write_hits(w, 1, 100, 10, -1);
+    RUN_UNTIL(w, settled(w));
+    assert_int_equal(count_streams(w, true), w->committed);
+}
+
+static void a_shipper_without_the_lock_ends_at_once(void **state)
+{
+    struct world *w = *state;
+    start_shipper(w);
+    struct shipper *first = w->shipper;
+    open_writers(w);
+    start_shipper(w);
+    write_hits(w, 0, 10, 10, -1);
+    shipper_drain(w->shipper, INT32_MAX);
+    assert_int_equal(event_base_dispatch(w->base), 0);
+    assert_int_equal(stats(w).batches, 0);
+    shipper_free(first);
 }
 
 static void journals_wait_for_redis(void **state)
@@ -572,6 +598,26 @@ static void not_now_is_tried_again(void **state)
     assert_int_equal(count_streams(w, true), w->committed);
 }
 
+/* As if they had been known for longer than segments are kept. */
+static void age_births(struct world *w)
+{
+    char path[512], text[PARTITIONS * 64];
+    snprintf(path, sizeof path, "%s/births", w->journals);
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    size_t n = fread(text, 1, sizeof text, f);
+    int lines = 0;
+    rewind(f);
+    assert_int_equal(ftruncate(fileno(f), 0), 0);
+    text[n] = '\0';
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
+        *strrchr(line, ' ') = '\0'; /* the time */
+        assert_true(fprintf(f, "%s\n", line) > 32);
+    }
+    assert_int_equal(lines, PARTITIONS);
+    assert_int_equal(fclose(f), 0);
+}
+
 static void an_emptied_redis_waits_for_the_operator(void **state)
 {
     struct world *w = *state;
@@ -581,14 +627,86 @@ static void an_emptied_redis_waits_for_the_operator(void **state)
         write_hits(w, i, 1000, 10, -1);
     RUN_UNTIL(w, settled(w));
     stop_shipper(w); /* births are remembered on the disk */
+    age_births(w);
     freeReplyObject(redis(w, "FLUSHALL"));
     start_shipper(w);
     RUN_UNTIL(w, stats(w).birth_partitions == PARTITIONS);
     assert_int_equal(count_streams(w, false), 0);
+    RUN_UNTIL(w, redis_number(w, "EXISTS sentier:dataset", 0, "") == 1); /* reports need it */
     shipper_accept_gaps(w->shipper);
     RUN_UNTIL(w, count_streams(w, false) == w->committed && settled(w));
     assert_int_equal(count_streams(w, true), w->committed);
     assert_int_equal(stats(w).birth_partitions, 0);
+}
+
+/* All partitions are younger than anything that was deleted: nobody needs to be asked. */
+static void young_partitions_heal_without_an_operator(void **state)
+{
+    struct world *w = *state;
+    open_writers(w);
+    start_shipper(w);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < WRITERS; i++)
+            write_hits(w, i, 300, 10, -1);
+        RUN_UNTIL(w, settled(w));
+        /* Whether the link breaks, or the next batch finds it, or the program starts anew. */
+        freeReplyObject(redis(w, "FLUSHALL"));
+        if (round == 0) freeReplyObject(redis(w, "CLIENT KILL TYPE normal"));
+        if (round == 1) write_hits(w, 0, 1, 1, 3);
+        if (round == 2) {
+            stop_shipper(w);
+            start_shipper(w);
+        }
+        RUN_UNTIL(w, settled(w) && count_streams(w, false) == w->committed);
+        assert_int_equal(count_streams(w, true), w->committed);
+        assert_int_equal(redis_number(w, "HGET sentier:dataset partitions", 0, ""), PARTITIONS);
+    }
+    assert_int_equal(stats(w).skipped, 0);
+}
+
+/* Youth ends with the first segment that goes before its time. */
+static void what_was_forced_out_is_never_healed_in_silence(void **state)
+{
+    struct world *w = *state;
+    open_writers(w);
+    start_shipper(w);
+    write_hits(w, 0, 2000, 10, -1);
+    RUN_UNTIL(w, settled(w));
+    close_writers(w);
+    RUN_UNTIL(w, settled(w));
+    stop_shipper(w);
+    w->opts.reserve_bytes = INT64_MAX; /* there is never that much */
+    start_shipper(w);
+    RUN_UNTIL(w, settled(w) && stats(w).segments == 0);
+    freeReplyObject(redis(w, "FLUSHALL"));
+    freeReplyObject(redis(w, "CLIENT KILL TYPE normal"));
+    RUN_UNTIL(w, stats(w).birth_partitions == PARTITIONS);
+    stop_shipper(w);
+    start_shipper(w);
+    RUN_UNTIL(w, stats(w).birth_partitions == PARTITIONS);
+}
+
+static void what_is_given_up_is_counted_once(void **state)
+{
+    struct world *w = *state;
+    w->opts.keep_age_ms = 0;
+    open_writers(w);
+    start_shipper(w);
+    for (int i = 0; i < WRITERS; i++)
+        write_hits(w, i, 2000, 10, -1);
+    RUN_UNTIL(w, settled(w) && stats(w).segments == WRITERS);
+    for (unsigned partition = 0; partition < PARTITIONS; partition++)
+        forget_after(w, partition, 0);
+    freeReplyObject(redis(w, "CLIENT KILL TYPE normal"));
+    RUN_UNTIL(w, stats(w).gap_partitions == PARTITIONS);
+    shipper_accept_gaps(w->shipper);
+    RUN_UNTIL(w, settled(w) && stats(w).gap_partitions == 0);
+    uint64_t kept = count_streams(w, false);
+    assert_true(kept > 0);
+    assert_int_equal(stats(w).skipped, w->committed - kept);
+    stop_shipper(w); /* and stays counted */
+    start_shipper(w);
+    RUN_UNTIL(w, stats(w).skipped == w->committed - kept);
 }
 
 /* Redis was away when the program compared its configuration with the data set. */
@@ -703,11 +821,9 @@ static void damage_does_not_keep_other_segments(void **state)
     write_hits(w, 1, 1000, 10, 4);
     damage_first_segment(w, 1, 20);
     start_shipper(w);
-    RUN_UNTIL(w, stats(w).gap_partitions == 1); /* what the damaged head hides is not shipped */
-    shipper_accept_gaps(w->shipper);
-    RUN_UNTIL(w, stats(w).segments == 3); /* those being written, and the one nobody can read */
-    assert_true(stats(w).damaged_bytes > 0);
-    assert_int_equal(stats(w).pending, 0);
+    RUN_UNTIL(w, stats(w).segments == 2 && stats(w).pending == 0); /* those being written */
+    assert_true(stats(w).damaged_bytes > SEGMENT_HEAD_BYTES + 8 * PARTITIONS);
+    assert_int_equal(count_streams(w, false), 2000); /* a damaged head hides no record */
 }
 
 static void deleted_segments_stay_counted(void **state)
@@ -821,7 +937,8 @@ int main(void)
         TEST(ships_all_once),
         TEST(follows_writers_on_other_threads),
         TEST(a_single_hit_does_not_linger),
-        TEST(one_shipper_per_directory),
+        TEST(another_shipper_waits_until_the_first_lets_go),
+        TEST(a_shipper_without_the_lock_ends_at_once),
         TEST(journals_wait_for_redis),
         TEST(survives_kills_of_redis),
         TEST(heals_what_redis_forgot),
@@ -829,6 +946,9 @@ int main(void)
         TEST(a_full_stream_holds_up_only_itself),
         TEST(not_now_is_tried_again),
         TEST(an_emptied_redis_waits_for_the_operator),
+        TEST(young_partitions_heal_without_an_operator),
+        TEST(what_was_forced_out_is_never_healed_in_silence),
+        TEST(what_is_given_up_is_counted_once),
         TEST(another_division_is_never_shipped),
         TEST(only_redis_says_what_may_be_deleted),
         TEST(a_cursor_is_only_a_hint),

@@ -146,6 +146,16 @@ static void test_a_second_is_a_record(void **state)
     assert_int_equal(found.n, 1000); /* not again */
 }
 
+static void test_a_clock_set_back_holds_nothing_up(void **state)
+{
+    struct world *w = *state;
+    tally_add(w->tally, site(w, "paris"), V_BAD_NUMBER, NOW_MS);
+    stage_and_store(w, NOW_MS - 3600 * 1000, false);
+    read_all(w);
+    assert_int_equal(found.n, 1);
+    assert_int_equal(found.at_ms, NOW_MS);
+}
+
 static void test_kinds_stay_apart(void **state)
 {
     struct world *w = *state;
@@ -226,6 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_a_second_is_a_record),
+        IN_WORLD(test_a_clock_set_back_holds_nothing_up),
         IN_WORLD(test_kinds_stay_apart),
         IN_WORLD(test_a_failed_commit_loses_none),
         IN_WORLD(test_flood),

@@ -19,6 +19,7 @@ struct sample {
     bool flag;
     char *text;
     char **list;
+    char *place;
 };
 
 #define F(field) offsetof(struct sample, field)
@@ -28,6 +29,7 @@ static const struct conf_opt options[] = {
     {"flag", CONF_BOOL, F(flag), "no", 0, 0, "a flag"},
     {"text", CONF_STR, F(text), "abc", 1, 10, "text"},
     {"list", CONF_LIST, F(list), "a b", 0, 3, "a list"},
+    {"place", CONF_REDIS, F(place), "unix:/run/redis.sock", 0, 0, "where Redis is"},
     {0},
 };
 
@@ -51,7 +53,8 @@ static void good(void **state)
     (void)state;
     assert_int_equal(
         read_text("; comment\n[sample]\nnumber = 42 ; inline\nbytes=2M\nflag = Yes\n"
-                  "list = x, y\n  z\n[other]\nanything = goes\n"
+                  "list = x, y\n  z\nplace = cluster://a:1, b:2 ; the first two\n[other]\nanything "
+                  "= goes\n"
                   "[site shop]\norigins = https://shop.example, https://*.shop.example\n"
                   "time_zone = Europe/Paris\n[site b]\n keep_params = id\n[site empty]\n",
                   &sites, &err),
@@ -61,6 +64,7 @@ static void good(void **state)
     assert_true(sample.flag);
     assert_string_equal(sample.text, "abc");
     assert_string_equal(sample.list[2], "z");
+    assert_string_equal(sample.place, "cluster://a:1, b:2");
     assert_null(sample.list[3]);
     const struct site *shop = sites_find(sites, STR("shop"));
     assert_non_null(shop);
@@ -97,6 +101,16 @@ static void bad(void **state)
         {"[sample]\nno equals sign here\n", ":2: neither [section] nor key = value"},
         {"[site Shop]\nspread = 1\n", ":1: [site Shop]: a name of 1 to 64 of a-z"},
         {"[site a]\nspread = 0\n", ":2: spread = 0: must be a whole number from 1 to 4096"},
+        {"[sample]\nplace = localhost\n",
+         ":2: place = localhost: address 'localhost': must be unix:/path, host:port, "
+         "sentinel://name@host:port,host:port,... or cluster://host:port,host:port,..."},
+        {"[sample]\nplace = sentinel://h:1\n",
+         ":2: place = sentinel://h:1: sentinel:// 'h:1': must"},
+        {"[sample]\nplace = cluster://h\n",
+         ":2: place = cluster://h: address 'h': must be host:port"},
+        {"[sample]\nplace = unix:a\n",
+         ":2: place = unix:a: path of a socket 'a': must be absolute"},
+        {"[sample]\nplace = a:1\nplace = b:1\n", ":3: place stands twice in [sample]"},
         {"[site a]\ntime_zone = Mars/Base\n",
          ":2: time_zone = Mars/Base: must be an IANA time zone"},
         {"[site a]\norigins = shop.example\n",
@@ -146,6 +160,11 @@ static void command_line(void **state)
     assert_string_equal(sample.text, "new");
     assert_int_equal(conf_set(sections, "sample.number=900", &err), -1);
     assert_int_equal(conf_set(sections, "sample.nothing=1", &err), -1);
+    assert_int_equal(conf_set(sections, "place=redis.example:6379", &err), 0);
+    assert_string_equal(sample.place, "redis.example:6379");
+    buf_clear(&err);
+    assert_int_equal(conf_set(sections, "place=redis.example", &err), -1);
+    assert_true(str_starts(buf_str(&err), STR("--set place=redis.example: address 'redis.ex")));
     assert_int_equal(conf_set(sections, "nonsense", &err), -1);
     sites_free(sites);
     conf_free_section(&sections[0]);
