@@ -131,6 +131,7 @@ test('the demo of a cluster: a master dies, half of the slots move, every hit is
     visitor.stopping = true
     await demo.stop()
     rmSync(dir, { recursive: true, force: true })
+    for (const n of [1, 2]) rmSync(`/dev/shm/${demo.data.replaceAll('/', '-')}-${n}`, { force: true })
   })
   try {
     await visitor.more(50, 'at the beginning')
