@@ -18,7 +18,7 @@
  * appeared while it was made. Numbers of workers rise by one, so a missing segment shows; an import
  * is read on only when two listings have shown the same.
  */
-#include "lane.h"
+#include "lane_core.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -100,7 +100,7 @@ static void return_to_front(struct lane *l)
 }
 
 /* Segments before this one have been looked at to their ends. */
-static size_t read_to(const struct lane *l)
+size_t lane_read_to(const struct lane *l)
 {
     return l->front.set ? l->front.at : l->at;
 }
@@ -132,7 +132,7 @@ static struct segment_name name_of(const struct lane *l, size_t i)
     return name;
 }
 
-static struct segment_reader *open_reader(const struct lane *l, size_t i)
+struct segment_reader *lane_open(const struct lane *l, size_t i)
 {
     struct segment_name name = name_of(l, i);
     struct segment_reader *r = segment_open(l->dir_fd, &name);
@@ -173,7 +173,7 @@ static struct segment *insert_segment(struct lane *l, size_t i)
     }
     memmove(&l->seg[i + 1], &l->seg[i], (l->segs - i) * sizeof *l->seg);
     l->segs++;
-    if (i <= read_to(l)) drop_front(l);
+    if (i <= lane_read_to(l)) drop_front(l);
     if (l->reader != NULL && i <= l->at) {
         go_to(l, i);
     } else if (i < l->at) {
@@ -196,14 +196,15 @@ bool lane_list(struct lane *l, uint64_t first_seq, const struct stat *st)
     struct segment *g = known ? &l->seg[i] : insert_segment(l, i);
     if (g == NULL) return false;
     bool replaced = known && g->inode != st->st_ino;
-    bool grown = known && !replaced && i < read_to(l) && g->size != (uint64_t)st->st_size;
+    bool grown = known && !replaced && i < lane_read_to(l) && g->size != (uint64_t)st->st_size;
     if (!known || replaced) {
         *g = (struct segment){.first_seq = first_seq, .inode = st->st_ino};
     }
     g->listed = true;
     g->size = (uint64_t)st->st_size;
     g->mtime_ms = mtime_ms(st);
-    bool again = grown || (replaced && i <= read_to(l)); /* read to an end that was not the end */
+    bool again =
+        grown || (replaced && i <= lane_read_to(l)); /* read to an end that was not the end */
     if (again) drop_front(l);
     if (again && i <= l->at) go_to(l, i);
     bool changed = !known || replaced || (grown && l->state == LANE_DONE);
@@ -241,119 +242,16 @@ bool lane_closed(const struct lane *l, size_t i)
 }
 
 /* How far segment i may be read. */
-static uint64_t limit_of(const struct lane *l, size_t i)
+uint64_t lane_limit(const struct lane *l, size_t i)
 {
     if (lane_closed(l, i)) return UINT64_MAX;
     return l->seg[i].first_seq == l->point.first_seq ? l->point.committed : 0;
 }
 
-static void read_head(struct lane *l, struct segment *g, const struct segment_reader *r)
-{
-    g->opened = true;
-    g->headless = segment_head_damaged(r);
-    if (g->headless) {
-        g->damaged = segment_damaged_bytes(r);
-        log_error("journal.head", "first_seq=%llu the head of a segment is damaged",
-                  (unsigned long long)g->first_seq);
-        return;
-    }
-    g->weight_before = segment_weight_before(r);
-    g->flags = segment_flags(r);
-    l->import = (g->flags & JOURNAL_FLAG_IMPORT) != 0;
-    if (segment_partitions(r) == l->partitions) return;
-    g->broken = true;
-    log_error("journal.partitions", "segment=%u data_set=%u", segment_partitions(r), l->partitions);
-}
-
-static void count_records(struct segment *g, struct segment_reader *r)
-{
-    struct record rec;
-    g->weight = 0;
-    while (segment_next(r, UINT64_MAX, &rec) == SEGMENT_RECORD)
-        g->weight += rec.weight;
-}
-
-static void weigh(struct lane *l, size_t i)
-{
-    struct segment *g = &l->seg[i];
-    struct segment_reader *r = open_reader(l, i);
-    if (r == NULL && errno == EBADMSG) {
-        g->opened = g->broken = true;
-        g->damaged = g->size;
-        log_error("journal.name", "first_seq=%llu a segment has the name of another; it is kept",
-                  (unsigned long long)g->first_seq);
-    }
-    if (r == NULL) return;
-    read_head(l, g, r);
-    /* A worker's next head says what this one weighs; else only the file itself does. */
-    bool alone = l->import || i + 1 == l->segs || g->headless;
-    if (!g->broken && lane_closed(l, i) && alone) count_records(g, r);
-    segment_close(r);
-}
-
-/* Nothing says what came before segment i but the segment before it, which must be counted for
- * that; else every number before it stood for one hit, at least. */
-static void guess_before(struct lane *l, size_t i)
-{
-    struct segment *g = &l->seg[i], *before = i == 0 ? NULL : g - 1;
-    g->weight_before = l->import ? 0 : g->first_seq - 1;
-    if (before == NULL || l->import || before->broken) return;
-    struct segment_reader *r = before->counted ? NULL : open_reader(l, i - 1);
-    if (r != NULL) count_records(before, r);
-    segment_close(r);
-    g->weight_before = before->weight_before + before->weight;
-}
-
-static void weigh_next_to(struct lane *l, size_t i)
-{
-    struct segment *g = &l->seg[i], *before = i == 0 ? NULL : g - 1;
-    weigh(l, i);
-    if (g->headless) guess_before(l, i);
-    if (before == NULL || l->import || g->broken || g->headless || before->broken) return;
-    if (!g->opened || g->weight_before < before->weight_before) return;
-    if (before->headless && i == 1) {
-        before->weight_before = g->weight_before - before->weight;
-    } else if (!before->counted) {
-        before->weight = g->weight_before - before->weight_before;
-    }
-}
-
-static void weigh_live(struct lane *l)
-{
-    struct segment *g = &l->seg[l->segs - 1];
-    if (!g->opened || g->first_seq != l->point.first_seq) return;
-    if (l->point.weight >= g->weight_before) g->weight = l->point.weight - g->weight_before;
-}
-
-void lane_weigh(struct lane *l)
-{
-    for (size_t i = 0; i < l->segs; i++) {
-        if (!l->seg[i].opened && limit_of(l, i) > 0) weigh_next_to(l, i);
-    }
-    if (l->live && l->segs > 0) weigh_live(l);
-}
-
-void lane_point(struct lane *l, const struct journal_point *point)
-{
-    l->live = point != NULL;
-    if (point == NULL) return;
-    if (point != &l->point) l->point = *point;
-    if (l->segs == 0) return;
-    struct segment *g = &l->seg[l->segs - 1];
-    if (g->first_seq != point->first_seq || point->committed == 0) return;
-    if (!g->opened) weigh_next_to(l, l->segs - 1); /* listed before it had a head */
-    weigh_live(l);
-}
-
-void lane_weigh_end(struct lane *l)
-{
-    if (l->segs > 0 && !l->seg[l->segs - 1].counted) l->seg[l->segs - 1].opened = false;
-}
-
 /* Whether some record before segment i is one that Redis has not seen. */
 static bool misses_before(const struct lane *l, size_t i)
 {
-    struct segment_reader *r = open_reader(l, i);
+    struct segment_reader *r = lane_open(l, i);
     bool misses = r == NULL || segment_head_damaged(r); /* it cannot tell */
     for (unsigned p = 0; !misses && p < l->partitions && p < segment_partitions(r); p++)
         misses = segment_last(r, p) > l->slots[p].queued;
@@ -504,7 +402,7 @@ static enum lane_result open_segment(struct lane *l)
         l->at++;
         return LANE_RECORD;
     }
-    l->reader = open_reader(l, l->at);
+    l->reader = lane_open(l, l->at);
     if (l->reader == NULL) {
         if (errno != ENODATA && errno != EBADMSG) return LANE_WAIT; /* or gone: the scan will say */
         l->at++; /* its writer died in the head */
@@ -545,7 +443,7 @@ enum lane_result lane_next(struct lane *l, struct record *out)
         }
     }
     while (l->at < l->segs) {
-        uint64_t limit = limit_of(l, l->at);
+        uint64_t limit = lane_limit(l, l->at);
         if (limit == 0) return LANE_WAIT;
         if (l->reader == NULL) {
             enum lane_result opened = open_segment(l);
@@ -568,7 +466,7 @@ enum lane_result lane_next(struct lane *l, struct record *out)
 static size_t unshipped(const struct lane *l)
 {
     if (l->state == LANE_DONE) return l->segs;
-    size_t first = read_to(l);
+    size_t first = lane_read_to(l);
     for (unsigned p = 0; p < l->partitions && first > 0; p++) {
         const struct slot *s = &l->slots[p];
         bool whole = s->sent == s->acked && !s->behind && s->fetch_to == 0;
@@ -602,36 +500,4 @@ bool lane_mark_shipped(struct lane *l)
         news = true;
     }
     return news;
-}
-
-static uint64_t weight_from(const struct lane *l, size_t i)
-{
-    uint64_t sum = 0;
-    for (; i < l->segs; i++)
-        sum += l->seg[i].weight;
-    return sum;
-}
-
-uint64_t lane_total(const struct lane *l)
-{
-    return weight_from(l, 0);
-}
-
-uint64_t lane_before(const struct lane *l)
-{
-    return l->segs == 0 ? 0 : l->seg[0].weight_before;
-}
-
-uint64_t lane_pending(const struct lane *l)
-{
-    uint64_t total = lane_total(l), pending, passed;
-    switch (l->state) {
-    case LANE_DONE: return 0;
-    case LANE_READING:
-        pending = weight_from(l, read_to(l)) + l->queued_weight + l->behind_weight;
-        passed = l->front.set ? l->front.passed : l->passed;
-        pending -= passed < pending ? passed : pending;
-        return pending < total ? pending : total;
-    default: return total > l->shipped_hint ? total - l->shipped_hint : 0;
-    }
 }

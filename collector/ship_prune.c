@@ -37,7 +37,7 @@ static void on_pruned(const redisReply *reply, void *arg)
     s->outstanding--;
     if (reply == NULL) {
         ship_session_end(s, -1);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
+    } else if (reply->type == REDIS_REPLY_ERROR && !redis_retryable(reply)) {
         log_warn("ship.prune", "err=%s", reply->str);
     }
 }

@@ -123,8 +123,10 @@ static void on_dataset(const redisReply *reply, void *arg)
     switch (dataset_heard(reply, s->opts.partitions)) {
     case DATASET_AGREED: ask_partitions(s); return;
     case DATASET_NOT_NOW:
-        log_warn("ship.dataset", "err=%s",
-                 reply->type == REDIS_REPLY_ERROR ? reply->str : "damaged");
+        if (!redis_retryable(reply)) {
+            log_warn("ship.dataset", "err=%s",
+                     reply->type == REDIS_REPLY_ERROR ? reply->str : "damaged");
+        }
         ship_session_end(s, PAUSE_MIN_MS);
         return;
     case DATASET_ANOTHER:
