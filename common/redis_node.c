@@ -4,8 +4,9 @@
  * and their owners ask again. hiredis frees its context itself after a failed connect or a
  * disconnect: here the pointer is only dropped.
  *
- * On the way up: AUTH where there is a password, then ROLE where only a master will do, for who is
- * sent to a master by a sentinel may be sent to one that was it a moment ago. A node that has lost
+ * On the way up: AUTH where there is a password, then PING, since the kernel of a host accepts
+ * connections for a server that stands still; or ROLE where only a master will do, for who is sent
+ * to a master by a sentinel may be sent to one that was it a moment ago. A node that has lost
  * that office says READONLY to writes, but would answer reads for ever: it is left at once.
  */
 #include "redis_node.h"
@@ -111,12 +112,25 @@ static void on_role(redisAsyncContext *c, void *reply, void *arg)
     }
 }
 
+static void on_ping(redisAsyncContext *c, void *reply, void *arg)
+{
+    const redisReply *r = reply;
+    struct redis_node *n = c->data;
+    (void)arg;
+    if (n == NULL || r == NULL) return;
+    if (r->type != REDIS_REPLY_ERROR) {
+        go_up(n);
+    } else {
+        leave(n, "", r->str); /* LOADING, say */
+    }
+}
+
 static void let_in(struct redis_node *n)
 {
     if (n->opts.master) {
         redisAsyncCommand(n->context, on_role, NULL, "ROLE");
     } else {
-        go_up(n);
+        redisAsyncCommand(n->context, on_ping, NULL, "PING");
     }
 }
 
