@@ -305,7 +305,7 @@ void lane_rewind(struct lane *l, unsigned partition)
     l->behind--;
     l->fetching++;
     size_t i = segment_of(l, s->queued + 1);
-    if (i < l->at || (i == l->at && l->reader != NULL)) {
+    if (i < l->at || (i == l->at && l->reader != NULL && l->last_seq > s->queued)) {
         set_front(l);
         go_to(l, i);
     }

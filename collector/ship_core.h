@@ -14,6 +14,7 @@
 enum {
     PAUSE_MIN_MS = 100,
     PAUSE_MAX_MS = 1000,
+    FULL_PER_PAUSE = 16,                   /* of PAUSE_MIN_MS */
     READ_AHEAD_BYTES = 64 * 1024 * 1024,   /* in all batches */
     FULL_MAX_BYTES = READ_AHEAD_BYTES / 2, /* the rest is for partitions that move */
 };
@@ -37,7 +38,7 @@ struct partition {
     bool accept;         /* holes are to be skipped in this session */
     uint64_t generation; /* as the session found it */
     int pause_ms;
-    int64_t retry_ms, sent_ms, rewind_ms; /* monotonic */
+    int64_t retry_ms, sent_ms; /* monotonic */
 };
 
 enum figure {
@@ -73,6 +74,8 @@ struct shipper {
     bool session;         /* Redis has agreed on the data set and is asked for the rest */
     int64_t session_ms;   /* when to begin one; 0: not before the link is up again */
     unsigned outstanding; /* calls on their way */
+    unsigned full;        /* partitions whose stream is */
+    int64_t rewind_ms;    /* the next one not before */
     size_t queued_bytes;
     size_t turn; /* lane that reads first */
     bool read_any, more, blocked, scan_now;
@@ -105,7 +108,7 @@ void ship_session_end_accepting(struct shipper *s);
 
 /* ship_read.c */
 void ship_read_lanes(struct shipper *s);
-void ship_read_behind(struct shipper *s, struct partition *p, int64_t now_mono_ms);
+void ship_read_behind(struct shipper *s, int64_t now_mono_ms);
 
 /* ship_prune.c */
 void ship_prune_step(struct shipper *s);

@@ -10,7 +10,7 @@
 #include "log.h"
 
 enum {
-    REWIND_MS = 500, /* at most one per partition in this time: each begins at a segment's start */
+    REWIND_MS = 500,      /* at most one in this time: each begins at a segment's start */
     READ_BUDGET = 2048,   /* records of a lane per turn */
     DEAD_READERS_MAX = 8, /* segments of earlier runs read at a time */
 };
@@ -115,16 +115,27 @@ void ship_read_lanes(struct shipper *s)
     }
 }
 
-/* Fetches what was passed over, once the partition has nothing else to send. */
-void ship_read_behind(struct shipper *s, struct partition *p, int64_t now)
+static bool fetches(struct shipper *s, struct partition *p)
 {
     bool idle = p->flight->parts == 0 && p->open->parts == 0 && !p->outstanding;
-    if (!p->behind || !idle || p->state != PARTITION_READY || now < p->rewind_ms) return;
+    if (!p->behind || !idle || p->state != PARTITION_READY) return false;
     for (size_t i = 0; i < s->lanes.n; i++) {
         struct lane *l = s->lanes.lane[i];
         if (l->state == LANE_READING && l->slots[p->number].behind) lane_rewind(l, p->number);
     }
     p->behind = false;
-    p->rewind_ms = now + REWIND_MS;
+    return true;
+}
+
+/* Fetches what was passed over of the partitions that have nothing else to send: of all of them
+ * together, since that is one way through the segments. */
+void ship_read_behind(struct shipper *s, int64_t now)
+{
+    bool any = false;
+    if (now < s->rewind_ms) return;
+    for (unsigned i = 0; i < s->opts.partitions; i++)
+        any |= fetches(s, &s->partition[i]);
+    if (!any) return;
+    s->rewind_ms = now + REWIND_MS;
     s->more = true;
 }

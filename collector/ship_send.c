@@ -113,7 +113,9 @@ static void find_another_birth(struct partition *p)
     ship_send_drop(p);
 }
 
-/* Again after a pause. What else waits for it must not take the memory from the others. */
+/* Again after a pause, which is the longer the more are full: a batch that is refused has to be
+ * carried to Redis all the same. What else waits for it must not take the memory from the others.
+ */
 static void hold_up(struct partition *p)
 {
     struct shipper *s = p->shipper;
@@ -123,7 +125,8 @@ static void hold_up(struct partition *p)
         batch_drop(p->open, &s->pool, p->number);
         p->behind = true;
     }
-    pause_partition(p);
+    p->retry_ms = clock_mono_ms() + PAUSE_MIN_MS * (1 + s->full / FULL_PER_PAUSE);
+    s->retries++;
 }
 
 /* A rebuild has filled the partition, or the hole in it: what it waited for may be there. */

@@ -104,7 +104,7 @@ static void ask_partitions(struct shipper *s)
         struct partition *p = &s->partition[i];
         p->state = PARTITION_ASKED;
         p->behind = false;
-        p->retry_ms = p->rewind_ms = 0;
+        p->retry_ms = 0;
         p->pause_ms = PAUSE_MIN_MS;
         ship_send_again(p, p->sent_ms); /* empty: only asks whether it is the one we knew */
     }

@@ -4,9 +4,9 @@
  * producers; append.lua takes all of it or nothing. Its answers:
  *
  *   OK      the next batch may go.
- *   FULL    the stream holds its limit. The same batch again, after 100 ms .. 1 s. What else comes
- *           for this partition is passed over on the disk and fetched later, so that the others
- *           go on and memory stays flat.
+ *   FULL    the stream holds its limit. The same batch again, after 100 ms, or later when many are
+ *           full. What else comes for this partition is passed over on the disk and fetched later,
+ *           so that the others go on and memory stays flat.
  *   GAP     Redis forgot, and surely not only this: a new session. What the disk does not hold any
  *           more makes the partition wait for shipper_accept_gaps.
  *   BIRTH   an emptied or another Redis: a new session, too. A partition that says so gets all of
@@ -176,8 +176,10 @@ static void pump(struct shipper *s)
         ship_session_ask(s);
         ship_read_lanes(s);
         ship_session_end_accepting(s);
+        ship_read_behind(s, now);
+        s->full = 0;
         for (unsigned i = 0; i < s->opts.partitions; i++) {
-            ship_read_behind(s, &s->partition[i], now);
+            s->full += s->partition[i].state == PARTITION_FULL;
             ship_send_ready(&s->partition[i], now);
         }
     }
