@@ -55,7 +55,7 @@ const struct conf_opt collector_options[] = {
      "ms that a batch for Redis waits to become full"},
     {"ship_drain_ms", CONF_INT, O(ship_drain_ms), "5000", 0, DAY_MS,
      "ms for shipping what is left when it stops; the rest goes at the next start"},
-    {"stream_max", CONF_SIZE, O(stream_max), "64M", 1024 * 1024, 1LL << 40,
+    {"stream_max", CONF_SIZE, O(stream_max), "64M", 4096, 1LL << 40,
      "bytes that may wait in Redis per partition; more waits on disk"},
     {"geoip", CONF_STR, O(geoip), "/usr/share/tor/geoip", 0, 3000,
      "country ranges of IPv4; empty: no countries"},

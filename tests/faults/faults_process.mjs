@@ -51,6 +51,23 @@ export const processFaults = {
   'term-collector': { holds: ['collector'], run: (round) => restart(round, round.stack.collectors[0]) },
   'term-aggregator': { holds: ['aggregator'], run: (round) => restart(round, round.stack.aggregators[0]) },
 
+  // Streams are full again and again: hits are passed over on the disk and fetched later.
+  'full-streams': {
+    holds: ['aggregator', 'redis'],
+    plan: { collector: { stream_max: '4k', journal_segment: '64k' } },
+    async run({ stack, random, notes }) {
+      for (let n = random.int(1, 3); n > 0; n--) {
+        const aggregators = stack.aggregators.filter((one) => one.running)
+        for (const one of aggregators) one.signal('SIGSTOP')
+        await pause(random.int(500, 2500))
+        const lengths = await stack.calls(Array.from({ length: PARTITIONS }, (_, p) => ['HGET', `{p${p}}:meta`, 'bytes']))
+        notes.push(`${lengths.filter((bytes) => Number(bytes) >= 4096).length} full streams`)
+        for (const one of aggregators) one.signal('SIGCONT')
+        await pause(random.int(100, 800))
+      }
+    },
+  },
+
   // It wakes when its partitions have long been another's.
   zombie: {
     holds: ['aggregator'],
