@@ -39,13 +39,15 @@ function rowName(field, pages) {
 const pairs = (list) => Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i], list[2 * i + 1]])
 const dayOf = (key) => Date.parse(key.slice(-8).replace(/(....)(..)(..)/, '$1-$2-$3')) / 86400_000
 
-// "DAY NAME COLUMN" -> sum over the partitions
+// "DAY NAME COLUMN" -> sum over the partitions; and page -> id, by which views of one moment stand
 async function stored(stack) {
   const sums = new Map()
+  const ids = new Map()
   for (let n = 0; n < PARTITIONS; n++) {
     const days = await stack.call('KEYS', `{p${n}}:day:shop:*`)
     if (days.length === 0) continue
     const pages = new Map(pairs(await stack.call('HGETALL', `{p${n}}:pages:shop`)))
+    for (const [id, page] of pages) ids.set(page, Buffer.from(id, 'latin1').readBigUInt64LE().toString())
     for (const key of days) {
       for (const [field, value] of pairs(await stack.call('HGETALL', key))) {
         for (const [column, amount] of cells(value)) {
@@ -55,12 +57,13 @@ async function stored(stack) {
       }
     }
   }
-  return sums
+  return { sums, ids }
 }
 
-function modelled(hits) {
+function modelled(hits, ids) {
   const sums = new Map()
-  for (const [key, value] of expect(hits).rows) {
+  const known = hits.map((hit) => ({ ...hit, page_id: ids.get(hit.page) ?? '0' }))
+  for (const [key, value] of expect(known).rows) {
     const [, day, name, column] = JSON.parse(key)
     sums.set(`${day} ${name} ${column}`, value)
   }
@@ -75,8 +78,8 @@ const ownCount = (name) => {
 
 // What differs, as text.
 export async function checkBooks(stack) {
-  const is = await stored(stack)
-  const should = modelled(hitsOf(stack.journals))
+  const { sums: is, ids } = await stored(stack)
+  const should = modelled(hitsOf(stack.journals), ids)
   const names = [...new Set([...is.keys(), ...should.keys()])].filter((name) => !ownCount(name))
   return names.filter((name) => (is.get(name) ?? 0) !== (should.get(name) ?? 0)).map((name) => `${name}: ${is.get(name) ?? 0}, by the model ${should.get(name) ?? 0}`)
 }
