@@ -181,6 +181,19 @@ int report_open(struct report *r)
     return REPORT_OK;
 }
 
+int report_newest(struct report *r, struct report_newest *out)
+{
+    struct range_extent extent;
+    struct buf err = {0};
+    int result = REPORT_OK;
+    if (range_read_extent(&r->source, &extent, &err) < 0)
+        result = report_fail("%.*s", STR_ARG(buf_str(&err)));
+    else
+        *out = (struct report_newest){extent.live_ms, range_end(&extent, r->zone, 0)};
+    buf_fini(&err);
+    return result;
+}
+
 void report_close(struct report *r)
 {
     redis_now_close(r->redis);

@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { run } from './process.mjs'
-import { COLUMN, VERDICT, expect, persons } from '../model/model.mjs'
+import { COLUMN, VERDICT, classOf, expect, persons } from '../model/model.mjs'
 import { AGENT, program, scenario } from './world.mjs'
 
 const SEED = 20260131
@@ -220,6 +220,55 @@ async function compareRange(world, model, views, site, from, to) {
   return report
 }
 
+// ---- what it says of a person
+
+const byName = (list, name) => Object.fromEntries(list.map((one) => [one[name], one.sessions]))
+const NAMES = [['devices', 'device', ['unknown', 'desktop', 'mobile']], ['channels', 'channel', { [DIRECT]: 'Direct', [REFERRAL]: 'Referral' }]]
+const rungOf = (page) => (page.used >= 2 ? 'returned' : page.used === 1 ? 'used' : 'tried')
+
+function wantedPage(page) {
+  const weeks = [...page.weeks].sort((a, b) => b[0] - a[0])
+  return {
+    rung: rungOf(page), ignored: page.used === 0 && page.tried >= 2, tried: page.tried, used: page.used, views: page.views,
+    engaged_ms: page.engaged_ms, first_day: dateOf(page.first_day), last_day: dateOf(page.last_day),
+    weeks: weeks.map(([week, sums]) => ({ from: dateOf(week * 7 - 3), ...sums })),
+  }
+}
+
+function compareMarks(profile, marks) {
+  for (const [list, label, names] of NAMES) {
+    const kind = NAMES.findIndex(([name]) => name === list)
+    const want = [...marks].map(([mark, sessions]) => [...mark.split(' ').map(Number), sessions]).filter(([of]) => of === kind)
+    assert.deepEqual(byName(profile[list], label), Object.fromEntries(want.map(([, value, n]) => [names[value], n])))
+  }
+  assert.deepEqual(profile.countries, [{ country: '??', sessions: profile.sessions }])
+}
+
+async function compareProfile(world, site, visitor, want, today) {
+  const id = BigInt(visitor).toString(36)
+  const { code, out, err } = await run(program('sentier-report'), ['profile', id, '--conf', world.conf, '--site', site, '--format', 'json'])
+  assert.equal(code, 0, err)
+  const profile = JSON.parse(out)
+  const within = (n) => want.session_days.filter((day) => day > today - n).length
+  const figures = {
+    as_of: dateOf(today), approximate: false, class: classOf(want.session_days, today), sessions: want.sessions,
+    sessions_28d: within(28), sessions_56d: within(56), days: want.days, views: want.views, engaged_ms: want.engaged_ms,
+  }
+  assert.deepEqual(pick(profile, Object.entries(figures)), figures, id)
+  assert.ok(Math.abs(profile.first_seen_ms - want.first_ms) < 60_000, id)
+  compareMarks(profile, want.marks)
+  assert.deepEqual(profile.pages.map((page) => page.page).sort(), [...want.pages.keys()].sort())
+  for (const { page, id: pageId, ...rest } of profile.pages) assert.deepEqual(rest, wantedPage(want.pages.get(page)), `${id} ${page} ${pageId}`)
+}
+
+async function compareProfiles(world, model, told) {
+  for (const [key, want] of model.profiles) {
+    const [site, visitor] = JSON.parse(key)
+    const newest = Math.max(...told.filter((hit) => hit.site === site && hit.at).map((hit) => hit.at))
+    await compareProfile(world, site, visitor, want, dayOf(site, newest))
+  }
+}
+
 scenario('reports say what the definitions say, whatever the order and whoever dies', { sites: SITES }, async (world) => {
   const random = randomOf(SEED)
   const anchor = Math.floor((Date.now() - 10 * 60_000) / SLOT_MS) * SLOT_MS - SLOT_MS / 2
@@ -241,5 +290,6 @@ scenario('reports say what the definitions say, whatever the order and whoever d
     for (let from = last - 4; from <= last; from++)
       for (let to = from; to <= last; to++) await compareRange(world, model, views, site, from, to)
   }
-  console.log(`# ${hits.length} hits of ${VISITORS} visitors, ${views.length} pageviews`)
+  await compareProfiles(world, model, told)
+  console.log(`# ${model.profiles.size} profiles; ${hits.length} hits of ${VISITORS} visitors, ${views.length} pageviews`)
 })
