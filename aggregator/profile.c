@@ -2,11 +2,11 @@
  * Totals move hit by hit and by difference, so they always stand for everything folded, the recent
  * pageviews included, and a reader needs no second look at the fold state.
  *
- * All that sessions decide moves by difference alone. Days and weeks that have left their window
- * are cleared when newest_day moves on, and what comes for them later is left out; newest_day never
- * goes back, so what stands in the window at the end was never left out. What a page that was given
- * up would get is left out too: the trail settles before pages go or come back, so that this does
- * not depend on where a batch ends.
+ * All that sessions decide moves by difference alone. Days, weeks and years that have left their
+ * window are cleared when the newest moves on, and what comes for them later is left out; the
+ * newest never goes back, so what stands in the window at the end was never left out. What a page
+ * that was given up would get is left out too: the trail settles before pages go or come back, so
+ * that this does not depend on where a batch ends.
  */
 #include "profile.h"
 
@@ -14,12 +14,21 @@
 #include <stdlib.h>
 
 #include "bytes.h"
+#include "interest.h"
 #include "sitestate.h"
 
 enum { PROFILE_VERSION = 2, SESSIONS_MAX = 1 << 30 };
+#define INTEREST_MAX (INT64_C(1) << 60)
 
 /* What is written of a page. */
-enum { PART_TRIED = 1, PART_USED = 2, PART_WEEKS = 4 };
+enum {
+    PART_TRIED = 1,
+    PART_USED = 2,
+    PART_WEEKS = 4,
+    PART_INTEREST = 8,
+    PART_INTEREST_BEFORE = 16,
+    PARTS_ALL = 31,
+};
 
 void profile_fini(struct profile *p)
 {
@@ -54,14 +63,18 @@ static void encode_page(const struct profile *p, const struct profile_page *page
         if (!week_empty(&page->weeks[week_slot(p, age)])) weeks |= 1u << age;
     }
     buf_add_le64(out, page->page);
+    int64_t interest = page->interest[0], before = page->interest[1];
     buf_add_varint(out, (page->tried != 0 ? PART_TRIED : 0) | (page->used != 0 ? PART_USED : 0) |
-                            (weeks != 0 ? PART_WEEKS : 0));
+                            (weeks != 0 ? PART_WEEKS : 0) | (interest != 0 ? PART_INTEREST : 0) |
+                            (before != 0 ? PART_INTEREST_BEFORE : 0));
     buf_add_varint(out, page->views);
     buf_add_varint(out, page->engaged_ms);
     buf_add_varint(out, p->newest_day - page->last_day);
     buf_add_varint(out, page->last_day - page->first_day);
     if (page->tried != 0) buf_add_varint(out, zigzag(page->tried));
     if (page->used != 0) buf_add_varint(out, zigzag(page->used));
+    if (interest != 0) buf_add_varint(out, zigzag(interest));
+    if (before != 0) buf_add_varint(out, zigzag(before));
     if (weeks == 0) return;
     buf_add_char(out, (char)weeks);
     for (uint32_t age = 0; age < PROFILE_WEEKS; age++) {
@@ -147,6 +160,14 @@ static int32_t get_some(struct reader *r)
     return n;
 }
 
+static int64_t get_interest(struct reader *r)
+{
+    int64_t sum = get_zigzag(r);
+    if (sum != 0 && sum >= -INTEREST_MAX && sum <= INTEREST_MAX) return sum;
+    r->bad = true;
+    return 0;
+}
+
 static void decode_days(struct reader *r, struct profile *p)
 {
     uint32_t n = (uint32_t)get_upto(r, PROFILE_DAYS);
@@ -196,13 +217,15 @@ static void decode_weeks(struct reader *r, const struct profile *p, struct profi
 static void decode_page(struct reader *r, const struct profile *p, struct profile_page *page)
 {
     page->page = get_le64(r);
-    uint32_t parts = (uint32_t)get_upto(r, PART_TRIED | PART_USED | PART_WEEKS);
+    uint32_t parts = (uint32_t)get_upto(r, PARTS_ALL);
     page->views = (uint32_t)get_upto(r, UINT32_MAX);
     page->engaged_ms = get_varint(r);
     page->last_day = p->newest_day - (uint32_t)get_upto(r, p->newest_day);
     page->first_day = page->last_day - (uint32_t)get_upto(r, page->last_day);
     if (parts & PART_TRIED) page->tried = get_some(r);
     if (parts & PART_USED) page->used = get_some(r);
+    if (parts & PART_INTEREST) page->interest[0] = get_interest(r);
+    if (parts & PART_INTEREST_BEFORE) page->interest[1] = get_interest(r);
     if (parts & PART_WEEKS) decode_weeks(r, p, page);
 }
 
@@ -234,8 +257,10 @@ bool profile_decode(struct str in, struct profile *p)
     p->newest_day = (uint32_t)get_upto(&r, HIT_DAY_MAX);
     decode_days(&r, p);
     if (decode_marks(&r, p) && decode_pages(&r, p) &&
-        visitor_decode((struct str){(const char *)r.p, reader_left(&r)}, &p->recent))
+        visitor_decode((struct str){(const char *)r.p, reader_left(&r)}, &p->recent)) {
+        p->newest_year = interest_year(p->recent.newest_ms);
         return true;
+    }
     profile_fini(p);
     return false;
 }
@@ -305,6 +330,18 @@ static void move_on(struct profile *p, uint32_t day)
             p->pages[i].weeks[(week + w) % PROFILE_WEEKS] = (struct profile_week){0};
     }
     p->newest_day = day;
+}
+
+void profile_clock(struct profile *p)
+{
+    uint32_t year = interest_year(p->recent.newest_ms);
+    if (year <= p->newest_year) return;
+    for (uint32_t i = 0; i < p->pages_n; i++) {
+        int64_t *interest = p->pages[i].interest;
+        interest[1] = year == p->newest_year + 1 ? interest[0] : 0;
+        interest[0] = 0;
+    }
+    p->newest_year = year;
 }
 
 bool profile_view(struct profile *p, uint64_t page, uint32_t day, int64_t at_ms)
@@ -377,28 +414,52 @@ static void add_visit(struct profile *p, const struct visit *v, int sign)
     w->opened += sign * (int32_t)v->opened;
 }
 
-static bool add_from(struct profile *p, const struct visits *x, uint32_t stay, uint32_t page,
-                     int sign)
+static void add_weight(struct profile *p, const struct weight *w, int sign)
 {
-    for (uint32_t i = page; i < x->pages_n; i++)
+    uint32_t i = place(p, w->page);
+    if (i == p->pages_n || p->pages[i].page != w->page) return; /* given up */
+    if (w->year == p->newest_year) p->pages[i].interest[0] += sign * w->amount;
+    if (w->year + 1 == p->newest_year) p->pages[i].interest[1] += sign * w->amount;
+}
+
+/* The items from the given places on. */
+struct places {
+    uint32_t stays, pages, weights;
+};
+
+static bool add_from(struct profile *p, const struct visits *x, struct places from, int sign)
+{
+    for (uint32_t i = from.weights; i < x->weights_n; i++)
+        add_weight(p, &x->weights[i], sign);
+    for (uint32_t i = from.pages; i < x->pages_n; i++)
         add_visit(p, &x->pages[i], sign);
-    for (uint32_t i = stay; i < x->stays_n; i++) {
+    for (uint32_t i = from.stays; i < x->stays_n; i++) {
         if (!add_stay(p, &x->stays[i], sign)) return false;
     }
     return true;
 }
 
+/* How many of the first n items of a and b are the same. */
+static uint32_t common(const void *a, uint32_t an, const void *b, uint32_t bn, size_t size)
+{
+    uint32_t i = 0;
+    while (i < an && i < bn &&
+           memcmp((const char *)a + i * size, (const char *)b + i * size, size) == 0)
+        i++;
+    return i;
+}
+#define COMMON(a, b, list)                                                                         \
+    common((a)->list, (a)->list##_n, (b)->list, (b)->list##_n, sizeof(a)->list[0])
+
 /* Usually only the last session differs: what both have in common from the start is skipped. */
 bool profile_visits(struct profile *p, const struct visits *before, const struct visits *now)
 {
-    uint32_t stay = 0, page = 0;
-    while (stay < before->stays_n && stay < now->stays_n &&
-           memcmp(&before->stays[stay], &now->stays[stay], sizeof now->stays[0]) == 0)
-        stay++;
-    while (page < before->pages_n && page < now->pages_n &&
-           memcmp(&before->pages[page], &now->pages[page], sizeof now->pages[0]) == 0)
-        page++;
-    return add_from(p, before, stay, page, -1) && add_from(p, now, stay, page, +1);
+    struct places from = {
+        .stays = COMMON(before, now, stays),
+        .pages = COMMON(before, now, pages),
+        .weights = COMMON(before, now, weights),
+    };
+    return add_from(p, before, from, -1) && add_from(p, now, from, +1);
 }
 
 /* Reading. */
@@ -435,6 +496,12 @@ enum person_class profile_class(const struct profile *p, uint32_t today)
     if (month >= 4 || two_months >= 8) return CLASS_LOYAL;
     if (p->sessions < 3 && month == p->sessions) return CLASS_NEW;
     return CLASS_RETURNING;
+}
+
+int64_t profile_interest(const struct profile *p, const struct profile_page *page, int64_t now_ms)
+{
+    return interest_score(page->interest[0], p->newest_year, now_ms) +
+           interest_score(page->interest[1], p->newest_year - 1, now_ms);
 }
 
 const char *class_name(enum person_class c)

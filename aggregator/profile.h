@@ -8,6 +8,7 @@
  *   pages: count, then by rising id: page (8 bytes), parts (enum in profile.c), views, engaged_ms,
  *       newest_day - last_day, last_day - first_day,
  *       [tried: sessions (zigzag)] [used: sessions (zigzag)]
+ *       [interest: sum of the newest year (zigzag)] [of the year before (zigzag)]
  *       [weeks: one byte, bit i for the week i weeks before that of newest_day;
  *        then for each bit from the lowest: tried, used, opened (zigzag)]
  *   the fold state as in visitor.h, to the end                      (numbers are varints)
@@ -23,8 +24,9 @@
 
 enum {
     PROFILE_PAGES_MAX = 512,
-    PROFILE_WEEKS = 8,                           /* that of newest_day and those before it */
-    PROFILE_DAYS = 56,                           /* likewise */
+    PROFILE_YEARS = 2, /* that of the newest hit, UTC, and the one before */
+    PROFILE_WEEKS = 8, /* that of newest_day and those before it */
+    PROFILE_DAYS = 56, /* likewise */
     PROFILE_MARKS_MAX = 256 + 256 + 26 * 26 + 1, /* no more exist */
 };
 
@@ -52,6 +54,7 @@ struct profile_page {
     int32_t tried;                            /* sessions in which it was opened, but not used */
     int32_t used;                             /* sessions in which it was used */
     struct profile_week weeks[PROFILE_WEEKS]; /* by week % PROFILE_WEEKS */
+    int64_t interest[PROFILE_YEARS];          /* of newest_year, and before; sums of interest.h */
 };
 
 /* By what sessions came: kind of mark, and its value. */
@@ -68,6 +71,7 @@ struct profile {
     uint64_t days; /* with a pageview */
     uint64_t views;
     uint64_t engaged_ms;
+    uint32_t newest_year;               /* UTC; of recent.newest_ms */
     uint32_t newest_day;                /* of its pageviews */
     int32_t day_sessions[PROFILE_DAYS]; /* by day % PROFILE_DAYS */
     struct profile_mark *marks;         /* by rising key; some with no session left */
@@ -100,7 +104,11 @@ enum rung profile_rung(const struct profile_page *page);
 const char *rung_name(enum rung r);
 bool profile_ignores(const struct profile_page *page); /* tried and left, with enough evidence */
 
+/* Interest in a page at a moment that is not before any of its visits, in thousandths. */
+int64_t profile_interest(const struct profile *p, const struct profile_page *page, int64_t now_ms);
+
 /* For the fold. False: no memory. */
+void profile_clock(struct profile *p); /* recent.newest_ms has moved on */
 bool profile_view(struct profile *p, uint64_t page, uint32_t day, int64_t at_ms);
 void profile_engaged(struct profile *p, uint64_t page, uint32_t grown_ms);
 /* Would profile_view give up another page, or bring back one that may have been given up? */

@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "bytes.h"
 #include "clock.h"
+#include "interest.h"
 #include "keys.h"
 #include "profile.h"
 #include "text.h"
@@ -27,6 +28,10 @@ struct customer {
     int64_t first_ms, last_ms;
     uint64_t sessions, days, views, engaged_ms;
     enum person_class class;
+    uint64_t top_page; /* of the highest interest */
+    int64_t top_interest;
+    unsigned part;
+    char *top_name; /* owned; NULL: Redis has no name for it. Read for those that are printed */
 };
 
 struct customers {
@@ -38,6 +43,7 @@ struct newest {
     struct customers kept; /* a heap whose root is the one seen longest ago */
     size_t limit;
     struct report_newest newest; /* hit of the site */
+    unsigned part;               /* that is being read */
     struct customers bucket;     /* of the hash that is being read */
     uint64_t seen, damaged;
 };
@@ -123,6 +129,17 @@ static bool keep_bucket(struct newest *k)
     return true;
 }
 
+static void find_top_page(struct customer *c, const struct profile *p, int64_t now_ms)
+{
+    if (now_ms < p->recent.newest_ms) now_ms = p->recent.newest_ms;
+    for (uint32_t i = 0; i < p->pages_n; i++) {
+        int64_t interest = profile_interest(p, &p->pages[i], now_ms);
+        if (i > 0 && interest <= c->top_interest) continue;
+        c->top_page = p->pages[i].page;
+        c->top_interest = interest;
+    }
+}
+
 static bool keep_field(struct newest *k, struct str field, struct str value)
 {
     struct profile p = {0};
@@ -137,7 +154,9 @@ static bool keep_field(struct newest *k, struct str field, struct str value)
                          .days = p.days,
                          .views = p.views,
                          .engaged_ms = p.engaged_ms,
-                         .class = profile_class(&p, k->newest.day)};
+                         .class = profile_class(&p, k->newest.day),
+                         .part = k->part};
+    find_top_page(&c, &p, k->newest.at_ms);
     bool none = p.views == 0; /* only hits that still wait for their pageview */
     profile_fini(&p);
     return none || append(&k->bucket, &c);
@@ -216,8 +235,9 @@ static int read_customers(struct report *r, struct newest *k)
     struct buf err = {0};
     int result = 0;
     for (unsigned i = 0; result == 0 && i < range_parts(&r->source); i++) {
+        k->part = range_part(&r->source, i);
         for (unsigned from = 0; result == 0 && from < BUCKETS; from += AT_ONCE) {
-            result = scan_buckets(r, range_part(&r->source, i), from, k, &err);
+            result = scan_buckets(r, k->part, from, k, &err);
         }
     }
     if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
@@ -226,17 +246,68 @@ static int read_customers(struct report *r, struct newest *k)
     return result < 0 ? REPORT_FAILED : REPORT_OK;
 }
 
+/* Names of the top pages, AT_ONCE customers from `from` on. */
+static int name_some(struct report *r, struct customers *list, size_t from, struct buf *err)
+{
+    size_t n = list->n - from < AT_ONCE ? list->n - from : AT_ONCE, pushed = 0;
+    int result = 0;
+    for (; pushed < n && result == 0; pushed += result == 0) {
+        const struct customer *c = &list->all[from + pushed];
+        struct key key = key_pages(c->part, r->source.site);
+        char id[8];
+        store_le64(id, c->top_page);
+        result =
+            ask_push(r->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){id, sizeof id}));
+    }
+    for (size_t i = 0; i < pushed; i++) {
+        redisReply *reply = ask_pull(r->redis, result == 0 ? err : NULL);
+        if (reply == NULL) {
+            result = -1;
+        } else if (reply->type == REDIS_REPLY_STRING) {
+            list->all[from + i].top_name = strndup(reply->str, reply->len);
+        }
+        freeReplyObject(reply);
+    }
+    return result;
+}
+
+static int name_top_pages(struct report *r, struct newest *k)
+{
+    struct buf err = {0};
+    int result = 0;
+    for (size_t from = 0; result == 0 && from < k->kept.n; from += AT_ONCE)
+        result = name_some(r, &k->kept, from, &err);
+    if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
+    buf_fini(&err);
+    return result < 0 ? REPORT_FAILED : REPORT_OK;
+}
+
+/* The name, or the id where there is none. */
+static struct str top_page(const struct customer *c, char room[32])
+{
+    char id[ID_TEXT_BYTES];
+    if (c->top_name != NULL) return str_of(c->top_name);
+    id_format(c->top_page, id);
+    snprintf(room, 32, "(page %s)", id);
+    return str_of(room);
+}
+
 /* ---- customers ---- */
 
 static json_t *customer_json(const struct customer *c)
 {
-    char id[ID_TEXT_BYTES];
+    char id[ID_TEXT_BYTES], room[32];
+    struct buf clean = {0};
     id_format(c->id, id);
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", id, "class",
-                     class_name(c->class), "first_seen_ms", (json_int_t)c->first_ms, "last_seen_ms",
-                     (json_int_t)c->last_ms, "sessions", (json_int_t)c->sessions, "days",
-                     (json_int_t)c->days, "views", (json_int_t)c->views, "engaged_ms",
-                     (json_int_t)c->engaged_ms);
+    text_add_utf8(&clean, top_page(c, room));
+    json_t *document = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s%, s:f}", "id", id, "class",
+        class_name(c->class), "first_seen_ms", (json_int_t)c->first_ms, "last_seen_ms",
+        (json_int_t)c->last_ms, "sessions", (json_int_t)c->sessions, "days", (json_int_t)c->days,
+        "views", (json_int_t)c->views, "engaged_ms", (json_int_t)c->engaged_ms, "top_page", clean.p,
+        clean.n, "top_interest", (double)c->top_interest / INTEREST_SCORE_ONE);
+    buf_fini(&clean);
+    return document;
 }
 
 static int print_customers_json(struct report *r, const struct newest *k)
@@ -257,7 +328,8 @@ static const struct table_column customer_columns[] = {
     {"Sessions", "sessions", CELL_COUNT, 0},
     {"Days", "days", CELL_COUNT, 2},
     {"Views", "views", CELL_COUNT, 0},
-    {"Engaged", "engaged_ms", CELL_DURATION, 0},
+    {"Engaged", "engaged_ms", CELL_DURATION, 3},
+    {"Top page", "top_page", CELL_TEXT, 0},
     {0},
 };
 
@@ -267,7 +339,7 @@ static struct table *customers_table(const struct report *r, const struct newest
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < k->kept.n; i++) {
         const struct customer *c = &k->kept.all[i];
-        char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES];
+        char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES], room[32];
         id_format(c->id, id);
         report_moment(r, c->first_ms, first);
         report_moment(r, c->last_ms, last);
@@ -278,7 +350,8 @@ static struct table *customers_table(const struct report *r, const struct newest
                                           {.number = (int64_t)c->sessions},
                                           {.number = (int64_t)c->days},
                                           {.number = (int64_t)c->views},
-                                          {.number = (int64_t)c->engaged_ms}});
+                                          {.number = (int64_t)c->engaged_ms},
+                                          {.text = top_page(c, room)}});
     }
     if (ok) return t;
     table_free(t);
@@ -319,7 +392,10 @@ int report_customers(struct report *r)
         result = report_fail("site '%s' has no consented visitors; only they have a profile "
                              "(field c=1 of a hit)",
                              r->args.site);
+    if (result == REPORT_OK) result = name_top_pages(r, &k);
     if (result == REPORT_OK) result = print_customers(r, &k);
+    for (size_t i = 0; i < k.kept.n; i++)
+        free(k.kept.all[i].top_name);
     free(k.kept.all);
     free(k.bucket.all);
     return result;

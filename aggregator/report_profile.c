@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "bytes.h"
 #include "clock.h"
+#include "interest.h"
 #include "keys.h"
 #include "profile.h"
 #include "text.h"
@@ -107,10 +108,31 @@ static int64_t at_least_0(int32_t sessions)
     return sessions > 0 ? sessions : 0;
 }
 
-/* What was used most comes first, then what was opened most. */
-static int by_use(const void *a, const void *b)
+/* A moment that no visit of the person is after: the newest hit of the site. */
+static int64_t now_of(const struct told *t)
+{
+    int64_t own_ms = t->profile.recent.newest_ms;
+    return t->newest.at_ms > own_ms ? t->newest.at_ms : own_ms;
+}
+
+static int64_t interest_of(const struct told *t, const struct profile_page *page)
+{
+    return profile_interest(&t->profile, page, now_of(t));
+}
+
+static int64_t interest_of_all(const struct told *t)
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < t->profile.pages_n; i++)
+        sum += interest_of(t, &t->profile.pages[i]);
+    return sum;
+}
+
+static int by_interest(const void *a, const void *b, void *arg)
 {
     const struct profile_page *x = a, *y = b;
+    int64_t of_x = interest_of(arg, x), of_y = interest_of(arg, y);
+    if (of_x != of_y) return of_x > of_y ? -1 : 1;
     if (x->used != y->used) return x->used > y->used ? -1 : 1;
     if (x->engaged_ms != y->engaged_ms) return x->engaged_ms > y->engaged_ms ? -1 : 1;
     if (x->views != y->views) return x->views > y->views ? -1 : 1;
@@ -182,7 +204,13 @@ static json_t *weeks_json(const struct profile *p, const struct profile_page *pa
     return list;
 }
 
-static json_t *page_json(const struct told *t, uint32_t i)
+/* Thousandths, as a number that prints the same everywhere: 1.234 */
+static json_t *score_json(int64_t score)
+{
+    return json_real((double)score / INTEREST_SCORE_ONE);
+}
+
+static json_t *page_json(const struct told *t, uint32_t i, int64_t all)
 {
     const struct profile_page *page = &t->profile.pages[i];
     char room[32], id[ID_TEXT_BYTES], first[DATE_TEXT_BYTES], last[DATE_TEXT_BYTES];
@@ -198,6 +226,10 @@ static json_t *page_json(const struct told *t, uint32_t i)
         (json_int_t)page->views, "engaged_ms", (json_int_t)page->engaged_ms, "first_day", first,
         "last_day", last, "weeks", weeks_json(&t->profile, page));
     buf_fini(&clean);
+    int64_t interest = interest_of(t, page);
+    json_object_set_new(document, "interest", score_json(interest));
+    json_object_set_new(document, "interest_share",
+                        json_real(all == 0 ? 0 : (double)(interest * 10000 / all) / 10000));
     return document;
 }
 
@@ -217,9 +249,13 @@ static int print_json(struct report *r, const struct told *t)
         (json_int_t)p->views, "engaged_ms", (json_int_t)p->engaged_ms);
     for (enum mark_kind kind = 0; kind < MARK_KINDS; kind++)
         json_object_set_new(document, mark_names[kind][0], marks_json(p, kind));
+    int64_t all = interest_of_all(t);
     json_t *pages = json_array();
     for (uint32_t i = 0; i < p->pages_n; i++)
-        json_array_append_new(pages, page_json(t, i));
+        json_array_append_new(pages, page_json(t, i, all));
+    json_object_set_new(document, "as_of_ms", json_integer(now_of(t)));
+    json_object_set_new(document, "half_life_days", json_integer(INTEREST_HALF_LIFE_DAYS));
+    json_object_set_new(document, "interest", score_json(all));
     json_object_set_new(document, "pages", pages);
     return report_print_json(r, document);
 }
@@ -227,22 +263,32 @@ static int print_json(struct report *r, const struct told *t)
 /* ---- tables ---- */
 
 static const struct table_column columns[] = {
-    {"Page", "page", CELL_TEXT, 0},         {"Rung", "rung", CELL_TEXT, 0},
-    {"Used", "used", CELL_COUNT, 0},        {"Tried", "tried", CELL_COUNT, 0},
-    {"Views", "views", CELL_COUNT, 2},      {"Engaged", "engaged_ms", CELL_DURATION, 0},
-    {"Last day", "last_day", CELL_TEXT, 1}, {0},
+    {"Page", "page", CELL_TEXT, 0},
+    {"Interest", "interest", CELL_SCORE, 0},
+    {"Share", "interest_share", CELL_SHARE, 3},
+    {"Rung", "rung", CELL_TEXT, 0},
+    {"Used", "used", CELL_COUNT, 0}, /* sessions */
+    {"Tried", "tried", CELL_COUNT, 0},
+    {"Views", "views", CELL_COUNT, 2},
+    {"Engaged", "engaged_ms", CELL_DURATION, 0},
+    {"Last day", "last_day", CELL_TEXT, 1},
+    {0},
 };
 
 static struct table *pages_table(const struct told *t)
 {
     const struct profile *p = &t->profile;
     struct table *table = table_new(columns);
+    int64_t all = interest_of_all(t);
     bool ok = table != NULL;
     for (uint32_t i = 0; ok && i < p->pages_n; i++) {
         const struct profile_page *page = &p->pages[i];
         char room[32], day[DATE_TEXT_BYTES];
+        int64_t interest = interest_of(t, page);
         date_format(page->last_day, day);
         ok = table_add(table, (struct cell[]){{.text = page_label(t->names, i, page->page, room)},
+                                              {.number = interest},
+                                              {.number = interest, .whole = all},
                                               {.text = str_of(rung_name(profile_rung(page)))},
                                               {.number = at_least_0(page->used)},
                                               {.number = at_least_0(page->tried)},
@@ -331,6 +377,8 @@ static int print_profile(struct report *r, const struct told *t)
         size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
         print_who(r, t);
         ok = table_print(table, r->width, rows, &r->out);
+        buf_printf(&r->out, "Used, tried: sessions. Interest halves every %d days.\n",
+                   INTEREST_HALF_LIFE_DAYS);
         print_ignored(r, t);
         if (approximate(&t->profile))
             buf_printf(&r->out,
@@ -346,7 +394,7 @@ static int tell(struct report *r, struct told *t)
     unsigned part;
     if (find_profile(r, t->id, p, &part) != REPORT_OK) return REPORT_FAILED;
     if (report_newest(r, &t->newest) != REPORT_OK) return REPORT_FAILED;
-    if (p->pages_n > 0) qsort(p->pages, p->pages_n, sizeof *p->pages, by_use);
+    if (p->pages_n > 0) qsort_r(p->pages, p->pages_n, sizeof *p->pages, by_interest, t);
     if (p->marks_n > 0) qsort(p->marks, p->marks_n, sizeof *p->marks, by_sessions);
     if ((t->names = page_names(r, part, p)) == NULL) return REPORT_FAILED;
     return print_profile(r, t);

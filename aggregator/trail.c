@@ -289,7 +289,10 @@ static struct pageview *move_earlier(struct trail *t, struct pageview *p, const 
 bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
 {
     struct signal s = signal_of(h);
-    if (h->at_ms > t->v->newest_ms) t->v->newest_ms = h->at_ms;
+    if (h->at_ms > t->v->newest_ms) {
+        t->v->newest_ms = h->at_ms;
+        if (t->profile != NULL) profile_clock(t->profile);
+    }
     if (h->pageview == 0) return begin_view(t, h, &s, verdict);
 
     struct pageview *p = visitor_find(t->v, h->pageview, h->at_ms);

@@ -7,6 +7,8 @@
 
 #include <assert.h>
 
+#include "interest.h"
+
 static bool letter(char c)
 {
     return c >= 'A' && c <= 'Z';
@@ -35,10 +37,20 @@ static struct visit *visit_of(struct visits *x, uint32_t from, uint64_t page, ui
     return visit;
 }
 
+static struct weight weight_of(const struct pageview *p)
+{
+    uint32_t weight = interest_weight(p->engaged_ms, p->depth, p->interaction_at_ms != 0);
+    return (struct weight){
+        .page = p->page,
+        .year = interest_year(p->at_ms),
+        .amount = interest_amount(weight, p->at_ms),
+    };
+}
+
 void visits_make(struct visits *x, const struct visitor *v, const struct sums *s)
 {
     assert(v->views_n <= RECENT_MAX);
-    x->stays_n = x->pages_n = 0;
+    x->stays_n = x->pages_n = x->weights_n = 0;
     for (uint32_t i = 0; i < s->sessions_n; i++) {
         uint32_t end = i + 1 < s->sessions_n ? s->starts[i + 1] : v->views_n;
         uint32_t from = x->pages_n;
@@ -49,6 +61,7 @@ void visits_make(struct visits *x, const struct visitor *v, const struct sums *s
             struct visit *visit = visit_of(x, from, p->page, s->sessions[i].day);
             visit->opened++;
             if (p->engaged_ms >= USED_ENGAGED_MS || p->interaction_at_ms != 0) visit->used = 1;
+            x->weights[x->weights_n++] = weight_of(p);
         }
     }
 }

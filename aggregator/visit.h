@@ -26,10 +26,18 @@ struct visit {
     uint64_t used;   /* 1: in one of them at least; 0: tried and left */
 };
 
+/* A pageview. */
+struct weight {
+    uint64_t page;
+    uint64_t year;  /* UTC */
+    int64_t amount; /* of interest.h */
+};
+
 struct visits {
-    uint32_t stays_n, pages_n;
+    uint32_t stays_n, pages_n, weights_n;
     struct stay stays[RECENT_MAX];
     struct visit pages[RECENT_MAX];
+    struct weight weights[RECENT_MAX];
 };
 
 /* s: the sums of v, made with the same border. */

@@ -12,11 +12,12 @@
 //   mark SITE VISITOR KIND VALUE sessions
 //   page SITE VISITOR PAGE views engaged_ms first_day last_day tried used
 //   week SITE VISITOR PAGE WEEK tried used opened      (the last 8 weeks)
+//   interest SITE VISITOR PAGE DAYS score      so many days after its newest hit; only about equal
 //   person SITE DAY VISITOR                 an active day of a consented visitor
 //
 // A hit: kind ("pageview" "pulse" "outbound" "download" "event" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
-// browser, os, bot, engaged, target, name, interaction, imported, verdict, n. Absent: zero or empty.
+// browser, os, bot, engaged, depth, target, name, interaction, imported, verdict, n. Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -66,7 +67,7 @@ export function persons(out, site, a, b) {
 function complete(h) {
   const defaults = {
     kind: 'pageview', visitor: '0', consented: false, pageview: '0', number: 0, page: '', status: 0, channel: 0,
-    source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, target: '', name: '',
+    source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, depth: 0, target: '', name: '',
     interaction: false, imported: false, verdict: 0, n: 1, page_id: '0',
   }
   return { ...defaults, ...h }
@@ -137,7 +138,8 @@ function viewOf(begun, hits) {
   let last = begun.at
   if (reports.length > 0) last = Math.max(last, Math.min(...reports))
   if (actions.length > 0) last = Math.max(last, ...actions)
-  return { ...begun, engaged, last, acted: actions.length > 0, notFound: begun.status === 404 }
+  const depth = Math.max(...hits.map((h) => h.depth))
+  return { ...begun, engaged, depth, last, acted: actions.length > 0, notFound: begun.status === 404 }
 }
 
 function foldGroup(out, g) {
@@ -269,8 +271,18 @@ function pageOfProfile(page, views, sessions, newestDay) {
   for (const [week, these] of groupBy(sessions, (s) => weekOf(s[0].day)))
     if (week > weekOf(newestDay) - 8 && trials(these, page).opened > 0) weeks.set(week, trials(these, page))
   const { tried, used } = trials(sessions, page)
-  return { views: of.length, engaged_ms: of.reduce((n, v) => n + v.engaged, 0), first_day: Math.min(...days),
+  return { visits: of, views: of.length, engaged_ms: of.reduce((n, v) => n + v.engaged, 0), first_day: Math.min(...days),
     last_day: Math.max(...days), tried, used, weeks }
+}
+
+const HALF_LIFE = 30 * 24 * HOUR
+
+// Of the visits to a page. What is older than the year before that of the newest hit is gone, being worth nothing.
+export function interestOf(visits, newest, now) {
+  const year = (at) => new Date(at).getUTCFullYear()
+  const weigh = (v) => Math.log2(1 + v.engaged / 10_000) + (v.depth >= 75 ? 0.5 : 0) + (v.acted ? 1 : 0)
+  const kept = visits.filter((v) => year(v.at) >= year(newest) - 1)
+  return kept.reduce((sum, v) => sum + weigh(v) * 2 ** ((v.at - now) / HALF_LIFE), 0)
 }
 
 // Of a person with sessions on these days.
@@ -295,7 +307,7 @@ function addProfile(out, g, views, sessions) {
   out.profiles.set(JSON.stringify([g.site, g.visitor]), {
     sessions: sessions.length, days: new Set(views.map((v) => v.day)).size, views: views.length,
     engaged_ms: views.reduce((n, v) => n + v.engaged, 0), first_ms: views[0]?.at ?? 0, newest_day: newestDay,
-    session_days: firsts.map((v) => v.day), marks, pages,
+    newest_ms: Math.max(...g.hits.map((h) => h.at)), session_days: firsts.map((v) => v.day), marks, pages,
   })
 }
 
@@ -321,6 +333,8 @@ function profileLines(who, p) {
   for (const [mark, sessions] of p.marks) all.push(`mark ${who} ${mark} ${sessions}`)
   for (const [page, q] of p.pages) {
     all.push(`page ${who} ${page} ${q.views} ${q.engaged_ms} ${q.first_day} ${q.last_day} ${q.tried} ${q.used}`)
+    for (const later of [0, 45])
+      all.push(`interest ${who} ${page} ${later} ${interestOf(q.visits, p.newest_ms, p.newest_ms + later * 24 * HOUR).toFixed(4)}`)
     for (const [week, w] of q.weeks) all.push(`week ${who} ${page} ${week} ${w.tried} ${w.used} ${w.opened}`)
   }
   return all
