@@ -181,6 +181,19 @@ int report_open(struct report *r)
     return REPORT_OK;
 }
 
+int report_newest(struct report *r, struct report_newest *out)
+{
+    struct range_extent extent;
+    struct buf err = {0};
+    int result = REPORT_OK;
+    if (range_read_extent(&r->source, &extent, &err) < 0)
+        result = report_fail("%.*s", STR_ARG(buf_str(&err)));
+    else
+        *out = (struct report_newest){extent.live_ms, range_end(&extent, r->zone, 0)};
+    buf_fini(&err);
+    return result;
+}
+
 void report_close(struct report *r)
 {
     redis_now_close(r->redis);
@@ -198,7 +211,8 @@ void report_close(struct report *r)
 int report_print_json(struct report *r, json_t *document)
 {
     /* A terminal is shown no character that could steer it; a pipe gets plain UTF-8. */
-    size_t flags = JSON_INDENT(2) | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0);
+    size_t flags =
+        JSON_INDENT(2) | JSON_REAL_PRECISION(12) | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0);
     char *text = document == NULL ? NULL : json_dumps(document, flags);
     json_decref(document);
     bool ok = text != NULL && buf_add(&r->out, str_of(text)) && buf_add_char(&r->out, '\n');

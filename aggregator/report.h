@@ -65,6 +65,14 @@ void report_close(struct report *r);
 /* Puts the document, and a newline, into out; takes it. */
 int report_print_json(struct report *r, json_t *document);
 
+/* The site's newest hit, and the date in its zone on which "today" ends for figures that must not
+ * depend on the clock. 0, or REPORT_FAILED after saying why. */
+struct report_newest {
+    int64_t at_ms; /* 0: it has imported hits alone */
+    uint32_t day;
+};
+int report_newest(struct report *r, struct report_newest *out);
+
 /* "2026-01-31 14:05" in the site's zone. */
 enum { REPORT_MOMENT_BYTES = 24 };
 void report_moment(const struct report *r, int64_t at_ms, char out[REPORT_MOMENT_BYTES]);

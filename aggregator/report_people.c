@@ -1,6 +1,6 @@
 /*
- * sentier customers and sentier profile: the consented visitors of a site, which are the only ones
- * that have a profile. Profiles lie in 4096 hashes per partition; all of them are scanned, many
+ * sentier customers: the consented visitors of a site, which are the only ones that have a profile.
+ * Profiles lie in 4096 hashes per partition; all of them are scanned, many
  * questions under way at once, and only the newest `limit` visitors are kept meanwhile.
  */
 #include "report.h"
@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "bytes.h"
 #include "clock.h"
+#include "interest.h"
 #include "keys.h"
 #include "profile.h"
 #include "text.h"
@@ -26,6 +27,11 @@ struct customer {
     uint64_t id;
     int64_t first_ms, last_ms;
     uint64_t sessions, days, views, engaged_ms;
+    enum person_class class;
+    uint64_t top_page; /* of the highest interest */
+    int64_t top_interest;
+    unsigned part;
+    char *top_name; /* owned; NULL: Redis has no name for it. Read for those that are printed */
 };
 
 struct customers {
@@ -36,7 +42,9 @@ struct customers {
 struct newest {
     struct customers kept; /* a heap whose root is the one seen longest ago */
     size_t limit;
-    struct customers bucket; /* of the hash that is being read */
+    struct report_newest newest; /* hit of the site */
+    unsigned part;               /* that is being read */
+    struct customers bucket;     /* of the hash that is being read */
     uint64_t seen, damaged;
 };
 
@@ -121,6 +129,17 @@ static bool keep_bucket(struct newest *k)
     return true;
 }
 
+static void find_top_page(struct customer *c, const struct profile *p, int64_t now_ms)
+{
+    if (now_ms < p->recent.newest_ms) now_ms = p->recent.newest_ms;
+    for (uint32_t i = 0; i < p->pages_n; i++) {
+        int64_t interest = profile_interest(p, &p->pages[i], now_ms);
+        if (i > 0 && interest <= c->top_interest) continue;
+        c->top_page = p->pages[i].page;
+        c->top_interest = interest;
+    }
+}
+
 static bool keep_field(struct newest *k, struct str field, struct str value)
 {
     struct profile p = {0};
@@ -134,7 +153,10 @@ static bool keep_field(struct newest *k, struct str field, struct str value)
                          .sessions = p.sessions,
                          .days = p.days,
                          .views = p.views,
-                         .engaged_ms = p.engaged_ms};
+                         .engaged_ms = p.engaged_ms,
+                         .class = profile_class(&p, k->newest.day),
+                         .part = k->part};
+    find_top_page(&c, &p, k->newest.at_ms);
     bool none = p.views == 0; /* only hits that still wait for their pageview */
     profile_fini(&p);
     return none || append(&k->bucket, &c);
@@ -213,8 +235,9 @@ static int read_customers(struct report *r, struct newest *k)
     struct buf err = {0};
     int result = 0;
     for (unsigned i = 0; result == 0 && i < range_parts(&r->source); i++) {
+        k->part = range_part(&r->source, i);
         for (unsigned from = 0; result == 0 && from < BUCKETS; from += AT_ONCE) {
-            result = scan_buckets(r, range_part(&r->source, i), from, k, &err);
+            result = scan_buckets(r, k->part, from, k, &err);
         }
     }
     if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
@@ -223,16 +246,68 @@ static int read_customers(struct report *r, struct newest *k)
     return result < 0 ? REPORT_FAILED : REPORT_OK;
 }
 
+/* Names of the top pages, AT_ONCE customers from `from` on. */
+static int name_some(struct report *r, struct customers *list, size_t from, struct buf *err)
+{
+    size_t n = list->n - from < AT_ONCE ? list->n - from : AT_ONCE, pushed = 0;
+    int result = 0;
+    for (; pushed < n && result == 0; pushed += result == 0) {
+        const struct customer *c = &list->all[from + pushed];
+        struct key key = key_pages(c->part, r->source.site);
+        char id[8];
+        store_le64(id, c->top_page);
+        result =
+            ask_push(r->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){id, sizeof id}));
+    }
+    for (size_t i = 0; i < pushed; i++) {
+        redisReply *reply = ask_pull(r->redis, result == 0 ? err : NULL);
+        if (reply == NULL) {
+            result = -1;
+        } else if (reply->type == REDIS_REPLY_STRING) {
+            list->all[from + i].top_name = strndup(reply->str, reply->len);
+        }
+        freeReplyObject(reply);
+    }
+    return result;
+}
+
+static int name_top_pages(struct report *r, struct newest *k)
+{
+    struct buf err = {0};
+    int result = 0;
+    for (size_t from = 0; result == 0 && from < k->kept.n; from += AT_ONCE)
+        result = name_some(r, &k->kept, from, &err);
+    if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
+    buf_fini(&err);
+    return result < 0 ? REPORT_FAILED : REPORT_OK;
+}
+
+/* The name, or the id where there is none. */
+static struct str top_page(const struct customer *c, char room[32])
+{
+    char id[ID_TEXT_BYTES];
+    if (c->top_name != NULL) return str_of(c->top_name);
+    id_format(c->top_page, id);
+    snprintf(room, 32, "(page %s)", id);
+    return str_of(room);
+}
+
 /* ---- customers ---- */
 
 static json_t *customer_json(const struct customer *c)
 {
-    char id[ID_TEXT_BYTES];
+    char id[ID_TEXT_BYTES], room[32];
+    struct buf clean = {0};
     id_format(c->id, id);
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", id, "first_seen_ms",
-                     (json_int_t)c->first_ms, "last_seen_ms", (json_int_t)c->last_ms, "sessions",
-                     (json_int_t)c->sessions, "days", (json_int_t)c->days, "views",
-                     (json_int_t)c->views, "engaged_ms", (json_int_t)c->engaged_ms);
+    text_add_utf8(&clean, top_page(c, room));
+    json_t *document = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s%, s:f}", "id", id, "class",
+        class_name(c->class), "first_seen_ms", (json_int_t)c->first_ms, "last_seen_ms",
+        (json_int_t)c->last_ms, "sessions", (json_int_t)c->sessions, "days", (json_int_t)c->days,
+        "views", (json_int_t)c->views, "engaged_ms", (json_int_t)c->engaged_ms, "top_page", clean.p,
+        clean.n, "top_interest", (double)c->top_interest / INTEREST_SCORE_ONE);
+    buf_fini(&clean);
+    return document;
 }
 
 static int print_customers_json(struct report *r, const struct newest *k)
@@ -247,12 +322,14 @@ static int print_customers_json(struct report *r, const struct newest *k)
 
 static const struct table_column customer_columns[] = {
     {"Id", "id", CELL_TEXT, 0},
+    {"Class", "class", CELL_TEXT, 0},
     {"Last seen", "last_seen", CELL_TEXT, 0},
     {"First seen", "first_seen", CELL_TEXT, 1},
     {"Sessions", "sessions", CELL_COUNT, 0},
     {"Days", "days", CELL_COUNT, 2},
     {"Views", "views", CELL_COUNT, 0},
-    {"Engaged", "engaged_ms", CELL_DURATION, 0},
+    {"Engaged", "engaged_ms", CELL_DURATION, 3},
+    {"Top page", "top_page", CELL_TEXT, 0},
     {0},
 };
 
@@ -262,17 +339,19 @@ static struct table *customers_table(const struct report *r, const struct newest
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < k->kept.n; i++) {
         const struct customer *c = &k->kept.all[i];
-        char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES];
+        char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES], room[32];
         id_format(c->id, id);
         report_moment(r, c->first_ms, first);
         report_moment(r, c->last_ms, last);
         ok = table_add(t, (struct cell[]){{.text = str_of(id)},
+                                          {.text = str_of(class_name(c->class))},
                                           {.text = str_of(last)},
                                           {.text = str_of(first)},
                                           {.number = (int64_t)c->sessions},
                                           {.number = (int64_t)c->days},
                                           {.number = (int64_t)c->views},
-                                          {.number = (int64_t)c->engaged_ms}});
+                                          {.number = (int64_t)c->engaged_ms},
+                                          {.text = top_page(c, room)}});
     }
     if (ok) return t;
     table_free(t);
@@ -307,211 +386,17 @@ int report_customers(struct report *r)
     struct newest k = {.limit = CUSTOMERS_DEFAULT};
     if (r->args.limit >= 0) k.limit = (size_t)r->args.limit;
     if (k.limit == 0 || k.limit > CUSTOMERS_MAX) k.limit = CUSTOMERS_MAX;
-    int result = read_customers(r, &k);
+    int result = report_newest(r, &k.newest);
+    if (result == REPORT_OK) result = read_customers(r, &k);
     if (result == REPORT_OK && k.seen == 0)
         result = report_fail("site '%s' has no consented visitors; only they have a profile "
                              "(field c=1 of a hit)",
                              r->args.site);
+    if (result == REPORT_OK) result = name_top_pages(r, &k);
     if (result == REPORT_OK) result = print_customers(r, &k);
+    for (size_t i = 0; i < k.kept.n; i++)
+        free(k.kept.all[i].top_name);
     free(k.kept.all);
     free(k.bucket.all);
-    return result;
-}
-
-/* ---- one profile ---- */
-
-static const struct table_column profile_columns[] = {
-    {"Page", "page", CELL_TEXT, 0},
-    {"Views", "views", CELL_COUNT, 0},
-    {"Engaged", "engaged_ms", CELL_DURATION, 0},
-    {"Last day", "last_day", CELL_TEXT, 0},
-    {0},
-};
-
-static int by_views(const void *a, const void *b)
-{
-    const struct profile_page *x = a, *y = b;
-    if (x->views != y->views) return x->views > y->views ? -1 : 1;
-    if (x->engaged_ms != y->engaged_ms) return x->engaged_ms > y->engaged_ms ? -1 : 1;
-    return (x->page > y->page) - (x->page < y->page);
-}
-
-/* The names of a profile's pages, in their order; NULL after saying why. */
-static redisReply *page_names(struct report *r, unsigned part, const struct profile *p)
-{
-    struct str argv[2 + PROFILE_PAGES_MAX + 1];
-    char ids[PROFILE_PAGES_MAX + 1][8];
-    struct key key = key_pages(part, r->source.site);
-    uint32_t n = p->pages_n < PROFILE_PAGES_MAX ? p->pages_n : PROFILE_PAGES_MAX;
-    struct buf err = {0};
-    argv[0] = STR("HMGET");
-    argv[1] = key_str(&key);
-    argv[2] = STR(""); /* asked for when there are no pages */
-    for (uint32_t i = 0; i < n; i++) {
-        store_le64(ids[i], p->pages[i].page);
-        argv[2 + i] = (struct str){ids[i], sizeof ids[i]};
-    }
-    redisReply *reply = ask(r->redis, &err, 2 + (int)(n == 0 ? 1 : n), argv);
-    if (reply == NULL) report_fail("%.*s", STR_ARG(buf_str(&err)));
-    buf_fini(&err);
-    return reply;
-}
-
-/* A page's name, or its id where Redis has no name for it. */
-static struct str page_label(const redisReply *names, uint32_t i, uint64_t id, char room[32])
-{
-    struct str name = ask_text(names, i);
-    char text[ID_TEXT_BYTES];
-    if (name.n > 0) return name;
-    id_format(id, text);
-    snprintf(room, 32, "(page %s)", text);
-    return str_of(room);
-}
-
-static bool approximate(const struct profile *p)
-{
-    return p->approximate || p->recent.approximate;
-}
-
-static int print_profile_json(struct report *r, const struct customer *c, const struct profile *p,
-                              const redisReply *names)
-{
-    json_t *document = customer_json(c), *pages = json_array();
-    for (uint32_t i = 0; i < p->pages_n; i++) {
-        const struct profile_page *page = &p->pages[i];
-        char room[32], id[ID_TEXT_BYTES], day[DATE_TEXT_BYTES];
-        struct str label = page_label(names, i, page->page, room);
-        struct buf clean = {0};
-        id_format(page->page, id);
-        date_format(page->last_day, day);
-        text_add_utf8(&clean, label);
-        json_array_append_new(pages,
-                              json_pack("{s:s%, s:s, s:I, s:I, s:s}", "page", clean.p, clean.n,
-                                        "id", id, "views", (json_int_t)page->views, "engaged_ms",
-                                        (json_int_t)page->engaged_ms, "last_day", day));
-        buf_fini(&clean);
-    }
-    json_object_set_new(document, "version", json_integer(1));
-    json_object_set_new(document, "site", json_string(r->args.site));
-    json_object_set_new(document, "time_zone", json_string(r->time_zone));
-    json_object_set_new(document, "approximate", json_boolean(approximate(p)));
-    json_object_set_new(document, "pages", pages);
-    return report_print_json(r, document);
-}
-
-static struct table *profile_table(const struct profile *p, const redisReply *names)
-{
-    struct table *t = table_new(profile_columns);
-    bool ok = t != NULL;
-    for (uint32_t i = 0; ok && i < p->pages_n; i++) {
-        const struct profile_page *page = &p->pages[i];
-        char room[32], day[DATE_TEXT_BYTES];
-        date_format(page->last_day, day);
-        ok = table_add(t, (struct cell[]){{.text = page_label(names, i, page->page, room)},
-                                          {.number = page->views},
-                                          {.number = (int64_t)page->engaged_ms},
-                                          {.text = str_of(day)}});
-    }
-    const struct cell total[] = {{.text = STR("Total")},
-                                 {.number = (int64_t)p->views},
-                                 {.number = (int64_t)p->engaged_ms},
-                                 {.number = 0}};
-    if (ok && table_set_total(t, total)) return t;
-    table_free(t);
-    return NULL;
-}
-
-static void print_profile_head(struct report *r, const struct customer *c)
-{
-    char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES];
-    id_format(c->id, id);
-    report_moment(r, c->first_ms, first);
-    report_moment(r, c->last_ms, last);
-    buf_printf(&r->out, "visitor %s of %s (%s)\n\n", id, r->args.site, r->time_zone);
-    buf_printf(&r->out, "First seen  %s\nLast seen   %s\nSessions    ", first, last);
-    text_add_count(&r->out, (int64_t)c->sessions);
-    buf_printf(&r->out, " on %llu day%s\n\n", (unsigned long long)c->days, c->days == 1 ? "" : "s");
-}
-
-static int print_profile(struct report *r, const struct customer *c, const struct profile *p,
-                         const redisReply *names)
-{
-    if (r->args.format == FORMAT_JSON) return print_profile_json(r, c, p, names);
-    struct table *t = profile_table(p, names);
-    bool ok = t != NULL;
-    if (ok && r->args.format == FORMAT_CSV) {
-        ok = table_print_csv(t, &r->out);
-    } else if (ok) {
-        size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
-        print_profile_head(r, c);
-        ok = table_print(t, r->width, rows, &r->out);
-        if (approximate(p))
-            buf_printf(&r->out, "A limit was reached: pages are missing or figures approximate.\n");
-    }
-    table_free(t);
-    return ok ? REPORT_OK : report_fail("out of memory");
-}
-
-/* 1: *p is the visitor's; 0: not in this partition; -1 with why in err. */
-static int read_profile(struct report *r, unsigned part, uint64_t id, struct profile *p,
-                        struct buf *err)
-{
-    struct key key = key_profiles(part, r->source.site, key_bucket(id));
-    char field[8];
-    store_le64(field, id);
-    redisReply *reply =
-        ask(r->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
-    if (reply == NULL) return -1;
-    int result = reply->type == REDIS_REPLY_STRING;
-    if (result == 1 && !profile_decode((struct str){reply->str, reply->len}, p)) {
-        buf_printf(err, "the stored profile is damaged");
-        result = -1;
-    }
-    freeReplyObject(reply);
-    return result;
-}
-
-static int find_profile(struct report *r, uint64_t id, struct profile *p, unsigned *part)
-{
-    struct buf err = {0};
-    int found = 0;
-    for (unsigned i = 0; found == 0 && i < range_parts(&r->source); i++) {
-        *part = range_part(&r->source, i);
-        found = read_profile(r, *part, id, p, &err);
-    }
-    if (found < 0)
-        report_fail("%.*s", STR_ARG(buf_str(&err)));
-    else if (found == 0)
-        report_fail("site '%s' has no profile of '%s'; sentier customers lists who has one",
-                    r->args.site, r->args.subject);
-    buf_fini(&err);
-    return found > 0 ? REPORT_OK : REPORT_FAILED;
-}
-
-int report_profile(struct report *r)
-{
-    uint64_t id;
-    struct profile p = {0};
-    if (r->args.subject == NULL)
-        return report_fail("whose profile? sentier profile --site NAME ID");
-    if (!id_parse(str_of(r->args.subject), &id))
-        return report_fail("'%s' is no visitor id: up to 13 of 0-9 a-z", r->args.subject);
-    if (report_open(r) != 0) return REPORT_FAILED;
-    unsigned part;
-    int result = find_profile(r, id, &p, &part);
-    if (result == REPORT_OK) {
-        struct customer c = {.id = id,
-                             .first_ms = p.first_ms,
-                             .last_ms = p.recent.newest_ms,
-                             .sessions = p.sessions,
-                             .days = p.days,
-                             .views = p.views,
-                             .engaged_ms = p.engaged_ms};
-        if (p.pages_n > 0) qsort(p.pages, p.pages_n, sizeof *p.pages, by_views);
-        redisReply *names = page_names(r, part, &p);
-        result = names == NULL ? REPORT_FAILED : print_profile(r, &c, &p, names);
-        if (names != NULL) freeReplyObject(names);
-    }
-    profile_fini(&p);
     return result;
 }

@@ -103,6 +103,7 @@ static bool add_cell(struct buf *out, const struct cell *c, enum cell_kind kind,
     case CELL_TEXT: return text_add_short(out, c->text, width);
     case CELL_COUNT: return text_add_count(out, c->number);
     case CELL_DURATION: return text_add_duration(out, c->number);
+    case CELL_SCORE: return text_add_score(out, c->number);
     case CELL_SHARE: return text_add_share(out, c->number, c->whole);
     }
     return false;
@@ -302,6 +303,9 @@ static bool csv_text(struct buf *out, struct str s)
 static bool csv_cell(struct buf *out, const struct cell *c, enum cell_kind kind)
 {
     if (kind == CELL_TEXT) return csv_text(out, c->text);
+    if (kind == CELL_SCORE)
+        return buf_printf(out, "%lld.%03lld", (long long)(c->number / 1000),
+                          (long long)(c->number % 1000));
     if (kind != CELL_SHARE) return buf_printf(out, "%lld", (long long)c->number);
     return c->whole <= 0 || buf_printf(out, "%.4f", (double)c->number / (double)c->whole);
 }

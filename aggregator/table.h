@@ -16,6 +16,7 @@ enum cell_kind {
     CELL_TEXT,     /* shortened in its middle where there is no room */
     CELL_COUNT,    /* CSV: the number */
     CELL_DURATION, /* milliseconds. CSV: the number */
+    CELL_SCORE,    /* thousandths: 1.23. CSV: 1.234 */
     CELL_SHARE,    /* number of whole. CSV: a fraction, 4 digits; empty of nothing */
 };
 

@@ -157,6 +157,13 @@ bool text_add_count(struct buf *out, int64_t n)
     return ok;
 }
 
+bool text_add_score(struct buf *out, int64_t thousandths)
+{
+    int64_t hundredths = thousandths / 10 + (thousandths % 10 >= 5);
+    return text_add_count(out, hundredths / 100) &&
+           buf_printf(out, ".%02d", (int)(hundredths % 100));
+}
+
 bool text_add_duration(struct buf *out, int64_t ms)
 {
     int64_t s = (ms < 0 ? 0 : ms) / 1000;

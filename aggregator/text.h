@@ -21,6 +21,7 @@ bool text_add_short(struct buf *out, struct str s, unsigned columns);
 unsigned text_columns(struct str clean); /* of a terminal */
 
 bool text_add_count(struct buf *out, int64_t n);                   /* 1,234,567 */
+bool text_add_score(struct buf *out, int64_t thousandths);         /* 1,234.57; not below 0 */
 bool text_add_duration(struct buf *out, int64_t ms);               /* 1h 02m, 3m 10s, 12s */
 bool text_add_share(struct buf *out, int64_t part, int64_t whole); /* 12.3%; "-" of nothing */
 

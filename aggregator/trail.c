@@ -37,6 +37,19 @@ struct str trail_text(const struct hit *h)
 void trail_begin(struct trail *t)
 {
     sums_make(t->before, t->v, 0);
+    if (t->profile != NULL) visits_make(t->visits_before, t->v, t->before);
+}
+
+/* What the sessions changed by, into the profile. */
+static bool settle_profile(struct trail *t)
+{
+    struct visits *before = t->visits_before, *now = t->visits_now;
+    t->profile->sessions += (uint64_t)t->now->sessions_n - t->before->sessions_n;
+    t->profile->days += (uint64_t)t->now->days_n - t->before->days_n;
+    visits_make(now, t->v, t->now);
+    t->visits_before = now;
+    t->visits_now = before;
+    return profile_visits(t->profile, before, now);
 }
 
 /* Adds what the visitor's sessions and days changed by, with a border before pageview `frozen`;
@@ -46,15 +59,12 @@ static bool settle(struct trail *t, uint32_t frozen)
     struct sums *before = t->before, *now = t->now;
     sums_make(now, t->v, frozen);
     count_sums(&t->count, before, now, t->profile != NULL);
-    if (t->profile != NULL) {
-        t->profile->sessions += (uint64_t)now->sessions_n - before->sessions_n;
-        t->profile->days += (uint64_t)now->days_n - before->days_n;
-    }
+    if (t->profile != NULL && !settle_profile(t)) return false;
     t->before = now;
     t->now = before;
     if (frozen == 0) return true;
     if (!visitor_freeze(t->v, frozen)) return false;
-    sums_make(t->before, t->v, 0);
+    trail_begin(t);
     return true;
 }
 
@@ -237,6 +247,10 @@ static bool begin_view(struct trail *t, const struct hit *h, const struct signal
 {
     if (!make_room(t)) return false;
     struct pageview p = trail_pageview(h);
+    if (t->profile != NULL && profile_crowded(t->profile, p.page)) {
+        if (!settle(t, 0)) return false;
+        if (t->profile->pages_n == PROFILE_PAGES_MAX) t->approximated++;
+    }
     /* Its own registers stand before it is put into its place: they are part of the order. */
     uint32_t grown = raise_engaged(&p.engaged_ms, &p.engaged_at_ms, s);
     p.interaction_at_ms = s->interaction_at_ms;
@@ -275,7 +289,10 @@ static struct pageview *move_earlier(struct trail *t, struct pageview *p, const 
 bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
 {
     struct signal s = signal_of(h);
-    if (h->at_ms > t->v->newest_ms) t->v->newest_ms = h->at_ms;
+    if (h->at_ms > t->v->newest_ms) {
+        t->v->newest_ms = h->at_ms;
+        if (t->profile != NULL) profile_clock(t->profile);
+    }
     if (h->pageview == 0) return begin_view(t, h, &s, verdict);
 
     struct pageview *p = visitor_find(t->v, h->pageview, h->at_ms);

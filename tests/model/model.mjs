@@ -6,13 +6,18 @@
 // (without FILE: standard input), and prints one fact a line:
 //   ledger VERDICT WEIGHT
 //   row SITE DAY NAME COLUMN VALUE          columns as in aggregator/README.md
-//   profile SITE VISITOR sessions days views engaged_ms first_ms
-//   page SITE VISITOR PAGE views engaged_ms last_day   (of its profile)
+//   profile SITE VISITOR sessions days views engaged_ms first_ms newest_day
+//   day SITE VISITOR DAY sessions            (of its profile, as what follows; the last 56 days)
+//   class SITE VISITOR DAYS CLASS            so many days after its newest
+//   mark SITE VISITOR KIND VALUE sessions
+//   page SITE VISITOR PAGE views engaged_ms first_day last_day tried used
+//   week SITE VISITOR PAGE WEEK tried used opened      (the last 8 weeks)
+//   interest SITE VISITOR PAGE DAYS score      so many days after its newest hit; only about equal
 //   person SITE DAY VISITOR                 an active day of a consented visitor
 //
 // A hit: kind ("pageview" "pulse" "outbound" "download" "event" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
-// browser, os, bot, engaged, target, name, interaction, imported, verdict, n. Absent: zero or empty.
+// browser, os, bot, engaged, depth, target, name, interaction, imported, verdict, n. Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -62,7 +67,7 @@ export function persons(out, site, a, b) {
 function complete(h) {
   const defaults = {
     kind: 'pageview', visitor: '0', consented: false, pageview: '0', number: 0, page: '', status: 0, channel: 0,
-    source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, target: '', name: '',
+    source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, depth: 0, target: '', name: '',
     interaction: false, imported: false, verdict: 0, n: 1, page_id: '0',
   }
   return { ...defaults, ...h }
@@ -133,7 +138,8 @@ function viewOf(begun, hits) {
   let last = begun.at
   if (reports.length > 0) last = Math.max(last, Math.min(...reports))
   if (actions.length > 0) last = Math.max(last, ...actions)
-  return { ...begun, engaged, last, acted: actions.length > 0, notFound: begun.status === 404 }
+  const depth = Math.max(...hits.map((h) => h.depth))
+  return { ...begun, engaged, depth, last, acted: actions.length > 0, notFound: begun.status === 404 }
 }
 
 function foldGroup(out, g) {
@@ -242,16 +248,66 @@ function addDays(out, g, views, sessions) {
   }
 }
 
+const weekOf = (day) => Math.floor((day + 3) / 7) // Monday to Sunday
+const isUse = (v) => v.engaged >= 10_000 || v.acted
+
+function groupBy(list, keyOf) {
+  const groups = new Map()
+  for (const one of list) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one])
+  return groups
+}
+
+// Sessions that opened the page, by what was done with it.
+function trials(sessions, page) {
+  const opened = sessions.map((s) => s.filter((v) => v.page === page)).filter((s) => s.length > 0)
+  return { tried: opened.filter((s) => !s.some(isUse)).length, used: opened.filter((s) => s.some(isUse)).length,
+    opened: opened.flat().length }
+}
+
+function pageOfProfile(page, views, sessions, newestDay) {
+  const of = views.filter((v) => v.page === page)
+  const days = of.map((v) => v.day)
+  const weeks = new Map()
+  for (const [week, these] of groupBy(sessions, (s) => weekOf(s[0].day)))
+    if (week > weekOf(newestDay) - 8 && trials(these, page).opened > 0) weeks.set(week, trials(these, page))
+  const { tried, used } = trials(sessions, page)
+  return { visits: of, views: of.length, engaged_ms: of.reduce((n, v) => n + v.engaged, 0), first_day: Math.min(...days),
+    last_day: Math.max(...days), tried, used, weeks }
+}
+
+const HALF_LIFE = 30 * 24 * HOUR
+
+// Of the visits to a page. What is older than the year before that of the newest hit is gone, being worth nothing.
+export function interestOf(visits, newest, now) {
+  const year = (at) => new Date(at).getUTCFullYear()
+  const weigh = (v) => Math.log2(1 + v.engaged / 10_000) + (v.depth >= 75 ? 0.5 : 0) + (v.acted ? 1 : 0)
+  const kept = visits.filter((v) => year(v.at) >= year(newest) - 1)
+  return kept.reduce((sum, v) => sum + weigh(v) * 2 ** ((v.at - now) / HALF_LIFE), 0)
+}
+
+// Of a person with sessions on these days.
+export function classOf(days, today) {
+  const within = (n) => days.filter((d) => d > today - n).length
+  if (days.length === 0) return 'new'
+  if (within(56) === 0) return 'lost'
+  if (within(28) === 0) return days.length >= 2 ? 'fading' : 'lost'
+  if (within(28) >= 4 || within(56) >= 8) return 'loyal'
+  return Math.min(...days) > today - 28 && days.length < 3 ? 'new' : 'returning'
+}
+
 function addProfile(out, g, views, sessions) {
-  const sum = (list, field) => list.reduce((n, v) => n + v[field], 0)
+  const newestDay = Math.max(0, ...views.map((v) => v.day))
   const pages = new Map()
-  for (const page of new Set(views.map((v) => v.page))) {
-    const of = views.filter((v) => v.page === page)
-    pages.set(page, { views: of.length, engaged_ms: sum(of, 'engaged'), last_day: Math.max(...of.map((v) => v.day)) })
-  }
+  for (const page of new Set(views.map((v) => v.page)))
+    pages.set(page, pageOfProfile(page, views, sessions, newestDay))
+  const firsts = sessions.map((s) => s[0])
+  const marks = new Map()
+  for (const [kind, name] of [[0, 'device'], [1, 'channel'], [2, 'country']])
+    for (const [value, of] of groupBy(firsts, (v) => v[name] || '?')) marks.set(`${kind} ${value}`, of.length)
   out.profiles.set(JSON.stringify([g.site, g.visitor]), {
     sessions: sessions.length, days: new Set(views.map((v) => v.day)).size, views: views.length,
-    engaged_ms: sum(views, 'engaged'), first_ms: views[0]?.at ?? 0, pages,
+    engaged_ms: views.reduce((n, v) => n + v.engaged, 0), first_ms: views[0]?.at ?? 0, newest_day: newestDay,
+    newest_ms: Math.max(...g.hits.map((h) => h.at)), session_days: firsts.map((v) => v.day), marks, pages,
   })
 }
 
@@ -269,14 +325,28 @@ function countRows(out) {
   }
 }
 
+function profileLines(who, p) {
+  const all = [`profile ${who} ${p.sessions} ${p.days} ${p.views} ${p.engaged_ms} ${p.first_ms} ${p.newest_day}`]
+  for (const [day, of] of groupBy(p.session_days, (d) => d))
+    if (day > p.newest_day - 56) all.push(`day ${who} ${day} ${of.length}`)
+  for (const later of [0, 9, 27, 28, 40, 55, 56]) all.push(`class ${who} ${later} ${classOf(p.session_days, p.newest_day + later)}`)
+  for (const [mark, sessions] of p.marks) all.push(`mark ${who} ${mark} ${sessions}`)
+  for (const [page, q] of p.pages) {
+    all.push(`page ${who} ${page} ${q.views} ${q.engaged_ms} ${q.first_day} ${q.last_day} ${q.tried} ${q.used}`)
+    for (const later of [0, 45])
+      all.push(`interest ${who} ${page} ${later} ${interestOf(q.visits, p.newest_ms, p.newest_ms + later * 24 * HOUR).toFixed(4)}`)
+    for (const [week, w] of q.weeks) all.push(`week ${who} ${page} ${week} ${w.tried} ${w.used} ${w.opened}`)
+  }
+  return all
+}
+
 export function lines(out) {
   const all = []
   for (const [v, weight] of out.ledger) all.push(`ledger ${v} ${weight}`)
   for (const [key, value] of out.rows) if (value !== 0) all.push(`row ${JSON.parse(key).join(' ')} ${value}`)
   for (const [key, p] of out.profiles) {
     const who = JSON.parse(key).join(' ')
-    all.push(`profile ${who} ${p.sessions} ${p.days} ${p.views} ${p.engaged_ms} ${p.first_ms}`)
-    for (const [page, q] of p.pages) all.push(`page ${who} ${page} ${q.views} ${q.engaged_ms} ${q.last_day}`)
+    all.push(...profileLines(who, p))
   }
   for (const p of out.persons.values()) all.push(`person ${p.site} ${p.day} ${p.visitor}`)
   return all

@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { run } from './process.mjs'
-import { COLUMN, VERDICT, expect, persons } from '../model/model.mjs'
+import { COLUMN, VERDICT, classOf, expect, interestOf, persons } from '../model/model.mjs'
 import { AGENT, program, scenario } from './world.mjs'
 
 const SEED = 20260131
@@ -81,7 +81,8 @@ function makeView(random, who, at) {
   for (let n = 1, last = random.below(5); n <= last; n++) {
     engaged += 1000 * random.below(15)
     const e = Math.min(engaged, n * 15_000)
-    hits.push(makeHit(who, view, 'pulse', at + n * 10_000, { fields: { n, e }, model: { number: n, engaged: e } }))
+    const d = random.below(101)
+    hits.push(makeHit(who, view, 'pulse', at + n * 10_000, { fields: { n, e, d }, model: { number: n, engaged: e, depth: d } }))
   }
   if (random.chance(0.2)) {
     const [kind, fields, model] = [
@@ -220,6 +221,90 @@ async function compareRange(world, model, views, site, from, to) {
   return report
 }
 
+// ---- what it says of a person
+
+const byName = (list, name) => Object.fromEntries(list.map((one) => [one[name], one.sessions]))
+const NAMES = [['devices', 'device', ['unknown', 'desktop', 'mobile']], ['channels', 'channel', { [DIRECT]: 'Direct', [REFERRAL]: 'Referral' }]]
+const rungOf = (page) => (page.used >= 2 ? 'returned' : page.used === 1 ? 'used' : 'tried')
+
+function wantedPage(page) {
+  const weeks = [...page.weeks].sort((a, b) => b[0] - a[0])
+  return {
+    rung: rungOf(page), ignored: page.used === 0 && page.tried >= 2, tried: page.tried, used: page.used, views: page.views,
+    engaged_ms: page.engaged_ms, first_day: dateOf(page.first_day), last_day: dateOf(page.last_day),
+    weeks: weeks.map(([week, sums]) => ({ from: dateOf(week * 7 - 3), ...sums })),
+  }
+}
+
+function compareMarks(profile, marks) {
+  for (const [list, label, names] of NAMES) {
+    const kind = NAMES.findIndex(([name]) => name === list)
+    const want = [...marks].map(([mark, sessions]) => [...mark.split(' ').map(Number), sessions]).filter(([of]) => of === kind)
+    assert.deepEqual(byName(profile[list], label), Object.fromEntries(want.map(([, value, n]) => [names[value], n])))
+  }
+  assert.deepEqual(profile.countries, [{ country: '??', sessions: profile.sessions }])
+}
+
+// Scores move with the milliseconds that a request took.
+const about = (got, want, what) => assert.ok(Math.abs(got - want) <= 0.002 + want / 1000, `${what}: ${got}, not ${want}`)
+
+function compareInterest(profile, want, now) {
+  const scores = new Map([...want.pages].map(([page, { visits }]) => [page, interestOf(visits, want.newest_ms, now)]))
+  const all = [...scores.values()].reduce((a, b) => a + b, 0)
+  assert.ok(Math.abs(profile.as_of_ms - now) < 60_000)
+  about(profile.interest, all, 'all interest')
+  for (const { page, interest, interest_share } of profile.pages) {
+    about(interest, scores.get(page), `interest in ${page}`)
+    if (all > 0) about(interest_share, scores.get(page) / all, `share of ${page}`)
+  }
+  assert.deepEqual(profile.pages.map((page) => page.interest), profile.pages.map((page) => page.interest).sort((a, b) => b - a))
+}
+
+async function compareProfile(world, site, visitor, want, now) {
+  const today = dayOf(site, now)
+  const id = BigInt(visitor).toString(36)
+  const { code, out, err } = await run(program('sentier-report'), ['profile', id, '--conf', world.conf, '--site', site, '--format', 'json'])
+  assert.equal(code, 0, err)
+  const profile = JSON.parse(out)
+  const within = (n) => want.session_days.filter((day) => day > today - n).length
+  const figures = {
+    as_of: dateOf(today), approximate: false, class: classOf(want.session_days, today), sessions: want.sessions,
+    sessions_28d: within(28), sessions_56d: within(56), days: want.days, views: want.views, engaged_ms: want.engaged_ms,
+  }
+  assert.deepEqual(pick(profile, Object.entries(figures)), figures, id)
+  assert.ok(Math.abs(profile.first_seen_ms - want.first_ms) < 60_000, id)
+  compareMarks(profile, want.marks)
+  compareInterest(profile, want, now)
+  assert.deepEqual(profile.pages.map((page) => page.page).sort(), [...want.pages.keys()].sort())
+  for (const { page, id: pageId, interest, interest_share, ...rest } of profile.pages)
+    assert.deepEqual(rest, wantedPage(want.pages.get(page)), `${id} ${page} ${pageId}`)
+  return profile
+}
+
+async function compareCustomers(world, site, profiles) {
+  const { code, out, err } = await run(program('sentier-report'), ['customers', '--conf', world.conf, '--site', site, '--format', 'json'])
+  assert.equal(code, 0, err)
+  const fields = ['id', 'class', 'first_seen_ms', 'last_seen_ms', 'sessions', 'days', 'views', 'engaged_ms'].map((name) => [name])
+  const list = (of) => of.map((one) => pick(one, fields)).sort((a, b) => (a.id < b.id ? -1 : 1))
+  const { customers } = JSON.parse(out)
+  assert.deepEqual(list(customers), list(profiles))
+  for (const one of customers) {
+    const { pages } = profiles.find(({ id }) => id === one.id)
+    assert.equal(one.top_interest, pages[0].interest)
+    assert.equal(pages.find(({ page }) => page === one.top_page).interest, pages[0].interest)
+  }
+}
+
+async function compareProfiles(world, model, told) {
+  const profiles = Object.fromEntries(Object.keys(SITES).map((site) => [site, []]))
+  for (const [key, want] of model.profiles) {
+    const [site, visitor] = JSON.parse(key)
+    const newest = Math.max(...told.filter((hit) => hit.site === site && hit.at).map((hit) => hit.at))
+    profiles[site].push(await compareProfile(world, site, visitor, want, newest))
+  }
+  for (const site of Object.keys(SITES)) await compareCustomers(world, site, profiles[site])
+}
+
 scenario('reports say what the definitions say, whatever the order and whoever dies', { sites: SITES }, async (world) => {
   const random = randomOf(SEED)
   const anchor = Math.floor((Date.now() - 10 * 60_000) / SLOT_MS) * SLOT_MS - SLOT_MS / 2
@@ -241,5 +326,6 @@ scenario('reports say what the definitions say, whatever the order and whoever d
     for (let from = last - 4; from <= last; from++)
       for (let to = from; to <= last; to++) await compareRange(world, model, views, site, from, to)
   }
-  console.log(`# ${hits.length} hits of ${VISITORS} visitors, ${views.length} pageviews`)
+  await compareProfiles(world, model, told)
+  console.log(`# ${model.profiles.size} profiles; ${hits.length} hits of ${VISITORS} visitors, ${views.length} pageviews`)
 })

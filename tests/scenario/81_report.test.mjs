@@ -5,12 +5,27 @@ import assert from 'node:assert/strict'
 import { run } from './process.mjs'
 import { ORIGIN, newId, program, scenario, view } from './world.mjs'
 
-const SITES = { shop: { origins: ORIGIN, spread: 4 }, two: { origins: 'https://one.example https://other.example' } }
+const SITES = { shop: { origins: ORIGIN, spread: 4 }, two: { origins: 'https://one.example https://other.example' }, club: { origins: ORIGIN } }
 const LONG = '/garden/furniture/chairs/folding-chair-x'
 
 function report(args, env = {}) {
   const assigned = Object.entries({ SENTIER_CONF: '', COLUMNS: '80', ...env }).map(([name, value]) => `${name}=${value}`)
   return run('env', ['-C', '/', ...assigned, program('sentier-report'), ...args])
+}
+
+const HOUR = 3600_000
+const MEMBER = newId()
+
+// One person in three sessions: /left was left each time, /home used once, /news in every session.
+async function fillClub(world) {
+  const look = (path, ago, engaged) => {
+    const hit = { ...view(path, { p: newId(), c: 1, v: MEMBER }), s: 'club', a: ago, b: ago }
+    return engaged === 0 ? [hit] : [hit, { ...hit, k: 'pu', n: 1, e: engaged, a: ago - engaged }]
+  }
+  for (const ago of [50 * HOUR, 30 * HOUR, 10 * HOUR])
+    await world.beacon([...look('/left', ago, 3000), ...look('/news', ago - 60_000, 70_000)])
+  await world.beacon([...look('/home', 10 * HOUR - 300_000, 10_000), ...look('/once', 10 * HOUR - 400_000, 0)])
+  return 15
 }
 
 async function fill(world) {
@@ -23,7 +38,7 @@ async function fill(world) {
   await world.beacon([view('/a', { w: 1 })])
   for (const host of ['one', 'other'])
     await world.beacon([{ ...view(''), s: 'two', u: `https://${host}.example/x` }], { Origin: `https://${host}.example` })
-  await world.settled({ received: 83 })
+  await world.settled({ received: 83 + (await fillClub(world)) })
 }
 
 const widest = (text) => Math.max(...text.split('\n').map((line) => [...line].length))
@@ -74,6 +89,25 @@ scenario('reports for people and for programs', { sites: SITES }, async (world, 
     const profile = await report(['profile', customers[7].id, ...redis])
     assert.equal(profile.code, 0, profile.err)
     assert.equal(JSON.parse(profile.out).views, 1)
+  })
+
+  await t.test('a profile says what is used, what is ignored, and why', async () => {
+    const club = ['--site', 'club', '--conf', world.conf]
+    const { code, out, err } = await report(['profile', MEMBER, ...club], { COLUMNS: '100' })
+    assert.equal(code, 0, err)
+    assert.match(out, /^Class       returning on .*: 3 sessions in 28 days, 3 in 56$/m)
+    assert.match(out, /^Sessions    3 on [23] days: 8 views, 3m 49s engaged$/m)
+    assert.match(out, /^Devices     desktop 3$/m)
+    assert.match(out, /^shop\.example\/news  +8\.\d\d  +8\d\.\d%  returned +3 +0 +3 +3m 30s/m)
+    assert.match(out, /^shop\.example\/home  +\d\.\d\d .* used +1 +0 +1 +10s/m)
+    assert.match(out, /^shop\.example\/once .* tried +0 +1 +1 +/m)
+    const ignored = out.slice(out.indexOf('\nIgnored: '))
+    assert.match(ignored, /^\nIgnored: tried and left, never used\n  shop\.example\/left\n    left in 3 sessions, /)
+    assert.doesNotMatch(ignored, /once|home|news/)
+    const csv = await report(['profile', MEMBER, ...club, '--format', 'csv'])
+    assert.match(csv.out, /^page,interest,interest_share,rung,used,tried,views,engaged_ms,last_day\r\nshop\.example\/news,8\.\d\d\d,0\.8\d\d\d,returned,3,0,3,210000,/)
+    const customers = await report(['customers', ...club], { COLUMNS: '120' })
+    assert.match(customers.out, new RegExp(`^${MEMBER}  returning .* shop\\.example/news$`, 'm'))
   })
 
   await t.test('a ledger that does not balance says so in every form', async () => {

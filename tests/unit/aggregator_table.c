@@ -94,6 +94,39 @@ static void long_texts_lose_their_middle(void **state)
     }
 }
 
+static void scores(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t n;
+        const char *text, *csv;
+    } cases[] = {
+        {0, "0.00", "0.000"},
+        {4, "0.00", "0.004"},
+        {5, "0.01", "0.005"},
+        {995, "1.00", "0.995"},
+        {1234, "1.23", "1.234"},
+        {1004, "1.00", "1.004"},
+        {12345678, "12,345.68", "12345.678"},
+    };
+    static const struct table_column columns[] = {{"Score", "score", CELL_SCORE, 0}, {0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf out = {0}, want = {0};
+        struct table *t = table_new(columns);
+        assert_true(text_add_score(&out, cases[i].n));
+        assert_text(&out, cases[i].text);
+        buf_clear(&out);
+        assert_true(table_add(t, &(struct cell){.number = cases[i].n}));
+        assert_true(table_print_csv(t, &out));
+        buf_printf(&want, "score\r\n%s\r\n", cases[i].csv);
+        buf_add_char(&want, '\0');
+        assert_text(&out, want.p);
+        buf_fini(&out);
+        buf_fini(&want);
+        table_free(t);
+    }
+}
+
 static void numbers_for_people(void **state)
 {
     (void)state;
@@ -223,6 +256,7 @@ int main(void)
         cmocka_unit_test(characters_that_steer_never_pass),
         cmocka_unit_test(documents_keep_what_is_utf8),
         cmocka_unit_test(long_texts_lose_their_middle),
+        cmocka_unit_test(scores),
         cmocka_unit_test(numbers_for_people),
         cmocka_unit_test(a_table_fits_its_terminal),
         cmocka_unit_test(no_line_is_wider_than_the_terminal),

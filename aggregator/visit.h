@@ -1,0 +1,46 @@
+/*
+ * visit.h - what a person's recent pageviews add to its profile beyond themselves: sessions and
+ * by whom, what was done with each page in each session, and how much each pageview weighs. Made
+ * anew before and after a visitor's hits, like the sums of session.h; the profile takes the
+ * difference. No struct here has bytes between its fields, so equal things have equal bytes.
+ */
+#ifndef SENTIER_VISIT_H
+#define SENTIER_VISIT_H
+
+#include "session.h"
+
+enum { USED_ENGAGED_MS = 10 * 1000 }; /* a visit this long is use; so is an interaction */
+
+/* A session, by its first pageview. */
+struct stay {
+    uint32_t day;
+    uint32_t channel, device;
+    uint32_t country; /* two letters, the first one high; 0: unknown */
+};
+
+/* A page in a session. */
+struct visit {
+    uint64_t page;
+    uint32_t day;    /* of the session */
+    uint32_t opened; /* pageviews */
+    uint64_t used;   /* 1: in one of them at least; 0: tried and left */
+};
+
+/* A pageview. */
+struct weight {
+    uint64_t page;
+    uint64_t year;  /* UTC */
+    int64_t amount; /* of interest.h */
+};
+
+struct visits {
+    uint32_t stays_n, pages_n, weights_n;
+    struct stay stays[RECENT_MAX];
+    struct visit pages[RECENT_MAX];
+    struct weight weights[RECENT_MAX];
+};
+
+/* s: the sums of v, made with the same border. */
+void visits_make(struct visits *x, const struct visitor *v, const struct sums *s);
+
+#endif
