@@ -255,7 +255,8 @@ static bool count_plain(struct fold *f, struct sitestate *site, const struct hit
         struct pageview p = trail_pageview(h);
         count_view(&c, &p, h->page, h->bot);
     } else if (!bot) {
-        struct click click = {h->day, hash64(h->page), h->kind, trail_text(h), h->page};
+        struct click click = {h->day,        hash64(h->page), h->kind, h->flags & HIT_GOAL,
+                              trail_text(h), h->page};
         count_click(&c, &click);
     }
     return true;

@@ -36,7 +36,7 @@ static const struct verb verbs[] = {
     {"report", report_list, true, "sftlnFcr",
      "sentier report LIST --site NAME [--last 28d | --from DATE --to DATE]\n\n"
      "LIST: pages, channels, countries, devices, browsers, systems, sources, bots, outbound,\n"
-     "      downloads, events, days\n\n"
+     "      downloads, events, controls, purchases, days\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --last 28d                 days (or 4w) up to today; 28d by default\n"
      "  --from DATE, --to DATE     the site's local dates, both included, as 2026-01-31\n"

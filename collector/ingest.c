@@ -16,6 +16,7 @@
 
 #include <stdlib.h>
 
+#include "bytes.h"
 #include "channel.h"
 #include "hash.h"
 #include "keys.h"
@@ -40,9 +41,10 @@ struct ingest {
     struct salts *salts;
     const struct sites *sites;
     struct agent_cache *agents;
-    struct page page, target; /* what the last hit borrows */
+    struct page page, target; /* what the last hit borrows, with what follows */
     struct arrival arrival;
     char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
+    char list[HIT_LIST_MAX_BYTES];
 };
 
 struct ingest *ingest_new(const struct lists *lists, struct salts *salts)
@@ -123,6 +125,14 @@ static bool take_flag(struct str s, bool *out)
     return ok;
 }
 
+static struct str origin_of(const struct url *url, char text[ORIGIN_MAX_BYTES])
+{
+    struct str scheme = url->https ? STR("https://") : STR("http://");
+    memcpy(text, scheme.p, scheme.n);
+    memcpy(text + scheme.n, url->authority, url->authority_n);
+    return (struct str){text, scheme.n + url->authority_n};
+}
+
 /* The Origin header, else the origin of the referring page. A request that names neither may come
  * from any page: privacy settings take both away. */
 static bool origin_allowed(const struct site *site, const struct visit *visit)
@@ -134,10 +144,7 @@ static bool origin_allowed(const struct site *site, const struct visit *visit)
     if (!url_split(visit->referer, &from)) return true;
 
     char text[ORIGIN_MAX_BYTES];
-    struct str scheme = from.https ? STR("https://") : STR("http://");
-    memcpy(text, scheme.p, scheme.n);
-    memcpy(text + scheme.n, from.authority, from.authority_n);
-    return site_allows(site, (struct str){text, scheme.n + from.authority_n});
+    return site_allows(site, origin_of(&from, text));
 }
 
 static enum verdict check_kind(struct work *w)
@@ -146,8 +153,9 @@ static enum verdict check_kind(struct work *w)
         struct str text;
         enum hit_kind kind;
     } kinds[] = {
-        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE}, {{"ol", 2}, HIT_OUTBOUND},
-        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT},
+        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE},   {{"ol", 2}, HIT_OUTBOUND},
+        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT},   {{"sn", 2}, HIT_SEEN},
+        {{"ck", 2}, HIT_CLICK},    {{"ct", 2}, HIT_CONTROL}, {{"pc", 2}, HIT_PURCHASE},
     };
 
     if (w->f->kind.n == 0) {
@@ -160,7 +168,8 @@ static enum verdict check_kind(struct work *w)
             w->hit->kind = kinds[i].kind;
     }
     if (w->hit->kind == 0) return blame(w, "k", V_BAD_KIND);
-    if (w->hit->kind != HIT_PAGEVIEW && w->hit->kind != HIT_PULSE) w->hit->flags |= HIT_INTERACTION;
+    if (w->hit->kind != HIT_PAGEVIEW && w->hit->kind != HIT_PULSE && w->hit->kind != HIT_SEEN)
+        w->hit->flags |= HIT_INTERACTION;
     return V_COUNTED;
 }
 
@@ -181,6 +190,7 @@ static enum verdict check_numbers(struct work *w)
 {
     const struct fields *f = w->f;
     int64_t number = 0, engaged = 0, depth = 0, status = 0;
+    bool goal;
 
     if (f->pageview.n > 0 && !id_parse(f->pageview, &w->hit->pageview))
         return blame(w, "p", V_BAD_NUMBER);
@@ -192,6 +202,8 @@ static enum verdict check_numbers(struct work *w)
         return blame(w, "x", V_BAD_NUMBER);
     if (!take_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
     if (!take_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
+    if (!take_flag(f->goal, &goal)) return blame(w, "g", V_BAD_NUMBER);
+    if (goal && w->hit->kind == HIT_EVENT) w->hit->flags |= HIT_GOAL;
     w->hit->number = (uint32_t)number;
     w->hit->engaged_ms = (uint32_t)(engaged < ENGAGED_MAX_MS ? engaged : ENGAGED_MAX_MS);
     w->hit->depth = (uint32_t)depth;
@@ -224,16 +236,92 @@ static enum verdict check_page(struct work *w, struct ingest *in, struct str url
     return V_COUNTED;
 }
 
+/* The page of a link, which may be told by its path alone. V_BAD_PAGE: not of this site. */
+static enum verdict own_page(const struct work *w, struct str link, struct page *out)
+{
+    char text[ORIGIN_MAX_BYTES + URL_TEXT_MAX_BYTES], origin[ORIGIN_MAX_BYTES];
+    struct url url;
+
+    if (str_starts(link, STR("/")) && !str_starts(str_from(link, 1), STR("/"))) {
+        struct str own = origin_of(&w->url, text);
+        memcpy(text + own.n, link.p, link.n);
+        link = (struct str){text, own.n + link.n};
+    }
+    if (!url_split(link, &url)) return V_BAD_PAGE;
+    bool own = str_eq(url_hostname(&url), url_hostname(&w->url)) ||
+               (w->site->origins != NULL && w->site->origins[0] != NULL &&
+                site_allows(w->site, origin_of(&url, origin)));
+    return own ? page_write(&url, w->site, out) : V_BAD_PAGE;
+}
+
+/* Links as hit_links_open reads them; in->list holds them. What is no page of the site is left out:
+ * a page may link to anything. */
+static enum verdict check_links(struct work *w, struct ingest *in)
+{
+    const struct field_list *links = &w->f->links;
+    uint64_t pages[HIT_LINKS_MAX];
+    unsigned n = 0, left_out = 0;
+
+    if (w->hit->kind != HIT_SEEN) return V_COUNTED;
+    if (links->n == 0) return blame(w, "l", V_BAD_QUERY);
+    if (links->given > HIT_LINKS_MAX) return blame(w, "l", V_TOO_MANY);
+    char *p = in->list + 1, *end = in->list + sizeof in->list; /* the number left out: one byte */
+    for (unsigned i = 0; i < links->n; i++) {
+        enum verdict v = check_text(w, links->at[i], URL_TEXT_MAX_BYTES, "l");
+        if (v != V_COUNTED) return v;
+        if (own_page(w, links->at[i], &in->target) != V_COUNTED) {
+            left_out++;
+            continue;
+        }
+        struct str page = page_str(&in->target);
+        bool again = false;
+        pages[n] = hash64(page);
+        for (unsigned j = 0; j < n && !again; j++)
+            again = pages[j] == pages[n];
+        if (again) continue;
+        if (page.n + VARINT_MAX_BYTES > (size_t)(end - p)) return blame(w, "l", V_TOO_LONG);
+        p = (char *)put_varint((unsigned char *)p, page.n);
+        memcpy(p, page.p, page.n);
+        p += page.n;
+        n++;
+    }
+    in->list[0] = (char)left_out;
+    w->hit->list = (struct str){in->list, (size_t)(p - in->list)};
+    return V_COUNTED;
+}
+
+static enum verdict check_money(struct work *w, struct ingest *in)
+{
+    struct str currency = w->f->currency;
+    int64_t minor;
+
+    if (w->hit->kind != HIT_PURCHASE) return V_COUNTED;
+    if (currency.n != HIT_CURRENCY_BYTES) return blame(w, "C", V_BAD_QUERY);
+    for (size_t i = 0; i < currency.n; i++) {
+        if (currency.p[i] < 'A' || currency.p[i] > 'Z') return blame(w, "C", V_BAD_QUERY);
+    }
+    if (!parse_number(w->f->value, &minor) || minor > HIT_MONEY_MAX)
+        return blame(w, "V", V_BAD_NUMBER);
+    w->hit->list = (struct str){in->list, hit_put_money(in->list, currency, minor)};
+    return V_COUNTED;
+}
+
 /* What a click went to: on the page's own host it is named like a page of the site. */
 static enum verdict check_target(struct work *w, struct ingest *in)
 {
     struct url url;
 
-    if (w->hit->kind != HIT_OUTBOUND && w->hit->kind != HIT_DOWNLOAD) return V_COUNTED;
+    enum hit_kind kind = w->hit->kind;
+    enum verdict v;
+    if (kind != HIT_OUTBOUND && kind != HIT_DOWNLOAD && kind != HIT_CLICK) return V_COUNTED;
     if (w->f->target.n == 0) return blame(w, "t", V_BAD_QUERY);
-    if (!url_split(w->f->target, &url)) return blame(w, "t", V_BAD_PAGE);
-    bool own = str_eq(url_hostname(&url), url_hostname(&w->url));
-    enum verdict v = page_write(&url, own ? w->site : NULL, &in->target);
+    if (kind == HIT_CLICK) {
+        v = own_page(w, w->f->target, &in->target);
+    } else {
+        if (!url_split(w->f->target, &url)) return blame(w, "t", V_BAD_PAGE);
+        bool own = str_eq(url_hostname(&url), url_hostname(&w->url));
+        v = page_write(&url, own ? w->site : NULL, &in->target);
+    }
     if (v != V_COUNTED) return blame(w, "t", v);
     w->hit->target = page_str(&in->target);
     return V_COUNTED;
@@ -243,7 +331,7 @@ static enum verdict check_name(struct work *w, struct ingest *in)
 {
     size_t n;
 
-    if (w->hit->kind != HIT_EVENT) return V_COUNTED;
+    if (w->hit->kind != HIT_EVENT && w->hit->kind != HIT_CONTROL) return V_COUNTED;
     if (w->f->name.n == 0) return blame(w, "m", V_BAD_QUERY);
     w->hit->name = w->f->name;
     if (mask_text(w->f->name, in->name, &n)) w->hit->name = (struct str){in->name, n};
@@ -316,6 +404,8 @@ static enum verdict check_hit(struct ingest *in, struct work *w)
     if (v == V_COUNTED) v = check_page(w, in, url);
     if (v == V_COUNTED) v = check_target(w, in);
     if (v == V_COUNTED) v = check_name(w, in);
+    if (v == V_COUNTED) v = check_links(w, in);
+    if (v == V_COUNTED) v = check_money(w, in);
     if (v == V_COUNTED) v = fill_visitor(in, w);
     return v;
 }

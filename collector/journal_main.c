@@ -246,7 +246,31 @@ static void put_flags(uint32_t flags)
 {
     if (flags & HIT_INTERACTION) fputs(",\"interaction\":true", stdout);
     if (flags & HIT_IMPORTED) fputs(",\"imported\":true", stdout);
-    put_number("other_flags", flags & ~(uint32_t)(HIT_INTERACTION | HIT_IMPORTED));
+    if (flags & HIT_GOAL) fputs(",\"goal\":true", stdout);
+    put_number("other_flags", flags & ~(uint32_t)(HIT_INTERACTION | HIT_IMPORTED | HIT_GOAL));
+}
+
+static void put_links(const struct hit *h)
+{
+    struct hit_links links = hit_links_open(h->list);
+    struct str page;
+    fputs(",\"links\":[", stdout);
+    for (bool first = true; hit_links_next(&links, &page); first = false) {
+        if (!first) putchar(',');
+        put_string(page);
+    }
+    putchar(']');
+    put_number("left_out", links.left_out);
+}
+
+static void put_list(const struct hit *h)
+{
+    struct str currency;
+    int64_t minor;
+    if (h->kind == HIT_SEEN) put_links(h);
+    if (h->kind != HIT_PURCHASE || !hit_money(h->list, &currency, &minor)) return;
+    put_text("currency", currency);
+    printf(",\"value\":%" PRId64, minor);
 }
 
 static void put_visit(const struct hit *h)
@@ -271,6 +295,7 @@ static void put_visit(const struct hit *h)
     put_number("depth", h->depth);
     put_text("target", h->target);
     put_text("name", h->name);
+    put_list(h);
 }
 
 static void put_hit(const struct hit *h)

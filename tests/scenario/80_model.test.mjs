@@ -25,6 +25,7 @@ const SITES = {
   blog: { origins: 'https://blog.example', time_zone: 'Asia/Tokyo', spread: 4 },
 }
 const OFFSET_MS = { shop: 0, blog: 9 * 3600 * 1000 } // no summer time in either zone
+const KINDS = { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev', seen: 'sn', click: 'ck', control: 'ct', purchase: 'pc' }
 const DIRECT = 1
 const REFERRAL = 15
 
@@ -52,7 +53,7 @@ const dateOf = (day) => new Date(day * DAY_MS).toISOString().slice(0, 10)
 // One hit: what is sent (times as moments), and what the model is told.
 function makeHit(who, view, kind, at, more) {
   const { site, agent } = who
-  const fields = { s: site, k: { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev' }[kind], u: `https://${site}.example${view.path}`, ...more.fields }
+  const fields = { s: site, k: KINDS[kind], u: `https://${site}.example${view.path}`, ...more.fields }
   if (view.id) fields.p = view.id.toString(36)
   if (who.consented) Object.assign(fields, { c: 1, v: who.id.toString(36) })
   if (who.bot) fields.w = 1
@@ -88,8 +89,28 @@ function makeView(random, who, at) {
       ['outbound', { t: 'https://other.example/x' }, { target: 'other.example/x' }],
       ['download', { t: `https://${who.site}.example/a.pdf` }, { target: `${who.site}.example/a.pdf` }],
       ['event', { m: 'signup' }, { name: 'signup' }],
-    ][random.below(3)]
+      ['event', { m: 'signup', g: 1 }, { name: 'signup', goal: true }],
+      ['control', { m: 'menu' }, { name: 'menu' }],
+      ['purchase', { V: 1999, C: 'EUR' }, { currency: 'EUR', value: 1999 }],
+    ][random.below(6)]
     hits.push(makeHit(who, view, kind, at + 55_000, { fields: { n: 9, ...fields }, model: { number: 9, ...model } }))
+  }
+  return [...hits, ...makeEvidence(random, who, view)]
+}
+
+// Links that came into view, and one that was followed; to pages that may never be opened.
+function makeEvidence(random, who, view) {
+  const hits = []
+  const link = () => `/p/n${random.below(PAGES + 3)}x`
+  const page = (path) => `${who.site}.example${path}`
+  for (let n = 20, last = n + random.below(3); n < last; n++) {
+    const paths = [...new Set(Array.from({ length: 1 + random.below(4) }, link))]
+    const fields = { n, l: [...paths, paths[0] + '/#top', `https://${page(paths[0])}`, 'https://other.example/', 'mailto:x'] }
+    hits.push(makeHit(who, view, 'seen', view.at + n * 1000, { fields, model: { number: n, links: paths.map(page), left_out: 2 } }))
+  }
+  if (random.chance(0.3)) {
+    const path = link()
+    hits.push(makeHit(who, view, 'click', view.at + 58_000, { fields: { n: 30, t: path }, model: { number: 30, target: page(path) } }))
   }
   return hits
 }
@@ -153,9 +174,9 @@ function rowsOf(model, site, from, to) {
 }
 
 const figures = (row, names) => Object.fromEntries(names.map(([name, column]) => [name, row?.[column] ?? 0]))
-const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events']
+const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events', 'goals', 'exposures', 'clicks', 'controls', 'purchases']
 const named = (...more) => [...NAMED.map((name) => [name, COLUMN[name]]), ...more]
-const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported])
+const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported], ['links_left_out', COLUMN.links_left_out])
 const PAGE = named(['entries', COLUMN.sessions], ['exits', COLUMN.exits])
 const CHANNEL = ['views', 'sessions', 'bounces', 'engaged_ms', 'daily_visitors'].map((name) => [name, COLUMN[name]])
 const CLASS = ['views', 'sessions', 'daily_visitors'].map((name) => [name, COLUMN[name]])
@@ -216,7 +237,9 @@ async function compareRange(world, model, views, site, from, to) {
   compareList(report.devices, 'device', rows, 'v', { 1: 'desktop', 2: 'mobile' }, CLASS)
   compareList(report.browsers, 'browser', rows, 'b', { 1: 'Chrome', 3: 'Safari' }, CLASS)
   compareList(report.outbound, 'target', rows, 'x', { 'other.example/x': 'other.example/x' }, [['clicks', COLUMN.outbound]])
-  compareList(report.events, 'name', rows, 'e', { signup: 'signup' }, [['count', COLUMN.events]])
+  compareList(report.events, 'name', rows, 'e', { signup: 'signup' }, [['count', COLUMN.events], ['goals', COLUMN.goals]])
+  compareList(report.controls, 'name', rows, 'k', { menu: 'menu' }, [['count', COLUMN.controls]])
+  compareList(report.purchases, 'currency', rows, 'm', { EUR: 'EUR' }, [['count', COLUMN.purchases], ['revenue_minor', COLUMN.revenue]])
   return report
 }
 

@@ -154,6 +154,26 @@ static const struct {
     {"s=shop" PAGE "&k=dl&t=https://shop.example/f.pdf", V_COUNTED, NULL},
     {"s=shop" PAGE "&k=ev", V_BAD_QUERY, "m"},
     {"s=shop" PAGE "&k=ev&m=buy", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ev&m=buy&g=1", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ev&m=buy&g=2", V_BAD_NUMBER, "g"},
+    {"s=shop" PAGE "&k=sn", V_BAD_QUERY, "l"},
+    {"s=shop" PAGE "&k=sn&l=/b", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=seen&l=mailto:me@mail.example", V_COUNTED, NULL}, /* left out */
+    {"s=shop" PAGE "&k=sn&l=/b%00", V_BAD_UTF8, "l"},
+    {"s=shop" PAGE "&k=ck", V_BAD_QUERY, "t"},
+    {"s=shop" PAGE "&k=ck&t=/b", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ck&t=https://other.example/", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ck&t=//other.example/", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ct", V_BAD_QUERY, "m"},
+    {"s=shop" PAGE "&k=ct&m=menu", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=pc&V=100&C=EUR", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=pc&V=100", V_BAD_QUERY, "C"},
+    {"s=shop" PAGE "&k=pc&V=100&C=eur", V_BAD_QUERY, "C"},
+    {"s=shop" PAGE "&k=pc&V=1.50&C=EUR", V_BAD_NUMBER, "V"},
+    {"s=shop" PAGE "&k=pc&C=EUR", V_BAD_NUMBER, "V"},
+    {"s=shop" PAGE "&k=pc&V=100000000000&C=EUR", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=pc&V=100000000001&C=EUR", V_BAD_NUMBER, "V"},
+    {"s=shop" PAGE "&k=links&l=/b", V_BAD_KIND, "k"},
     {"s=shop" PAGE "&c=1&v=abc123", V_COUNTED, NULL},
     {"s=shop" PAGE "&c=1&v=!", V_BAD_NUMBER, "v"},
     {"s=shop" PAGE "&c=1&v=0", V_BAD_NUMBER, "v"},
@@ -188,7 +208,8 @@ static void test_lengths(void **state)
     } fields[] = {{"s=shop&u=https://shop.example/a?", 8192 - 23},
                   {"s=shop" PAGE "&r=", 8192},
                   {"s=shop" PAGE "&k=ol&t=http://x?", 8192 - 9},
-                  {"s=shop" PAGE "&k=ev&m=", HIT_NAME_MAX_BYTES}};
+                  {"s=shop" PAGE "&k=ev&m=", HIT_NAME_MAX_BYTES},
+                  {"s=shop" PAGE "&k=sn&l=http://x?", 8192 - 9}};
     struct visit visit = a_visit();
     struct hit hit;
 
@@ -295,6 +316,83 @@ static void test_clicks(void **state)
     assert_true(str_eq(hit.name, STR("(email)")));
     assert_int_equal(hit.flags, HIT_INTERACTION);
     assert_int_equal(hit.target.n, 0);
+}
+
+/* "left out:page page" */
+static const char *links_of(const struct hit *hit)
+{
+    static char text[HIT_LIST_MAX_BYTES + 16];
+    struct hit_links links = hit_links_open(hit->list);
+    struct str page;
+    int n = snprintf(text, sizeof text, "%u:", (unsigned)links.left_out);
+    while (hit_links_next(&links, &page))
+        n += snprintf(text + n, sizeof text - (size_t)n, "%.*s ", STR_ARG(page));
+    return text;
+}
+
+static void test_links(void **state)
+{
+    static const struct {
+        const char *links, *want;
+    } cases[] = {
+        {"&l=/b&l=/c/index.html&l=https://shop.example/b/%23top",
+         "0:shop.example/b shop.example/c "},
+        {"&l=https://www.shop.example:8443/x&l=https://other.example/y&l=//other.example/z&l=b",
+         "3:www.shop.example:8443/x "}, /* an origin of the site; two others; no URL */
+        {"&l=/b%3Fid=7%26utm_source=x&l=/b%3Fid=8", "0:shop.example/b?id=7 shop.example/b?id=8 "},
+        {"&l=/u/me@mail.example", "0:shop.example/u/(email) "},
+        {"&l=javascript:void(0)", "1:"},
+    };
+    struct visit visit = a_visit();
+    struct hit hit;
+    char query[32 * 1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(query, sizeof query, "s=shop" PAGE "&k=sn%s", cases[i].links);
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        assert_string_equal(links_of(&hit), cases[i].want);
+        assert_int_equal(hit.flags, 0); /* to see is not to act */
+    }
+    strcpy(query, "s=shop" PAGE "&k=sn");
+    for (int i = 0; i < HIT_LINKS_MAX; i++)
+        sprintf(query + strlen(query), "&l=/%d", i);
+    assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+    strcat(query, "&l=/");
+    assert_int_equal(take(query, &visit, &hit), V_TOO_MANY);
+    assert_string_equal(field, "l");
+    strcpy(query, "s=shop" PAGE "&k=sn");
+    for (int i = 0; i < 5; i++) /* five pages of 1,900 bytes are over the limit of the list */
+        sprintf(query + strlen(query), "&l=/%d/%01900d", i, 0);
+    assert_int_equal(take(query, &visit, &hit), V_COUNTED); /* masked: (number) */
+    for (char *p = query; (p = strstr(p, "00")) != NULL;)
+        memcpy(p, "-.", 2);
+    assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
+    assert_string_equal(field, "l");
+}
+
+static void test_goals_and_purchases(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+    struct str currency;
+    int64_t minor;
+
+    (void)state;
+    assert_int_equal(take("s=shop" PAGE "&k=ev&m=signup&g=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.flags, HIT_INTERACTION | HIT_GOAL);
+    assert_int_equal(take("s=shop" PAGE "&k=pu&g=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.flags, 0);
+    assert_int_equal(take("s=shop" PAGE "&k=purchase&value=1234&currency=EUR", &visit, &hit),
+                     V_COUNTED);
+    assert_true(hit_money(hit.list, &currency, &minor));
+    assert_true(str_eq(currency, STR("EUR")));
+    assert_int_equal(minor, 1234);
+    assert_int_equal(hit.flags, HIT_INTERACTION);
+    assert_int_equal(take("s=shop" PAGE "&k=click&t=/b/%23x", &visit, &hit), V_COUNTED);
+    assert_true(str_eq(hit.target, STR("shop.example/b")));
+    assert_int_equal(take("s=shop" PAGE "&k=control&m=me@mail.example", &visit, &hit), V_COUNTED);
+    assert_true(str_eq(hit.name, STR("(email)")));
 }
 
 static void test_pixel_without_url(void **state)
@@ -472,6 +570,8 @@ int main(void)
         cmocka_unit_test(test_origins),
         cmocka_unit_test(test_whole_hit),
         cmocka_unit_test(test_clicks),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_goals_and_purchases),
         cmocka_unit_test(test_pixel_without_url),
         cmocka_unit_test(test_visitors_and_days),
         cmocka_unit_test(test_bots),
