@@ -140,11 +140,17 @@ static void count_target(const struct count *c, uint32_t day, struct str page, u
     add(c, total_row(c, day), column, 1);
 }
 
-static void count_seen(const struct count *c, const struct click *click)
+static struct hit_links count_left_out(const struct count *c, const struct click *click)
 {
     struct hit_links links = hit_links_open(click->text);
-    struct str page;
     add(c, total_row(c, click->day), COL_LINKS_LEFT_OUT, (int64_t)links.left_out);
+    return links;
+}
+
+static void count_seen(const struct count *c, const struct click *click)
+{
+    struct hit_links links = count_left_out(c, click);
+    struct str page;
     while (hit_links_next(&links, &page))
         count_target(c, click->day, page, COL_EXPOSURES);
 }
@@ -159,6 +165,7 @@ void count_click(const struct count *c, const struct click *click)
     case HIT_PURCHASE: count_purchase(c, click); break;
     case HIT_CLICK: count_target(c, click->day, click->text, COL_CLICKS); break;
     case HIT_SEEN: count_seen(c, click); break;
+    case HIT_LINKS: count_left_out(c, click); break;
     default: break;
     }
 }

@@ -42,6 +42,8 @@ struct fold {
     size_t table_size;
     struct closing *closed;
     size_t closed_n, closed_cap;
+    struct fold_links *links;
+    size_t links_n, links_cap;
     uint64_t approximated;
     bool failed;
     struct sums sums[2]; /* of the visitor being folded */
@@ -67,6 +69,7 @@ void fold_free(struct fold *f)
     free(f->visitors);
     free(f->table);
     free(f->closed);
+    free(f->links);
     free(f);
 }
 
@@ -74,7 +77,7 @@ void fold_clear(struct fold *f)
 {
     deltas_clear(f->deltas);
     memset(f->table, 0, f->table_size * sizeof *f->table);
-    f->hits_n = f->visitors_n = f->closed_n = 0;
+    f->hits_n = f->visitors_n = f->closed_n = f->links_n = 0;
     f->approximated = 0;
     f->failed = false;
 }
@@ -104,6 +107,17 @@ struct fold_closed fold_closed_at(const struct fold *f, size_t i)
 {
     assert(i < f->closed_n);
     return f->closed[i].day;
+}
+
+size_t fold_links_count(const struct fold *f)
+{
+    return f->links_n;
+}
+
+const struct fold_links *fold_links_at(const struct fold *f, size_t i)
+{
+    assert(i < f->links_n);
+    return &f->links[i];
 }
 
 uint64_t fold_approximated(const struct fold *f)
@@ -275,6 +289,15 @@ static bool damaged(const struct hit *h)
     return h->day == 0 || h->number >= PAGEVIEW_MAX_HITS;
 }
 
+static bool note_links(struct fold *f, struct sitestate *site, const struct hit *h)
+{
+    if (h->kind != HIT_LINKS || h->bot.n > 0 || h->page.n == 0) return true;
+    if (!ROOM(f, links)) return false;
+    f->links[f->links_n++] =
+        (struct fold_links){site, h->page, h->list, h->day, h->flags & HIT_MORE};
+    return true;
+}
+
 bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint32_t weight)
 {
     if (f->failed) return false;
@@ -284,8 +307,9 @@ bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint3
     }
     if (!sitestate_hit(site, h)) {
         count_verdict(&(struct count){f->deltas, site}, h, V_LATE, weight);
-    } else if (!count_plain(f, site, h, weight)) {
-        if (!queue(f, site, h, weight)) return false;
+    } else {
+        if (!note_links(f, site, h)) return false;
+        if (!count_plain(f, site, h, weight) && !queue(f, site, h, weight)) return false;
     }
     return close_days(f, site);
 }

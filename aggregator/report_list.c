@@ -460,11 +460,21 @@ static int read_extent(struct report *r, struct reading *g)
     return result;
 }
 
+int report_days(struct report *r, uint32_t *from, uint32_t *to)
+{
+    struct reading g = {.list = NULL};
+    if (read_extent(r, &g) != 0 || choose_days(r, &g) != 0) return REPORT_FAILED;
+    *from = g.from;
+    *to = g.to;
+    return REPORT_OK;
+}
+
 static int unknown_list(const char *name)
 {
     struct buf known = {0};
     for (int i = 0; i < LISTS; i++)
         buf_printf(&known, "%s%s", i == 0 ? "" : ", ", lists[i].name);
+    buf_printf(&known, ", links");
     if (name == NULL)
         report_fail("which report? One of: %.*s", STR_ARG(buf_str(&known)));
     else
@@ -475,6 +485,8 @@ static int unknown_list(const char *name)
 
 int report_list(struct report *r)
 {
+    if (r->args.subject != NULL && strcmp(r->args.subject, "links") == 0) return report_links(r);
+    if (r->args.page != NULL) return report_fail("--page is for the report links");
     struct reading g = {.list = find_list(r->args.subject)};
     if (g.list == NULL) return unknown_list(r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;

@@ -34,6 +34,7 @@ struct str trail_text(const struct hit *h)
     switch (h->kind) {
     case HIT_EVENT:
     case HIT_CONTROL: return h->name;
+    case HIT_LINKS:
     case HIT_SEEN:
     case HIT_PURCHASE: return h->list;
     default: return h->target;

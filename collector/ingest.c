@@ -147,15 +147,21 @@ static bool origin_allowed(const struct site *site, const struct visit *visit)
     return site_allows(site, origin_of(&from, text));
 }
 
+static bool acts(enum hit_kind k)
+{
+    return k != HIT_PAGEVIEW && k != HIT_PULSE && k != HIT_SEEN && k != HIT_LINKS;
+}
+
 static enum verdict check_kind(struct work *w)
 {
     static const struct {
         struct str text;
         enum hit_kind kind;
     } kinds[] = {
-        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE},   {{"ol", 2}, HIT_OUTBOUND},
-        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT},   {{"sn", 2}, HIT_SEEN},
-        {{"ck", 2}, HIT_CLICK},    {{"ct", 2}, HIT_CONTROL}, {{"pc", 2}, HIT_PURCHASE},
+        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE}, {{"ol", 2}, HIT_OUTBOUND},
+        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT}, {{"sn", 2}, HIT_SEEN},
+        {{"ln", 2}, HIT_LINKS},    {{"ck", 2}, HIT_CLICK}, {{"ct", 2}, HIT_CONTROL},
+        {{"pc", 2}, HIT_PURCHASE},
     };
 
     if (w->f->kind.n == 0) {
@@ -168,8 +174,7 @@ static enum verdict check_kind(struct work *w)
             w->hit->kind = kinds[i].kind;
     }
     if (w->hit->kind == 0) return blame(w, "k", V_BAD_KIND);
-    if (w->hit->kind != HIT_PAGEVIEW && w->hit->kind != HIT_PULSE && w->hit->kind != HIT_SEEN)
-        w->hit->flags |= HIT_INTERACTION;
+    if (acts(w->hit->kind)) w->hit->flags |= HIT_INTERACTION;
     return V_COUNTED;
 }
 
@@ -190,7 +195,7 @@ static enum verdict check_numbers(struct work *w)
 {
     const struct fields *f = w->f;
     int64_t number = 0, engaged = 0, depth = 0, status = 0;
-    bool goal;
+    bool goal, more;
 
     if (f->pageview.n > 0 && !id_parse(f->pageview, &w->hit->pageview))
         return blame(w, "p", V_BAD_NUMBER);
@@ -203,6 +208,8 @@ static enum verdict check_numbers(struct work *w)
     if (!take_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
     if (!take_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
     if (!take_flag(f->goal, &goal)) return blame(w, "g", V_BAD_NUMBER);
+    if (!take_flag(f->more, &more)) return blame(w, "z", V_BAD_NUMBER);
+    if (more && w->hit->kind == HIT_LINKS) w->hit->flags |= HIT_MORE;
     if (goal && w->hit->kind == HIT_EVENT) w->hit->flags |= HIT_GOAL;
     w->hit->number = (uint32_t)number;
     w->hit->engaged_ms = (uint32_t)(engaged < ENGAGED_MAX_MS ? engaged : ENGAGED_MAX_MS);
@@ -262,8 +269,8 @@ static enum verdict check_links(struct work *w, struct ingest *in)
     uint64_t pages[HIT_LINKS_MAX];
     unsigned n = 0, left_out = 0;
 
-    if (w->hit->kind != HIT_SEEN) return V_COUNTED;
-    if (links->n == 0) return blame(w, "l", V_BAD_QUERY);
+    if (w->hit->kind != HIT_SEEN && w->hit->kind != HIT_LINKS) return V_COUNTED;
+    if (links->n == 0 && w->hit->kind == HIT_SEEN) return blame(w, "l", V_BAD_QUERY);
     if (links->given > HIT_LINKS_MAX) return blame(w, "l", V_TOO_MANY);
     char *p = in->list + 1, *end = in->list + sizeof in->list; /* the number left out: one byte */
     for (unsigned i = 0; i < links->n; i++) {

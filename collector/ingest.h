@@ -44,6 +44,7 @@ struct visit {
     FIELD('w', "w", webdriver)                                                                     \
     FIELD('o', "o", optout)                                                                        \
     FIELD('g', "g", goal)                                                                          \
+    FIELD('z', "z", more)                                                                          \
     FIELD('V', "V", value)                                                                         \
     FIELD('C', "C", currency)
 /* LIST likewise: those that may stand several times. */

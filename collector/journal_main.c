@@ -246,8 +246,10 @@ static void put_flags(uint32_t flags)
 {
     if (flags & HIT_INTERACTION) fputs(",\"interaction\":true", stdout);
     if (flags & HIT_IMPORTED) fputs(",\"imported\":true", stdout);
+    if (flags & HIT_MORE) fputs(",\"more\":true", stdout);
     if (flags & HIT_GOAL) fputs(",\"goal\":true", stdout);
-    put_number("other_flags", flags & ~(uint32_t)(HIT_INTERACTION | HIT_IMPORTED | HIT_GOAL));
+    put_number("other_flags",
+               flags & ~(uint32_t)(HIT_INTERACTION | HIT_IMPORTED | HIT_GOAL | HIT_MORE));
 }
 
 static void put_links(const struct hit *h)
@@ -267,7 +269,7 @@ static void put_list(const struct hit *h)
 {
     struct str currency;
     int64_t minor;
-    if (h->kind == HIT_SEEN) put_links(h);
+    if (h->kind == HIT_SEEN || h->kind == HIT_LINKS) put_links(h);
     if (h->kind != HIT_PURCHASE || !hit_money(h->list, &currency, &minor)) return;
     put_text("currency", currency);
     printf(",\"value\":%" PRId64, minor);

@@ -34,6 +34,7 @@ enum hit_kind {
     HIT_DOWNLOAD = 4,  /* click on a file; target = the file */
     HIT_EVENT = 5,     /* custom event; name = its name */
     HIT_TALLY = 6,     /* n hits of one site that were refused with one verdict in one second */
+    HIT_LINKS = 9,     /* the links of the page, once per pageview; list = their pages */
     HIT_SEEN = 10,     /* links of the page that came into view; list = their pages */
     HIT_CLICK = 11,    /* click on a link to a page of the site; target = that page */
     HIT_PURCHASE = 13, /* list = what was paid */
@@ -107,6 +108,7 @@ enum hit_flag {
     HIT_INTERACTION = 1, /* this hit is an interaction (click, submit, event...; not scroll) */
     HIT_IMPORTED = 2,    /* from an access log: own time, no registers */
     HIT_GOAL = 4,        /* this event is a goal of the site */
+    HIT_MORE = 8,        /* the page has more links than this hit tells */
 };
 
 /* Zero or empty means: not given. Strings are borrowed. */

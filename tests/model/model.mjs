@@ -10,9 +10,9 @@
 //   page SITE VISITOR PAGE views engaged_ms last_day   (of its profile)
 //   person SITE DAY VISITOR                 an active day of a consented visitor
 //
-// A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
+// A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
-// browser, os, bot, engaged, target, name, interaction, imported, verdict, n; goal (of an event), links (seen: pages),
+// browser, os, bot, engaged, target, name, interaction, imported, verdict, n; goal (of an event), links (seen, links: pages),
 // left_out (so many more), currency and value (a purchase). Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
@@ -33,8 +33,9 @@ export const COLUMN = {
 }
 
 export function expect(hits) {
-  const out = { ledger: new Map(), rows: new Map(), profiles: new Map(), persons: new Map() }
+  const out = { ledger: new Map(), rows: new Map(), profiles: new Map(), persons: new Map(), links: [] }
   const taken = takeInTime(out, hits.map(complete))
+  out.links = taken.filter((h) => h.kind === 'links' && !h.bot)
   const groups = new Map()
   for (const h of taken) {
     if (h.pageview === '0' && (h.kind !== 'pageview' || h.bot)) {
@@ -58,6 +59,17 @@ export function persons(out, site, a, b) {
   const seen = new Set()
   for (const p of out.persons.values()) if (p.site === site && p.day >= a && p.day <= b) seen.add(p.visitor)
   return seen.size
+}
+
+// The link graph of a site from a date on: told: pages that told their links; to: page -> those that link to it.
+export function linkGraph(out, site, from) {
+  const graph = { told: new Set(), to: new Map() }
+  for (const h of out.links) {
+    if (h.site !== site || h.day < from) continue
+    graph.told.add(h.page)
+    for (const link of h.links) graph.to.set(link, (graph.to.get(link) ?? new Set()).add(h.page))
+  }
+  return graph
 }
 
 function complete(h) {
@@ -186,8 +198,8 @@ function addTo(out, site, day, names, column, amount = 1) {
 }
 
 function addClick(out, site, day, page, h) {
+  if (h.kind === 'seen' || h.kind === 'links') add(out, site, day, 'T', COLUMN.links_left_out, h.left_out)
   if (h.kind === 'seen') {
-    add(out, site, day, 'T', COLUMN.links_left_out, h.left_out)
     for (const link of h.links) addTo(out, site, day, ['T', 'p:' + link], COLUMN.exposures)
   } else if (h.kind === 'click') addTo(out, site, day, ['T', 'p:' + h.target], COLUMN.clicks)
   else if (h.kind === 'purchase') {

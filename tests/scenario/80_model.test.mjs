@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { run } from './process.mjs'
-import { COLUMN, VERDICT, expect, persons } from '../model/model.mjs'
+import { COLUMN, VERDICT, expect, linkGraph, persons } from '../model/model.mjs'
 import { AGENT, program, scenario } from './world.mjs'
 
 const SEED = 20260131
@@ -25,7 +25,7 @@ const SITES = {
   blog: { origins: 'https://blog.example', time_zone: 'Asia/Tokyo', spread: 4 },
 }
 const OFFSET_MS = { shop: 0, blog: 9 * 3600 * 1000 } // no summer time in either zone
-const KINDS = { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev', seen: 'sn', click: 'ck', control: 'ct', purchase: 'pc' }
+const KINDS = { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev', seen: 'sn', links: 'ln', click: 'ck', control: 'ct', purchase: 'pc' }
 const DIRECT = 1
 const REFERRAL = 15
 
@@ -101,6 +101,11 @@ function makeView(random, who, at) {
 // Links that came into view, and one that was followed; to pages that may never be opened.
 function makeEvidence(random, who, view) {
   const hits = []
+  if (random.chance(0.5)) {
+    const paths = ['/menu', ...new Set(Array.from({ length: random.below(6) }, () => `/p/n${random.below(PAGES + 3)}x`))]
+    const fields = { n: 19, l: [...paths, 'https://other.example/'] }
+    hits.push(makeHit(who, view, 'links', view.at + 19_000, { fields, model: { number: 19, links: paths.map((path) => `${who.site}.example${path}`), left_out: 1 } }))
+  }
   const link = () => `/p/n${random.below(PAGES + 3)}x`
   const page = (path) => `${who.site}.example${path}`
   for (let n = 20, last = n + random.below(3); n < last; n++) {
@@ -222,6 +227,30 @@ function compareLedger(ledger, row = {}) {
   assert.equal(ledger.received, Object.values(want).reduce((a, b) => a + b, 0))
 }
 
+async function compareLinks(world, model, site, from, to) {
+  const dates = ['--from', dateOf(from), '--to', dateOf(to), '--format', 'json']
+  const ask = async (...more) => JSON.parse((await run(program('sentier-report'), ['report', 'links', '--conf', world.conf, '--site', site, ...dates, ...more])).out)
+  const { told, to: links } = linkGraph(model, site, from)
+  const rows = rowsOf(model, site, from, to)
+  const report = await ask()
+  assert.equal(report.pages_with_links, told.size)
+  assert.equal(report.approximate, false)
+  assert.deepEqual(report.links.map((one) => one.page).sort(), [...links.keys()].sort())
+  for (const one of report.links) {
+    const row = rows.get('p:' + one.page)
+    const linked = links.get(one.page).size
+    const { page, id, ...figures } = one
+    assert.deepEqual(figures, {
+      kind: 2 * linked > told.size ? 'navigation' : 'content', linked_from: linked,
+      exposures: row?.[COLUMN.exposures] ?? 0, clicks: row?.[COLUMN.clicks] ?? 0, views: row?.[COLUMN.views] ?? 0,
+    }, page)
+  }
+  const [first] = report.links
+  const about = await ask('--page', first.page)
+  assert.deepEqual(about.linked_from.map((one) => one.page).sort(), [...links.get(first.page)].sort())
+  assert.deepEqual(about.page, first)
+}
+
 async function compareRange(world, model, views, site, from, to) {
   const args = ['report', 'pages', '--conf', world.conf, '--site', site, '--from', dateOf(from), '--to', dateOf(to), '--format', 'json']
   const { code, out, err } = await run(program('sentier-report'), args)
@@ -261,6 +290,7 @@ scenario('reports say what the definitions say, whatever the order and whoever d
   const views = once.map((hit) => hit.model).filter((hit) => hit.kind === 'pageview')
   for (const site of Object.keys(SITES)) {
     const last = dayOf(site, Date.now())
+    for (const from of [last - 4, last - 2, last - 1]) await compareLinks(world, model, site, from, last)
     for (let from = last - 4; from <= last; from++)
       for (let to = from; to <= last; to++) await compareRange(world, model, views, site, from, to)
   }

@@ -296,9 +296,9 @@ static struct hit hit_of(const struct step *s)
         .target = s->kind == HIT_OUTBOUND ? STR("other.example/")
                   : s->kind == HIT_CLICK  ? STR("shop.example/b")
                                           : STR(""),
-        .list = s->kind == HIT_SEEN       ? LINKS_TWO
-                : s->kind == HIT_PURCHASE ? EUR_1234
-                                          : STR(""),
+        .list = s->kind == HIT_SEEN || s->kind == HIT_LINKS ? LINKS_TWO
+                : s->kind == HIT_PURCHASE                   ? EUR_1234
+                                                            : STR(""),
         .flags = (s->who == 'i' ? HIT_IMPORTED : 0) | (s->kind == HIT_EVENT ? HIT_GOAL : 0),
     };
 }
@@ -325,6 +325,36 @@ static void check_rule(const struct rule *r, bool one_batch)
         (int64_t)w->ledger[V_DUPLICATE] != r->duplicate || (int64_t)w->ledger[V_LATE] != r->late)
         fail_msg("%s: ledger %llu %llu %llu", r->name, (unsigned long long)w->ledger[V_COUNTED],
                  (unsigned long long)w->ledger[V_DUPLICATE], (unsigned long long)w->ledger[V_LATE]);
+    world_free(w);
+}
+
+/* What a batch tells the link graph: humans' links, also repeated, but none that is late. */
+static void test_links(void **state)
+{
+    static const struct step steps[] = {{0, HIT_LINKS, 1, 10, 1, 0, 'a', 'd'},
+                                        {0, HIT_LINKS, 1, 10, 1, 0, 'a', 'd'},
+                                        {0, HIT_LINKS, 2, 0, 0, 0, 'b', 'c'},
+                                        {0, HIT_LINKS, 3, 11, 1, 0, 'c', 'b'},
+                                        {100 * (int64_t)HOUR, PV, 4, 12, 0, 0, 'a', 'c'},
+                                        {0, HIT_LINKS, 5, 13, 1, 0, 'c', 'c'}};
+    (void)state;
+    struct world *w = world_new();
+    struct sitestate *site = world_site(w, STR("shop"));
+    struct hit hits[6];
+    fold_clear(w->fold);
+    for (size_t i = 0; i < 6; i++) {
+        hits[i] = hit_of(&steps[i]);
+        assert_true(fold_add(w->fold, site, &hits[i], 1));
+    }
+    assert_int_equal(fold_links_count(w->fold), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct fold_links *l = fold_links_at(w->fold, i);
+        assert_true(l->site == site && l->day == DAY0 && !l->more);
+        assert_true(str_eq(l->page, i < 2 ? STR("shop.example/a") : STR("shop.example/b")));
+        assert_true(str_eq(l->list, LINKS_TWO));
+    }
+    fold_clear(w->fold);
+    assert_int_equal(fold_links_count(w->fold), 0);
     world_free(w);
 }
 
@@ -423,7 +453,7 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
     h.status = 0;
     static const enum hit_kind kinds[] = {HIT_PULSE,    HIT_PULSE,    HIT_PULSE,   HIT_PULSE,
                                           HIT_OUTBOUND, HIT_DOWNLOAD, HIT_EVENT,   HIT_SEEN,
-                                          HIT_CLICK,    HIT_CONTROL,  HIT_PURCHASE};
+                                          HIT_LINKS,    HIT_CLICK,    HIT_CONTROL, HIT_PURCHASE};
     h.kind = kinds[draw(&s->r, sizeof kinds / sizeof *kinds)];
     h.engaged_ms = draw(&s->r, 3) == 0
                        ? 0
@@ -435,7 +465,7 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
     if (h.kind == HIT_DOWNLOAD) h.target = STR("shop.example/a.pdf");
     if (h.kind == HIT_EVENT) h.name = draw(&s->r, 2) ? STR("signup") : STR("buy");
     if (h.kind == HIT_EVENT && draw(&s->r, 2)) h.flags |= HIT_GOAL;
-    if (h.kind == HIT_SEEN) h.list = draw(&s->r, 2) ? LINKS_TWO : LINKS_ONE;
+    if (h.kind == HIT_SEEN || h.kind == HIT_LINKS) h.list = draw(&s->r, 2) ? LINKS_TWO : LINKS_ONE;
     if (h.kind == HIT_CLICK) h.target = str_of(page_names[draw(&s->r, PAGES)]);
     if (h.kind == HIT_CONTROL) h.name = STR("menu");
     if (h.kind == HIT_PURCHASE) h.list = draw(&s->r, 2) ? EUR_1234 : STR("USD\x05");
@@ -583,7 +613,7 @@ static void write_list(FILE *out, const struct hit *h)
 {
     struct str text;
     int64_t minor;
-    if (h->kind == HIT_SEEN) {
+    if (h->kind == HIT_SEEN || h->kind == HIT_LINKS) {
         struct hit_links links = hit_links_open(h->list);
         fprintf(out, ",\"left_out\":%u,\"links\":[", (unsigned)links.left_out);
         for (const char *comma = ""; hit_links_next(&links, &text); comma = ",")
@@ -910,6 +940,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_evidence_rows),
+        cmocka_unit_test(test_links),
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_too_many_pageviews),

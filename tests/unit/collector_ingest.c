@@ -173,7 +173,10 @@ static const struct {
     {"s=shop" PAGE "&k=pc&C=EUR", V_BAD_NUMBER, "V"},
     {"s=shop" PAGE "&k=pc&V=100000000000&C=EUR", V_COUNTED, NULL},
     {"s=shop" PAGE "&k=pc&V=100000000001&C=EUR", V_BAD_NUMBER, "V"},
-    {"s=shop" PAGE "&k=links&l=/b", V_BAD_KIND, "k"},
+    {"s=shop" PAGE "&k=links&l=/b", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ln", V_COUNTED, NULL}, /* a page without links */
+    {"s=shop" PAGE "&k=ln&z=2", V_BAD_NUMBER, "z"},
+    {"s=shop" PAGE "&k=meta", V_BAD_KIND, "k"},
     {"s=shop" PAGE "&c=1&v=abc123", V_COUNTED, NULL},
     {"s=shop" PAGE "&c=1&v=!", V_BAD_NUMBER, "v"},
     {"s=shop" PAGE "&c=1&v=0", V_BAD_NUMBER, "v"},
@@ -381,7 +384,10 @@ static void test_goals_and_purchases(void **state)
     (void)state;
     assert_int_equal(take("s=shop" PAGE "&k=ev&m=signup&g=1", &visit, &hit), V_COUNTED);
     assert_int_equal(hit.flags, HIT_INTERACTION | HIT_GOAL);
-    assert_int_equal(take("s=shop" PAGE "&k=pu&g=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(take("s=shop" PAGE "&k=ln&l=/b&z=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.flags, HIT_MORE);
+    assert_string_equal(links_of(&hit), "0:shop.example/b ");
+    assert_int_equal(take("s=shop" PAGE "&k=pu&g=1&z=1", &visit, &hit), V_COUNTED);
     assert_int_equal(hit.flags, 0);
     assert_int_equal(take("s=shop" PAGE "&k=purchase&value=1234&currency=EUR", &visit, &hit),
                      V_COUNTED);
