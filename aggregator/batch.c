@@ -48,7 +48,7 @@ struct batch {
     size_t sites_n, sites_cap;
     struct batch_site *last_site;
     struct store_entry **entries; /* of the visitors, then of the rows, in their order */
-    struct store_entry **links;   /* of fold_links: two each, the page's and the site's count */
+    struct store_entry **told;    /* of fold_told: two each, the page's and the site's count */
     union batch_state *states;
     size_t states_n;
     struct row *rows;
@@ -124,9 +124,9 @@ void batch_end(struct batch *b, bool committed)
     b->sites_n = b->hits_n = 0;
     b->last_site = NULL;
     free(b->entries);
-    free(b->links);
+    free(b->told);
     free(b->closed);
-    b->entries = b->links = NULL;
+    b->entries = b->told = NULL;
     b->closed = NULL;
     b->closed_n = 0;
 }
@@ -327,21 +327,22 @@ static bool list_closed(struct batch *b)
     return true;
 }
 
-static bool need_links(struct batch *b)
+static bool need_told(struct batch *b)
 {
-    size_t n = fold_links_count(b->fold);
-    b->links = calloc(2 * n + 1, sizeof b->links[0]);
-    if (b->links == NULL) return false;
+    size_t n = fold_told_count(b->fold);
+    b->told = calloc(2 * n + 1, sizeof b->told[0]);
+    if (b->told == NULL) return false;
     for (size_t i = 0; i < n; i++) {
-        const struct fold_links *l = fold_links_at(b->fold, i);
-        struct key key = key_links(b->partition, str_of(l->site->name));
+        const struct fold_told *l = fold_told_at(b->fold, i);
+        struct key key = l->kind == HIT_LINKS ? key_links(b->partition, str_of(l->site->name))
+                                              : key_about(b->partition, str_of(l->site->name));
         char id[8];
         store_le64(id, hash64(l->page));
-        b->links[2 * i] =
+        b->told[2 * i] =
             store_use(b->store, &b->use, b->partition, key_str(&key), (struct str){id, sizeof id});
-        b->links[2 * i + 1] =
+        b->told[2 * i + 1] =
             store_use(b->store, &b->use, b->partition, key_str(&key), LINKS_COUNT_FIELD);
-        if (b->links[2 * i] == NULL || b->links[2 * i + 1] == NULL) return false;
+        if (b->told[2 * i] == NULL || b->told[2 * i + 1] == NULL) return false;
     }
     return true;
 }
@@ -365,7 +366,7 @@ static enum batch_result need_rows(struct batch *b)
         b->entries[i] = store_use(b->store, &b->use, b->partition, key, row->name);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
     }
-    return need_links(b) ? BATCH_LOAD : BATCH_MEMORY;
+    return need_told(b) ? BATCH_LOAD : BATCH_MEMORY;
 }
 
 static enum batch_result unpack_rows(struct batch *b)
@@ -421,7 +422,7 @@ static bool name_page(struct batch *b, struct str page, struct str key)
 }
 
 /* One page's links into its entry. Pages that are new there are named. */
-static enum batch_result add_links(struct batch *b, const struct fold_links *told,
+static enum batch_result add_links(struct batch *b, const struct fold_told *told,
                                    struct links *links)
 {
     struct key pages = key_pages(b->partition, str_of(told->site->name));
@@ -435,37 +436,63 @@ static enum batch_result add_links(struct batch *b, const struct fold_links *tol
     return BATCH_READY;
 }
 
-static enum batch_result change_links(struct batch *b, size_t i)
+static enum batch_result change_links(struct batch *b, const struct fold_told *told,
+                                      struct store_entry *e)
 {
-    const struct fold_links *told = fold_links_at(b->fold, i);
-    struct store_entry *page = b->links[2 * i], *count = b->links[2 * i + 1];
-    struct key pages = key_pages(b->partition, str_of(told->site->name));
     struct links links = {0};
-    struct links_count have = {0};
-    if (page->value.n > 0 && !links_decode(page->value, &links)) return damaged(page);
-    if (count->value.n > 0 && !links_count_decode(count->value, &have)) return damaged(count);
-    if (page->value.n == 0) {
-        bool room = links_count_take(&have);
-        buf_clear(&b->packed);
-        if (!links_count_encode(&have, &b->packed) ||
-            !store_set(b->store, count, buf_str(&b->packed)))
-            return BATCH_MEMORY;
-        if (!room) return BATCH_READY;
-        if (!name_page(b, told->page, key_str(&pages))) return BATCH_MEMORY;
-    }
+    if (e->value.n > 0 && !links_decode(e->value, &links)) return damaged(e);
     enum batch_result added = add_links(b, told, &links);
     if (added != BATCH_READY) return added;
     buf_clear(&b->packed);
     if (!links_encode(&links, &b->packed)) return BATCH_MEMORY;
-    if (str_eq(page->value, buf_str(&b->packed))) return BATCH_READY; /* as mostly */
-    return store_set(b->store, page, buf_str(&b->packed)) ? BATCH_READY : BATCH_MEMORY;
+    if (str_eq(e->value, buf_str(&b->packed))) return BATCH_READY; /* as mostly */
+    return store_set(b->store, e, buf_str(&b->packed)) ? BATCH_READY : BATCH_MEMORY;
 }
 
-static enum batch_result pack_links(struct batch *b)
+/* The latest that was told stays. */
+static enum batch_result change_about(struct batch *b, const struct fold_told *told,
+                                      struct store_entry *e)
+{
+    struct told_about now = {told->at_ms, told->list}, was;
+    if (e->value.n > 0 && !told_about_decode(e->value, &was)) return damaged(e);
+    if (e->value.n > 0 && !told_about_later(&now, &was)) return BATCH_READY;
+    buf_clear(&b->packed);
+    if (!told_about_encode(&now, &b->packed)) return BATCH_MEMORY;
+    return store_set(b->store, e, buf_str(&b->packed)) ? BATCH_READY : BATCH_MEMORY;
+}
+
+/* A page that is new there takes one of the places that a site has. */
+static enum batch_result take_place(struct batch *b, const struct fold_told *told,
+                                    struct store_entry *count, bool *room)
+{
+    struct links_count have = {0};
+    struct key pages = key_pages(b->partition, str_of(told->site->name));
+    if (count->value.n > 0 && !links_count_decode(count->value, &have)) return damaged(count);
+    *room = links_count_take(&have);
+    buf_clear(&b->packed);
+    bool ok = links_count_encode(&have, &b->packed) &&
+              store_set(b->store, count, buf_str(&b->packed)) &&
+              (!*room || name_page(b, told->page, key_str(&pages)));
+    return ok ? BATCH_READY : BATCH_MEMORY;
+}
+
+static enum batch_result change_told(struct batch *b, size_t i)
+{
+    const struct fold_told *told = fold_told_at(b->fold, i);
+    struct store_entry *page = b->told[2 * i];
+    bool room = true;
+    if (page->value.n == 0) {
+        enum batch_result taken = take_place(b, told, b->told[2 * i + 1], &room);
+        if (taken != BATCH_READY || !room) return taken;
+    }
+    return told->kind == HIT_LINKS ? change_links(b, told, page) : change_about(b, told, page);
+}
+
+static enum batch_result pack_told(struct batch *b)
 {
     enum batch_result result = BATCH_READY;
-    for (size_t i = 0; result == BATCH_READY && i < fold_links_count(b->fold); i++)
-        result = change_links(b, i);
+    for (size_t i = 0; result == BATCH_READY && i < fold_told_count(b->fold); i++)
+        result = change_told(b, i);
     return result;
 }
 
@@ -486,7 +513,7 @@ static enum batch_result change_all(struct batch *b)
     if (!deltas_apply(fold_deltas(b->fold))) return BATCH_MEMORY;
     if (!pack_rows(b) || !pack_sites(b)) return BATCH_MEMORY;
     b->figures.approximated = fold_approximated(b->fold);
-    return pack_links(b);
+    return pack_told(b);
 }
 
 static enum batch_result need_sites(struct batch *b)

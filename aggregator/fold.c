@@ -42,8 +42,8 @@ struct fold {
     size_t table_size;
     struct closing *closed;
     size_t closed_n, closed_cap;
-    struct fold_links *links;
-    size_t links_n, links_cap;
+    struct fold_told *told;
+    size_t told_n, told_cap;
     uint64_t approximated;
     bool failed;
     struct sums sums[2]; /* of the visitor being folded */
@@ -69,7 +69,7 @@ void fold_free(struct fold *f)
     free(f->visitors);
     free(f->table);
     free(f->closed);
-    free(f->links);
+    free(f->told);
     free(f);
 }
 
@@ -77,7 +77,7 @@ void fold_clear(struct fold *f)
 {
     deltas_clear(f->deltas);
     memset(f->table, 0, f->table_size * sizeof *f->table);
-    f->hits_n = f->visitors_n = f->closed_n = f->links_n = 0;
+    f->hits_n = f->visitors_n = f->closed_n = f->told_n = 0;
     f->approximated = 0;
     f->failed = false;
 }
@@ -109,15 +109,15 @@ struct fold_closed fold_closed_at(const struct fold *f, size_t i)
     return f->closed[i].day;
 }
 
-size_t fold_links_count(const struct fold *f)
+size_t fold_told_count(const struct fold *f)
 {
-    return f->links_n;
+    return f->told_n;
 }
 
-const struct fold_links *fold_links_at(const struct fold *f, size_t i)
+const struct fold_told *fold_told_at(const struct fold *f, size_t i)
 {
-    assert(i < f->links_n);
-    return &f->links[i];
+    assert(i < f->told_n);
+    return &f->told[i];
 }
 
 uint64_t fold_approximated(const struct fold *f)
@@ -289,12 +289,13 @@ static bool damaged(const struct hit *h)
     return h->day == 0 || h->number >= PAGEVIEW_MAX_HITS;
 }
 
-static bool note_links(struct fold *f, struct sitestate *site, const struct hit *h)
+static bool note_told(struct fold *f, struct sitestate *site, const struct hit *h)
 {
-    if (h->kind != HIT_LINKS || h->bot.n > 0 || h->page.n == 0) return true;
-    if (!ROOM(f, links)) return false;
-    f->links[f->links_n++] =
-        (struct fold_links){site, h->page, h->list, h->day, h->flags & HIT_MORE};
+    if ((h->kind != HIT_LINKS && h->kind != HIT_META) || h->bot.n > 0 || h->page.n == 0)
+        return true;
+    if (!ROOM(f, told)) return false;
+    f->told[f->told_n++] =
+        (struct fold_told){site, h->kind, h->at_ms, h->page, h->list, h->day, h->flags & HIT_MORE};
     return true;
 }
 
@@ -308,7 +309,7 @@ bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint3
     if (!sitestate_hit(site, h)) {
         count_verdict(&(struct count){f->deltas, site}, h, V_LATE, weight);
     } else {
-        if (!note_links(f, site, h)) return false;
+        if (!note_told(f, site, h)) return false;
         if (!count_plain(f, site, h, weight) && !queue(f, site, h, weight)) return false;
     }
     return close_days(f, site);

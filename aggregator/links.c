@@ -106,6 +106,31 @@ bool links_decode(struct str in, struct links *out)
     return !r.bad && reader_done(&r);
 }
 
+bool told_about_encode(const struct told_about *t, struct buf *out)
+{
+    buf_add_char(out, LINKS_VERSION);
+    buf_add_varint(out, (uint64_t)t->at_ms);
+    return buf_add(out, t->list);
+}
+
+bool told_about_decode(struct str in, struct told_about *out)
+{
+    struct reader r = reader_of(in);
+    struct str version = get_bytes(&r, 1);
+    uint64_t at_ms = get_varint(&r);
+    if (r.bad || version.p[0] != LINKS_VERSION || at_ms > HIT_AT_MAX_MS) return false;
+    *out = (struct told_about){(int64_t)at_ms, str_from(in, in.n - reader_left(&r))};
+    return true;
+}
+
+bool told_about_later(const struct told_about *a, const struct told_about *b)
+{
+    if (a->at_ms != b->at_ms) return a->at_ms > b->at_ms;
+    size_t n = a->list.n < b->list.n ? a->list.n : b->list.n;
+    int order = n == 0 ? 0 : memcmp(a->list.p, b->list.p, n);
+    return order != 0 ? order > 0 : a->list.n > b->list.n;
+}
+
 bool links_count_encode(const struct links_count *c, struct buf *out)
 {
     buf_add_char(out, LINKS_VERSION);

@@ -7,7 +7,8 @@
  *   01, flags (1: not all links are here), last day on which the page told its links,
  *   links: count, then by rising id: page (8 bytes), that day minus the last day of this link
  *
- * The field "n" of the same hash counts its pages: 01, flags (1: some had no room), count.
+ * The field "n" of the same hash, and of {pN}:about:SITE, counts its pages: 01, flags (1: some had
+ * no room), count.
  */
 #ifndef SENTIER_LINKS_H
 #define SENTIER_LINKS_H
@@ -39,6 +40,16 @@ bool links_encode(const struct links *l, struct buf *out);
 
 void links_told(struct links *l, uint32_t day, bool more);
 bool links_add(struct links *l, uint64_t page, uint32_t day); /* true: it is new, and has room */
+
+/* What a page said of itself last (common/about.h): 01, at_ms, then the list as it was told. */
+struct told_about {
+    int64_t at_ms;
+    struct str list; /* borrowed */
+};
+bool told_about_decode(struct str in, struct told_about *out);
+bool told_about_encode(const struct told_about *t, struct buf *out);
+/* Of two of one moment one is chosen all the same. */
+bool told_about_later(const struct told_about *a, const struct told_about *b);
 
 struct links_count {
     bool full;

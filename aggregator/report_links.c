@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "about.h"
 #include "ask.h"
 #include "bytes.h"
 #include "clock.h"
@@ -45,7 +46,8 @@ struct graph {
     bool partial;
     uint64_t damaged;
     struct range *range;
-    char **names; /* of what is shown */
+    struct buf about; /* with --page: what it said of itself last, as stored; empty: nothing */
+    char **names;     /* of what is shown */
     size_t names_n;
 };
 
@@ -127,6 +129,35 @@ static int read_links(struct graph *g, struct buf *err)
         } while (strcmp(cursor, "0") != 0);
     }
     return 0;
+}
+
+static int read_about(struct graph *g, struct buf *err)
+{
+    char id[ID_FIELD_BYTES];
+    store_le64(id, hash64(str_of(g->r->args.page)));
+    for (unsigned i = 0; i < range_parts(&g->r->source); i++) {
+        struct key key = key_about(range_part(&g->r->source, i), g->r->source.site);
+        struct told_about now, best;
+        redisReply *reply =
+            ask(g->r->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){id, sizeof id}));
+        if (reply == NULL) return -1;
+        struct str value = {reply->str, reply->type == REDIS_REPLY_STRING ? reply->len : 0};
+        bool first = !told_about_decode(buf_str(&g->about), &best);
+        if (value.n > 0 && !told_about_decode(value, &now)) {
+            g->damaged++;
+        } else if (value.n > 0 && (first || told_about_later(&now, &best))) {
+            buf_clear(&g->about);
+            buf_add(&g->about, value);
+        }
+        freeReplyObject(reply);
+    }
+    return 0;
+}
+
+static bool about_of(const struct graph *g, struct about *out)
+{
+    struct told_about told;
+    return told_about_decode(buf_str(&g->about), &told) && about_unpack(told.list, out);
 }
 
 /* ---- one graph ---- */
@@ -316,6 +347,21 @@ static json_t *source_json(const struct edge *e, struct str name)
     return json_pack("{s:s%, s:s, s:s}", "page", name.p, name.n, "id", id, "last_day", day);
 }
 
+static json_t *about_json(const struct about *a)
+{
+    char published[DATE_TEXT_BYTES] = "";
+    json_t *topics = json_array();
+    if (a->published > 0) date_format(a->published, published);
+    for (unsigned i = 0; i < a->topics_n; i++)
+        json_array_append_new(topics,
+                              json_pack("{s:s%, s:i}", "topic", a->topics[i].text.p,
+                                        a->topics[i].text.n, "weight", (int)a->topics[i].weight));
+    return json_pack("{s:s%, s:s%, s:s%, s:s%, s:s, s:o}", "title", a->title.p, a->title.n,
+                     "section", a->section.p, a->section.n, "language", a->language.p,
+                     a->language.n, "canonical", a->canonical.p, a->canonical.n, "published",
+                     published, "topics", topics);
+}
+
 /* of: with --page; the names are those of its sources. */
 static json_t *document(const struct graph *g, const struct target *of, size_t n)
 {
@@ -335,8 +381,33 @@ static json_t *document(const struct graph *g, const struct target *of, size_t n
                   "from", from, "to", to, "pages_with_links", (json_int_t)g->pages_n, "approximate",
                   g->partial, of == NULL ? "links" : "linked_from", rows);
     if (doc == NULL || of == NULL) return doc;
+    struct about about;
     json_object_set_new(doc, "page", target_json(g, of, str_of(g->r->args.page)));
+    if (about_of(g, &about)) json_object_set_new(doc, "about", about_json(&about));
     return doc;
+}
+
+static void print_text(struct buf *out, const char *what, struct str text)
+{
+    if (text.n == 0) return;
+    buf_printf(out, "%s: ", what);
+    text_add_clean(out, text);
+    buf_add_char(out, '\n');
+}
+
+static void print_about(const struct graph *g)
+{
+    struct about a;
+    char published[DATE_TEXT_BYTES] = "";
+    if (!about_of(g, &a)) return;
+    if (a.published > 0) date_format(a.published, published);
+    print_text(&g->r->out, "Title", a.title);
+    print_text(&g->r->out, "Section", a.section);
+    print_text(&g->r->out, "Language", a.language);
+    print_text(&g->r->out, "Published", str_of(published));
+    print_text(&g->r->out, "Canonical", a.canonical);
+    for (unsigned i = 0; i < a.topics_n; i++)
+        print_text(&g->r->out, "Topic", a.topics[i].text);
 }
 
 static void print_head(const struct graph *g, const struct target *of)
@@ -351,6 +422,7 @@ static void print_head(const struct graph *g, const struct target *of)
         text_add_clean(out, str_of(g->r->args.page));
         buf_printf(out, ": %s, linked from %u pages, seen %lld times, clicked %lld times\n",
                    kind_of(g, of), of->linked, (long long)of->exposures, (long long)of->clicks);
+        print_about(g);
     }
     buf_add_char(out, '\n');
 }
@@ -405,6 +477,7 @@ static int show(struct graph *g, struct buf *err)
     for (size_t i = 0; i < n; i++)
         pages[i] = of == NULL ? g->targets[i].page : of->edges[i].from;
     int result = read_names(g, pages, n, err);
+    if (result == 0 && of != NULL) result = read_about(g, err);
     free(pages);
     return result < 0 ? report_fail("%.*s", STR_ARG(buf_str(err))) : print(g, of, n);
 }
@@ -428,6 +501,7 @@ int report_links(struct report *r)
     free(g.targets);
     free(g.edges);
     free(g.pages);
+    buf_fini(&g.about);
     buf_fini(&err);
     return result;
 }

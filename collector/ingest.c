@@ -16,8 +16,10 @@
 
 #include <stdlib.h>
 
+#include "about.h"
 #include "bytes.h"
 #include "channel.h"
+#include "clock.h"
 #include "hash.h"
 #include "keys.h"
 #include "lists.h"
@@ -149,7 +151,7 @@ static bool origin_allowed(const struct site *site, const struct visit *visit)
 
 static bool acts(enum hit_kind k)
 {
-    return k != HIT_PAGEVIEW && k != HIT_PULSE && k != HIT_SEEN && k != HIT_LINKS;
+    return k != HIT_PAGEVIEW && k != HIT_PULSE && k != HIT_SEEN && k != HIT_LINKS && k != HIT_META;
 }
 
 static enum verdict check_kind(struct work *w)
@@ -158,10 +160,10 @@ static enum verdict check_kind(struct work *w)
         struct str text;
         enum hit_kind kind;
     } kinds[] = {
-        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE}, {{"ol", 2}, HIT_OUTBOUND},
-        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT}, {{"sn", 2}, HIT_SEEN},
-        {{"ln", 2}, HIT_LINKS},    {{"ck", 2}, HIT_CLICK}, {{"ct", 2}, HIT_CONTROL},
-        {{"pc", 2}, HIT_PURCHASE},
+        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE},    {{"ol", 2}, HIT_OUTBOUND},
+        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT},    {{"sn", 2}, HIT_SEEN},
+        {{"ln", 2}, HIT_LINKS},    {{"mt", 2}, HIT_META},     {{"ck", 2}, HIT_CLICK},
+        {{"ct", 2}, HIT_CONTROL},  {{"pc", 2}, HIT_PURCHASE},
     };
 
     if (w->f->kind.n == 0) {
@@ -297,6 +299,74 @@ static enum verdict check_links(struct work *w, struct ingest *in)
     return V_COUNTED;
 }
 
+/* A text of the page's own, masked; room for max + MASK_GROWTH_BYTES. */
+static enum verdict take_text(struct work *w, struct str text, size_t max, const char *field,
+                              char *room, struct str *out)
+{
+    size_t n;
+    enum verdict v = check_text(w, text, max, field);
+    if (v != V_COUNTED) return v;
+    *out = mask_text(text, room, &n) ? (struct str){room, n < max ? n : max} : text;
+    return V_COUNTED;
+}
+
+/* "text" weighs 100; "40:text" 40. */
+static enum verdict check_topics(struct work *w, char (*room)[ABOUT_TEXT_MAX_BYTES + 1],
+                                 struct about *about)
+{
+    const struct field_list *topics = &w->f->topics;
+
+    if (topics->given > ABOUT_TOPICS_MAX) return blame(w, "y", V_TOO_MANY);
+    for (unsigned i = 0; i < topics->n; i++) {
+        struct about_topic *topic = &about->topics[about->topics_n];
+        struct str text = topics->at[i], number = str_upto(text, str_find(text, ':'));
+        int64_t weight = ABOUT_WEIGHT_MAX;
+        if (number.n < text.n && parse_number(number, &weight)) text = str_from(text, number.n + 1);
+        if (weight < 1 || weight > ABOUT_WEIGHT_MAX) return blame(w, "y", V_BAD_NUMBER);
+        enum verdict v = take_text(w, text, ABOUT_TEXT_MAX_BYTES, "y", room[i], &topic->text);
+        if (v != V_COUNTED) return v;
+        topic->weight = (unsigned)weight;
+        if (topic->text.n > 0) about->topics_n++;
+    }
+    return V_COUNTED;
+}
+
+/* A date, or a moment that begins with one. */
+static enum verdict check_published(struct work *w, struct about *about)
+{
+    char date[DATE_TEXT_BYTES] = "";
+    struct str text = w->f->published;
+
+    if (text.n == 0) return V_COUNTED;
+    if (text.n >= sizeof date && text.p[sizeof date - 1] != 'T') return blame(w, "D", V_BAD_NUMBER);
+    text = str_upto(text, sizeof date - 1);
+    memcpy(date, text.p, text.n);
+    return date_parse(date, &about->published) == 0 ? V_COUNTED : blame(w, "D", V_BAD_NUMBER);
+}
+
+static enum verdict check_about(struct work *w, struct ingest *in)
+{
+    const struct fields *f = w->f;
+    char title[ABOUT_TITLE_MAX_BYTES + MASK_GROWTH_BYTES];
+    char texts[ABOUT_TOPICS_MAX + 1][ABOUT_TEXT_MAX_BYTES + MASK_GROWTH_BYTES];
+    struct about about = {.language = f->language};
+    struct buf packed = {in->list, 0, sizeof in->list, sizeof in->list, false};
+
+    if (w->hit->kind != HIT_META) return V_COUNTED;
+    enum verdict v = check_text(w, f->language, ABOUT_LANGUAGE_MAX_BYTES, "L");
+    if (v == V_COUNTED) v = take_text(w, f->title, ABOUT_TITLE_MAX_BYTES, "T", title, &about.title);
+    if (v == V_COUNTED)
+        v = take_text(w, f->section, ABOUT_TEXT_MAX_BYTES, "S", texts[0], &about.section);
+    if (v == V_COUNTED) v = check_published(w, &about);
+    if (v == V_COUNTED) v = check_topics(w, texts + 1, &about);
+    if (v != V_COUNTED) return v;
+    if (f->target.n > 0 && own_page(w, f->target, &in->target) == V_COUNTED)
+        about.canonical = page_str(&in->target);
+    if (!about_pack(&about, &packed)) return blame(w, "y", V_TOO_LONG);
+    w->hit->list = buf_str(&packed);
+    return V_COUNTED;
+}
+
 static enum verdict check_money(struct work *w, struct ingest *in)
 {
     struct str currency = w->f->currency;
@@ -413,6 +483,7 @@ static enum verdict check_hit(struct ingest *in, struct work *w)
     if (v == V_COUNTED) v = check_name(w, in);
     if (v == V_COUNTED) v = check_links(w, in);
     if (v == V_COUNTED) v = check_money(w, in);
+    if (v == V_COUNTED) v = check_about(w, in);
     if (v == V_COUNTED) v = fill_visitor(in, w);
     return v;
 }

@@ -45,10 +45,16 @@ struct visit {
     FIELD('o', "o", optout)                                                                        \
     FIELD('g', "g", goal)                                                                          \
     FIELD('z', "z", more)                                                                          \
+    FIELD('T', "T", title)                                                                         \
+    FIELD('S', "S", section)                                                                       \
+    FIELD('L', "L", language)                                                                      \
+    FIELD('D', "D", published)                                                                     \
     FIELD('V', "V", value)                                                                         \
     FIELD('C', "C", currency)
 /* LIST likewise: those that may stand several times. */
-#define HIT_LISTS(LIST) LIST('l', "l", links)
+#define HIT_LISTS(LIST)                                                                            \
+    LIST('l', "l", links)                                                                          \
+    LIST('y', "y", topics)
 
 struct field_list {
     unsigned n, given; /* the first n are kept */

@@ -33,6 +33,7 @@ enum kind {
     KIND_SITES,
     KIND_PAGES,
     KIND_LINKS,
+    KIND_ABOUT,
     KIND_DAY,
     KIND_VISITORS,
     KIND_PROFILES,
@@ -108,7 +109,7 @@ static void free_names(struct names *l)
 static enum kind kind_of(struct str name)
 {
     static const char *const kinds[] = {
-        "sites", "pages:", "links:", "day:", "visitors:", "profiles:"};
+        "sites", "pages:", "links:", "about:", "day:", "visitors:", "profiles:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }
@@ -118,7 +119,7 @@ static enum kind kind_of(struct str name)
 /* In partitions of which something is missing. */
 static bool stays_by_field(enum kind k)
 {
-    return k == KIND_PAGES || k == KIND_LINKS || k == KIND_PROFILES;
+    return k == KIND_PAGES || k == KIND_LINKS || k == KIND_ABOUT || k == KIND_PROFILES;
 }
 
 /* day:SITE:20260131 */

@@ -236,10 +236,10 @@ static const char *name_in(const char *const names[], unsigned n, unsigned i)
 const char *hit_kind_name(enum hit_kind k)
 {
     static const char *const names[HIT_KINDS] = {
-        [HIT_PAGEVIEW] = "pageview", [HIT_PULSE] = "pulse",     [HIT_OUTBOUND] = "outbound",
-        [HIT_DOWNLOAD] = "download", [HIT_EVENT] = "event",     [HIT_TALLY] = "tally",
-        [HIT_LINKS] = "links",       [HIT_SEEN] = "seen",       [HIT_CLICK] = "click",
-        [HIT_PURCHASE] = "purchase", [HIT_CONTROL] = "control",
+        [HIT_PAGEVIEW] = "pageview", [HIT_PULSE] = "pulse",       [HIT_OUTBOUND] = "outbound",
+        [HIT_DOWNLOAD] = "download", [HIT_EVENT] = "event",       [HIT_TALLY] = "tally",
+        [HIT_LINKS] = "links",       [HIT_META] = "meta",         [HIT_SEEN] = "seen",
+        [HIT_CLICK] = "click",       [HIT_PURCHASE] = "purchase", [HIT_CONTROL] = "control",
     };
     return name_in(names, HIT_KINDS, k);
 }

@@ -37,6 +37,7 @@ enum hit_kind {
     HIT_LINKS = 9,     /* the links of the page, once per pageview; list = their pages */
     HIT_SEEN = 10,     /* links of the page that came into view; list = their pages */
     HIT_CLICK = 11,    /* click on a link to a page of the site; target = that page */
+    HIT_META = 12,     /* what the page says of itself; list as in about.h */
     HIT_PURCHASE = 13, /* list = what was paid */
     HIT_CONTROL = 14,  /* a button or another control was used; name = its name */
     HIT_KINDS,

@@ -47,6 +47,8 @@ struct key key_sites(unsigned partition);                  /* {pN}:sites */
 struct key key_pages(unsigned partition, struct str site); /* {pN}:pages:SITE */
 /* {pN}:links:SITE - the link graph that the pages of this partition's visitors told */
 struct key key_links(unsigned partition, struct str site);
+/* {pN}:about:SITE - what the site's pages say of themselves */
+struct key key_about(unsigned partition, struct str site);
 struct key key_day(unsigned partition, struct str site, uint32_t day); /* {pN}:day:SITE:20260131 */
 /* {pN}:visitors:SITE:20260131 - daily visitors of that local date */
 struct key key_visitors(unsigned partition, struct str site, uint32_t day);

@@ -10,7 +10,7 @@
 //   page SITE VISITOR PAGE views engaged_ms last_day   (of its profile)
 //   person SITE DAY VISITOR                 an active day of a consented visitor
 //
-// A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
+// A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "meta" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
 // browser, os, bot, engaged, target, name, interaction, imported, verdict, n; goal (of an event), links (seen, links: pages),
 // left_out (so many more), currency and value (a purchase). Absent: zero or empty.

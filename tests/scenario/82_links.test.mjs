@@ -49,6 +49,21 @@ scenario('all partitions of a site make one graph', SPREAD, async (world) => {
   assert.match(none.err, /no page of the site links to/)
 })
 
+scenario('what a page says of itself: the latest stays', SPREAD, async (world) => {
+  const say = (a, more) => [...told('/b', ['/a'], { a, b: a }), { s: 'shop', k: 'mt', u: ORIGIN + '/a', a, b: a, c: 1, v: newId(), ...more }]
+  const last = { T: 'Running shoes', S: 'Sport', L: 'en', D: '2026-01-31', t: '/shoes', y: ['run', '40:sport'] }
+  for (const [age, more] of [[5000, { T: 'Old' }], [100, last], [60_000, { T: 'Older' }]])
+    assert.equal((await world.beacon(say(age, more))).status, 204)
+  assert.equal((await world.beacon(say(0, { T: 'Cheap pills', w: 1 }))).status, 204) // a bot
+  await world.settled({ received: 16 })
+  const { about } = (await report(world, '--page', 'shop.example/a', '--format', 'json')).json()
+  assert.deepEqual(about, {
+    title: 'Running shoes', section: 'Sport', language: 'en', canonical: 'shop.example/shoes', published: '2026-01-31',
+    topics: [{ topic: 'run', weight: 100 }, { topic: 'sport', weight: 40 }],
+  })
+  assert.match((await report(world, '--page', 'shop.example/a')).out, /Title: Running shoes\nSection: Sport\nLanguage: en\nPublished: 2026-01-31\n/)
+})
+
 scenario('a page that cannot tell all of its links says so', {}, async (world) => {
   assert.equal((await world.beacon(told('/a', ['/b']).map((hit) => ({ ...hit, z: 1 })))).status, 204)
   const refused = await world.beacon([{ s: 'shop', k: 'ln', u: ORIGIN + '/a', l: Array.from({ length: 65 }, (_, i) => `/n${i}`) }])

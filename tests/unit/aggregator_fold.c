@@ -346,15 +346,15 @@ static void test_links(void **state)
         hits[i] = hit_of(&steps[i]);
         assert_true(fold_add(w->fold, site, &hits[i], 1));
     }
-    assert_int_equal(fold_links_count(w->fold), 3);
+    assert_int_equal(fold_told_count(w->fold), 3);
     for (size_t i = 0; i < 3; i++) {
-        const struct fold_links *l = fold_links_at(w->fold, i);
+        const struct fold_told *l = fold_told_at(w->fold, i);
         assert_true(l->site == site && l->day == DAY0 && !l->more);
         assert_true(str_eq(l->page, i < 2 ? STR("shop.example/a") : STR("shop.example/b")));
         assert_true(str_eq(l->list, LINKS_TWO));
     }
     fold_clear(w->fold);
-    assert_int_equal(fold_links_count(w->fold), 0);
+    assert_int_equal(fold_told_count(w->fold), 0);
     world_free(w);
 }
 
@@ -451,9 +451,9 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
                                                                 : 4]);
     h.number = number;
     h.status = 0;
-    static const enum hit_kind kinds[] = {HIT_PULSE,    HIT_PULSE,    HIT_PULSE,   HIT_PULSE,
-                                          HIT_OUTBOUND, HIT_DOWNLOAD, HIT_EVENT,   HIT_SEEN,
-                                          HIT_LINKS,    HIT_CLICK,    HIT_CONTROL, HIT_PURCHASE};
+    static const enum hit_kind kinds[] = {
+        HIT_PULSE, HIT_PULSE, HIT_PULSE, HIT_PULSE, HIT_OUTBOUND, HIT_DOWNLOAD, HIT_EVENT,
+        HIT_SEEN,  HIT_LINKS, HIT_META,  HIT_CLICK, HIT_CONTROL,  HIT_PURCHASE};
     h.kind = kinds[draw(&s->r, sizeof kinds / sizeof *kinds)];
     h.engaged_ms = draw(&s->r, 3) == 0
                        ? 0

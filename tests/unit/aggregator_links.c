@@ -112,6 +112,29 @@ static void damage_is_refused(void **state)
     }
 }
 
+static void the_latest_that_a_page_said_stays(void **state)
+{
+    static const struct told_about all[] = {
+        {5, {"a", 1}}, {5, {"ab", 2}}, {5, {"b", 1}}, {6, {"", 0}}, {7, {"a", 1}}};
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        struct told_about again;
+        struct buf bytes = {0};
+        for (size_t k = 0; k < 5; k++)
+            assert_int_equal(told_about_later(&all[i], &all[k]), i > k);
+        assert_true(told_about_encode(&all[i], &bytes));
+        struct guard g = guard_copy(buf_str(&bytes));
+        assert_true(told_about_decode(g.s, &again));
+        assert_true(again.at_ms == all[i].at_ms && str_eq(again.list, all[i].list));
+        assert_false(told_about_decode(str_upto(g.s, 1), &again));
+        guard_free(&g);
+        buf_fini(&bytes);
+    }
+    struct told_about none;
+    assert_false(told_about_decode(STR(""), &none));
+    assert_false(told_about_decode(STR("\2\5a"), &none));
+}
+
 static void pages_of_a_site_have_a_bound(void **state)
 {
     struct links_count c = {0}, again = {0};
@@ -136,6 +159,7 @@ int main(void)
         cmocka_unit_test(any_order_leaves_the_same),
         cmocka_unit_test(what_is_new_is_said_once),
         cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(the_latest_that_a_page_said_stays),
         cmocka_unit_test(pages_of_a_site_have_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "about.h"
 #include "beacon.h"
 #include "guard.h"
 #include "keys.h"
@@ -176,7 +177,16 @@ static const struct {
     {"s=shop" PAGE "&k=links&l=/b", V_COUNTED, NULL},
     {"s=shop" PAGE "&k=ln", V_COUNTED, NULL}, /* a page without links */
     {"s=shop" PAGE "&k=ln&z=2", V_BAD_NUMBER, "z"},
-    {"s=shop" PAGE "&k=meta", V_BAD_KIND, "k"},
+    {"s=shop" PAGE "&k=mt&T=Shoes&D=2026-01-31&y=run&y=40:sport", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=meta&D=2026-01-31T10:00Z", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=mt&D=2026-01-31x", V_BAD_NUMBER, "D"},
+    {"s=shop" PAGE "&k=mt&D=soon", V_BAD_NUMBER, "D"},
+    {"s=shop" PAGE "&k=mt&y=0:a", V_BAD_NUMBER, "y"},
+    {"s=shop" PAGE "&k=mt&y=101:a", V_BAD_NUMBER, "y"},
+    {"s=shop" PAGE "&k=mt&T=%00", V_BAD_UTF8, "T"},
+    {"s=shop" PAGE "&k=mt&L=zh-Hant-this-is-no-language-any-more-x", V_TOO_LONG, "L"},
+    {"s=shop" PAGE "&k=mt&y=1&y=2&y=3&y=4&y=5&y=6&y=7&y=8&y=9&y=a&y=b&y=c&y=d&y=e&y=f&y=g&y=h",
+     V_TOO_MANY, "y"},
     {"s=shop" PAGE "&c=1&v=abc123", V_COUNTED, NULL},
     {"s=shop" PAGE "&c=1&v=!", V_BAD_NUMBER, "v"},
     {"s=shop" PAGE "&c=1&v=0", V_BAD_NUMBER, "v"},
@@ -372,6 +382,42 @@ static void test_links(void **state)
         memcpy(p, "-.", 2);
     assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
     assert_string_equal(field, "l");
+}
+
+static void test_about(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+    struct about a;
+
+    (void)state;
+    assert_int_equal(take("s=shop" PAGE "&k=mt&T=Shoes+by+me@mail.example&S=Sport&L=en-GB&"
+                          "D=2026-01-31&t=/shoes/%23top&y=run&y=40:sport:all&y=x:y&y=",
+                          &visit, &hit),
+                     V_COUNTED);
+    assert_int_equal(hit.flags, 0); /* no interaction */
+    assert_int_equal(hit.target.n, 0);
+    assert_true(about_unpack(hit.list, &a));
+    assert_true(str_eq(a.title, STR("(email)")));
+    assert_true(str_eq(a.section, STR("Sport")) && str_eq(a.language, STR("en-GB")));
+    assert_true(str_eq(a.canonical, STR("shop.example/shoes")));
+    assert_int_equal(a.published, 20484);
+    assert_int_equal(a.topics_n, 3);
+    assert_true(str_eq(a.topics[0].text, STR("run")) && a.topics[0].weight == 100);
+    assert_true(str_eq(a.topics[1].text, STR("sport:all")) && a.topics[1].weight == 40);
+    assert_true(str_eq(a.topics[2].text, STR("x:y")) && a.topics[2].weight == 100);
+    for (size_t n = 0; n < hit.list.n;
+         n++) { /* cut anywhere it is none, and nothing is read past it */
+        struct guard cut = guard_copy(str_upto(hit.list, n));
+        assert_false(about_unpack(cut.s, &a));
+        guard_free(&cut);
+    }
+    assert_int_equal(take("s=shop" PAGE "&k=mt&t=https://other.example/", &visit, &hit), V_COUNTED);
+    assert_true(about_unpack(hit.list, &a) && a.canonical.n == 0 && a.topics_n == 0);
+    char query[1024];
+    snprintf(query, sizeof query, "s=shop" PAGE "&k=mt&T=%0*d", ABOUT_TITLE_MAX_BYTES + 1, 0);
+    assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
+    assert_string_equal(field, "T");
 }
 
 static void test_goals_and_purchases(void **state)
@@ -577,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_whole_hit),
         cmocka_unit_test(test_clicks),
         cmocka_unit_test(test_links),
+        cmocka_unit_test(test_about),
         cmocka_unit_test(test_goals_and_purchases),
         cmocka_unit_test(test_pixel_without_url),
         cmocka_unit_test(test_visitors_and_days),
