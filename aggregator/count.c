@@ -7,6 +7,7 @@
 #include "count.h"
 
 #include "bytes.h"
+#include "hash.h"
 
 static struct delta *row(const struct count *c, uint32_t day, struct str name)
 {
@@ -99,21 +100,74 @@ void count_engaged(const struct count *c, const struct pageview *p, uint32_t gro
     add(c, page_row(c, p->day, p->page), COL_ENGAGED_MS, grown_ms);
 }
 
-void count_click(const struct count *c, const struct click *click)
+/* The rows of the page on which it was done, and of what was done. */
+static struct delta *acted_row(const struct count *c, const struct click *click)
 {
-    uint32_t column;
-    char kind;
-    switch (click->kind) {
-    case HIT_OUTBOUND: column = COL_OUTBOUND, kind = 'x'; break;
-    case HIT_DOWNLOAD: column = COL_DOWNLOADS, kind = 'f'; break;
-    case HIT_EVENT: column = COL_EVENTS, kind = 'e'; break;
-    default: return;
-    }
     struct delta *page = page_row(c, click->day, click->page_id);
     if (page != NULL && click->page.n > 0) page->page = click->page;
-    add(c, total_row(c, click->day), column, 1);
-    add(c, page, column, 1);
-    add(c, text_row(c, click->day, kind, click->text), column, 1);
+    return page;
+}
+
+static void count_named(const struct count *c, const struct click *click, char kind,
+                        uint32_t column)
+{
+    struct delta *rows[] = {total_row(c, click->day), acted_row(c, click),
+                            text_row(c, click->day, kind, click->text)};
+    for (int i = 0; i < 3; i++) {
+        add(c, rows[i], column, 1);
+        if (click->goal && kind == 'e') add(c, rows[i], COL_GOALS, 1);
+    }
+}
+
+static void count_purchase(const struct count *c, const struct click *click)
+{
+    struct str currency;
+    int64_t minor;
+    if (!hit_money(click->text, &currency, &minor)) return;
+    struct delta *money = text_row(c, click->day, 'm', currency);
+    add(c, total_row(c, click->day), COL_PURCHASES, 1);
+    add(c, acted_row(c, click), COL_PURCHASES, 1);
+    add(c, money, COL_PURCHASES, 1);
+    add(c, money, COL_REVENUE, minor);
+}
+
+/* Of a page that a link leads to. Its name may stand in a hit that waited: copied. */
+static void count_target(const struct count *c, uint32_t day, struct str page, uint32_t column)
+{
+    struct delta *row = page_row(c, day, hash64(page));
+    if (row != NULL && row->page.n == 0) row->page = deltas_copy(c->deltas, page);
+    add(c, row, column, 1);
+    add(c, total_row(c, day), column, 1);
+}
+
+static struct hit_links count_left_out(const struct count *c, const struct click *click)
+{
+    struct hit_links links = hit_links_open(click->text);
+    add(c, total_row(c, click->day), COL_LINKS_LEFT_OUT, (int64_t)links.left_out);
+    return links;
+}
+
+static void count_seen(const struct count *c, const struct click *click)
+{
+    struct hit_links links = count_left_out(c, click);
+    struct str page;
+    while (hit_links_next(&links, &page))
+        count_target(c, click->day, page, COL_EXPOSURES);
+}
+
+void count_click(const struct count *c, const struct click *click)
+{
+    switch (click->kind) {
+    case HIT_OUTBOUND: count_named(c, click, 'x', COL_OUTBOUND); break;
+    case HIT_DOWNLOAD: count_named(c, click, 'f', COL_DOWNLOADS); break;
+    case HIT_EVENT: count_named(c, click, 'e', COL_EVENTS); break;
+    case HIT_CONTROL: count_named(c, click, 'k', COL_CONTROLS); break;
+    case HIT_PURCHASE: count_purchase(c, click); break;
+    case HIT_CLICK: count_target(c, click->day, click->text, COL_CLICKS); break;
+    case HIT_SEEN: count_seen(c, click); break;
+    case HIT_LINKS: count_left_out(c, click); break;
+    default: break;
+    }
 }
 
 /* Sums. `sign` is -1 for what was before, +1 for what is now. */

@@ -19,12 +19,13 @@ void count_verdict(const struct count *c, const struct hit *h, enum verdict v, u
 void count_view(const struct count *c, const struct pageview *p, struct str page, struct str rule);
 void count_engaged(const struct count *c, const struct pageview *p, uint32_t grown_ms);
 
-/* An outbound click, download or event; other kinds add nothing. `page` may be empty: not named. */
+/* What was done on a page; pageviews and pulses add nothing. `page` may be empty: not named. */
 struct click {
     uint32_t day;
     uint64_t page_id;
     enum hit_kind kind;
-    struct str text; /* target or name */
+    bool goal;       /* of an event */
+    struct str text; /* as trail_text */
     struct str page;
 };
 void count_click(const struct count *c, const struct click *click);

@@ -191,6 +191,13 @@ failed:
     return NULL;
 }
 
+struct str deltas_copy(struct deltas *d, struct str s)
+{
+    const char *copy = s.n == 0 || s.n > ARENA_CHUNK_BYTES ? NULL : arena_copy(d, s);
+    if (copy == NULL && s.n > 0) d->failed = true;
+    return (struct str){copy, copy == NULL ? 0 : s.n};
+}
+
 void deltas_add(struct deltas *d, struct delta *row, uint32_t column, int64_t amount)
 {
     if (row != NULL && !row_add(&row->add, column, amount)) d->failed = true;
@@ -210,7 +217,7 @@ const uint64_t *deltas_ledger(const struct deltas *d)
 /* The column of the total row that counts rows of this kind; 0: the kind has no limit. */
 static uint32_t limit_column(char kind, int64_t *max)
 {
-    static const char free_kinds[] = "rsexf";
+    static const char free_kinds[] = "rsexfmk";
     *max = kind == 'p' ? ROWS_PAGE_MAX : ROWS_FREE_MAX;
     if (kind == 'p') return COL_ROWS_PAGE;
     const char *at = kind == '\0' ? NULL : strchr(free_kinds, kind);

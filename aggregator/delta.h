@@ -22,7 +22,7 @@ struct delta {
     uint32_t day;
     struct str name;    /* row name as in README.md; lives until deltas_clear */
     struct str page;    /* rows of pages: the page, when a hit of this batch named it; borrowed from
-                           the hit */
+                           the hit, or a copy (deltas_copy) */
     struct row add;     /* what the batch adds */
     struct row *target; /* the caller's, set between finish and apply */
     bool changed;       /* by apply: target is to be written */
@@ -39,6 +39,8 @@ void deltas_clear(struct deltas *d);
 /* The delta of a row, made when there is none; NULL: no memory (and deltas_failed from then on).
  * The pointer is good until deltas_clear. */
 struct delta *deltas_row(struct deltas *d, struct sitestate *site, uint32_t day, struct str name);
+/* A copy that lives until deltas_clear; empty: no memory (and deltas_failed). */
+struct str deltas_copy(struct deltas *d, struct str s);
 void deltas_add(struct deltas *d, struct delta *row, uint32_t column,
                 int64_t amount); /* row NULL: nothing */
 

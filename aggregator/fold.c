@@ -42,6 +42,8 @@ struct fold {
     size_t table_size;
     struct closing *closed;
     size_t closed_n, closed_cap;
+    struct fold_told *told;
+    size_t told_n, told_cap;
     uint64_t approximated;
     bool failed;
     struct sums sums[2]; /* of the visitor being folded */
@@ -68,6 +70,7 @@ void fold_free(struct fold *f)
     free(f->visitors);
     free(f->table);
     free(f->closed);
+    free(f->told);
     free(f);
 }
 
@@ -75,7 +78,7 @@ void fold_clear(struct fold *f)
 {
     deltas_clear(f->deltas);
     memset(f->table, 0, f->table_size * sizeof *f->table);
-    f->hits_n = f->visitors_n = f->closed_n = 0;
+    f->hits_n = f->visitors_n = f->closed_n = f->told_n = 0;
     f->approximated = 0;
     f->failed = false;
 }
@@ -105,6 +108,17 @@ struct fold_closed fold_closed_at(const struct fold *f, size_t i)
 {
     assert(i < f->closed_n);
     return f->closed[i].day;
+}
+
+size_t fold_told_count(const struct fold *f)
+{
+    return f->told_n;
+}
+
+const struct fold_told *fold_told_at(const struct fold *f, size_t i)
+{
+    assert(i < f->told_n);
+    return &f->told[i];
 }
 
 uint64_t fold_approximated(const struct fold *f)
@@ -256,7 +270,8 @@ static bool count_plain(struct fold *f, struct sitestate *site, const struct hit
         struct pageview p = trail_pageview(h);
         count_view(&c, &p, h->page, h->bot);
     } else if (!bot) {
-        struct click click = {h->day, hash64(h->page), h->kind, trail_text(h), h->page};
+        struct click click = {h->day,        hash64(h->page), h->kind, h->flags & HIT_GOAL,
+                              trail_text(h), h->page};
         count_click(&c, &click);
     }
     return true;
@@ -275,6 +290,16 @@ static bool damaged(const struct hit *h)
     return h->day == 0 || h->number >= PAGEVIEW_MAX_HITS;
 }
 
+static bool note_told(struct fold *f, struct sitestate *site, const struct hit *h)
+{
+    if ((h->kind != HIT_LINKS && h->kind != HIT_META) || h->bot.n > 0 || h->page.n == 0)
+        return true;
+    if (!ROOM(f, told)) return false;
+    f->told[f->told_n++] =
+        (struct fold_told){site, h->kind, h->at_ms, h->page, h->list, h->day, h->flags & HIT_MORE};
+    return true;
+}
+
 bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint32_t weight)
 {
     if (f->failed) return false;
@@ -284,8 +309,9 @@ bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint3
     }
     if (!sitestate_hit(site, h)) {
         count_verdict(&(struct count){f->deltas, site}, h, V_LATE, weight);
-    } else if (!count_plain(f, site, h, weight)) {
-        if (!queue(f, site, h, weight)) return false;
+    } else {
+        if (!note_told(f, site, h)) return false;
+        if (!count_plain(f, site, h, weight) && !queue(f, site, h, weight)) return false;
     }
     return close_days(f, site);
 }

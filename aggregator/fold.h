@@ -11,6 +11,7 @@
  *   fold_deltas(f) as in delta.h
  *   for each fold_closed: DEL {pN}:visitors:SITE:DAY first
  *   for each i < fold_count(f): write the state, unless v->gone
+ *   for each fold_told: into the site's links or pages (links.h)
  *   write every sitestate that was given to fold_add
  *
  * Hits are copied, their strings are not: those bytes, and the site states, must live until
@@ -40,6 +41,17 @@ struct fold_visitor {
     uint32_t first_hit, last_hit, hash;
 };
 
+/* What a human's browser told of a page: its links, or what it says of itself. It belongs to the
+ * site, not to a visitor, and telling it twice changes nothing. Strings borrowed from the hit. */
+struct fold_told {
+    struct sitestate *site;
+    enum hit_kind kind; /* HIT_LINKS or HIT_META */
+    int64_t at_ms;
+    struct str page, list;
+    uint32_t day;
+    bool more;
+};
+
 struct fold_closed {
     struct sitestate *site;
     uint32_t day;
@@ -59,6 +71,8 @@ bool fold_run(struct fold *f); /* false: no memory */
 struct deltas *fold_deltas(struct fold *f);
 size_t fold_closed_count(const struct fold *f);
 struct fold_closed fold_closed_at(const struct fold *f, size_t i);
+size_t fold_told_count(const struct fold *f);
+const struct fold_told *fold_told_at(const struct fold *f, size_t i);
 uint64_t fold_approximated(const struct fold *f); /* bounds crossed in this batch, for /metrics */
 
 #endif

@@ -21,7 +21,7 @@ enum {
 
 struct report_args {
     const char *subject; /* of the verb: which report, whose profile */
-    const char *conf, *redis, *site, *from, *to, *last;
+    const char *conf, *redis, *site, *from, *to, *last, *page;
     const char *collectors[REPORT_COLLECTORS_MAX]; /* admin addresses */
     unsigned n_collectors;
     enum report_format format;
@@ -51,10 +51,13 @@ struct report {
 };
 
 typedef int report_fn(struct report *r);
-report_fn report_list, report_customers, report_profile, report_status;
+report_fn report_list, report_links, report_customers, report_profile, report_status;
 
 /* Says why on stderr; returns REPORT_FAILED. */
 int report_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The days that --last, --from and --to name. 0, or REPORT_FAILED after saying why. */
+int report_days(struct report *r, uint32_t *from, uint32_t *to);
 
 /* 0, or REPORT_FAILED after saying why. */
 int report_load(struct report *r);    /* the configuration */

@@ -72,6 +72,14 @@ struct list {
     {                                                                                              \
         {"Bots", "bot_views", CELL_COUNT, 6}, COL_BOT_VIEWS, 0                                     \
     }
+#define SEEN                                                                                       \
+    {                                                                                              \
+        {"Link seen", "exposures", CELL_COUNT, 7}, COL_EXPOSURES, 0                                \
+    }
+#define CLICKS                                                                                     \
+    {                                                                                              \
+        {"Clicked", "clicks", CELL_COUNT, 7}, COL_CLICKS, 0                                        \
+    }
 #define PER_VIEW                                                                                   \
     {                                                                                              \
         {"Per view", "engaged_ms_per_view", CELL_DURATION, 2}, COL_ENGAGED_MS, COL_VIEWS           \
@@ -91,7 +99,7 @@ static const struct list lists[] = {
      COL_VIEWS,
      true,
      {LABEL("Page", "page"), VIEWS, VISITORS, DAILY, ENTRIES, EXITS, BOUNCE, ENGAGED, PER_VIEW,
-      NOT_FOUND, BOTS}},
+      NOT_FOUND, BOTS, SEEN, CLICKS}},
     {"channels",
      'c',
      COL_VIEWS,
@@ -121,7 +129,21 @@ static const struct list lists[] = {
      'e',
      COL_EVENTS,
      false,
-     {LABEL("Event", "name"), {{"Count", "count", CELL_COUNT, 0}, COL_EVENTS, 0}}},
+     {LABEL("Event", "name"),
+      {{"Count", "count", CELL_COUNT, 0}, COL_EVENTS, 0},
+      {{"Goals", "goals", CELL_COUNT, 1}, COL_GOALS, 0}}},
+    {"controls",
+     'k',
+     COL_CONTROLS,
+     false,
+     {LABEL("Control", "name"), {{"Count", "count", CELL_COUNT, 0}, COL_CONTROLS, 0}}},
+    {"purchases",
+     'm',
+     COL_PURCHASES,
+     false,
+     {LABEL("Currency", "currency"),
+      {{"Count", "count", CELL_COUNT, 0}, COL_PURCHASES, 0},
+      {{"Minor units", "revenue_minor", CELL_COUNT, 0}, COL_REVENUE, 0}}},
     {"days",
      DAYS,
      0,
@@ -438,11 +460,21 @@ static int read_extent(struct report *r, struct reading *g)
     return result;
 }
 
+int report_days(struct report *r, uint32_t *from, uint32_t *to)
+{
+    struct reading g = {.list = NULL};
+    if (read_extent(r, &g) != 0 || choose_days(r, &g) != 0) return REPORT_FAILED;
+    *from = g.from;
+    *to = g.to;
+    return REPORT_OK;
+}
+
 static int unknown_list(const char *name)
 {
     struct buf known = {0};
     for (int i = 0; i < LISTS; i++)
         buf_printf(&known, "%s%s", i == 0 ? "" : ", ", lists[i].name);
+    buf_printf(&known, ", links");
     if (name == NULL)
         report_fail("which report? One of: %.*s", STR_ARG(buf_str(&known)));
     else
@@ -453,6 +485,8 @@ static int unknown_list(const char *name)
 
 int report_list(struct report *r)
 {
+    if (r->args.subject != NULL && strcmp(r->args.subject, "links") == 0) return report_links(r);
+    if (r->args.page != NULL) return report_fail("--page is for the report links");
     struct reading g = {.list = find_list(r->args.subject)};
     if (g.list == NULL) return unknown_list(r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;

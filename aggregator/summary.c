@@ -23,7 +23,7 @@ struct list {
     char kind;         /* first byte of its rows */
     const char *label; /* field of the row's name */
     uint32_t order;    /* column it is sorted by */
-    struct figure figures[16];
+    struct figure figures[24];
 };
 
 static const struct list lists[] = {
@@ -43,7 +43,12 @@ static const struct list lists[] = {
       {"bot_not_found", COL_BOT_NOT_FOUND},
       {"outbound", COL_OUTBOUND},
       {"downloads", COL_DOWNLOADS},
-      {"events", COL_EVENTS}}},
+      {"events", COL_EVENTS},
+      {"goals", COL_GOALS},
+      {"exposures", COL_EXPOSURES},
+      {"clicks", COL_CLICKS},
+      {"controls", COL_CONTROLS},
+      {"purchases", COL_PURCHASES}}},
     {"channels",
      'c',
      "channel",
@@ -73,7 +78,13 @@ static const struct list lists[] = {
     {"bots", 'r', "rule", COL_BOT_VIEWS, {{"views", COL_BOT_VIEWS}}},
     {"outbound", 'x', "target", COL_OUTBOUND, {{"clicks", COL_OUTBOUND}}},
     {"downloads", 'f', "file", COL_DOWNLOADS, {{"clicks", COL_DOWNLOADS}}},
-    {"events", 'e', "name", COL_EVENTS, {{"count", COL_EVENTS}}},
+    {"events", 'e', "name", COL_EVENTS, {{"count", COL_EVENTS}, {"goals", COL_GOALS}}},
+    {"controls", 'k', "name", COL_CONTROLS, {{"count", COL_CONTROLS}}},
+    {"purchases",
+     'm',
+     "currency",
+     COL_PURCHASES,
+     {{"count", COL_PURCHASES}, {"revenue_minor", COL_REVENUE}}},
 };
 enum { LISTS = sizeof lists / sizeof *lists };
 
@@ -90,6 +101,12 @@ static const struct figure total_figures[] = {
     {"outbound", COL_OUTBOUND},
     {"downloads", COL_DOWNLOADS},
     {"events", COL_EVENTS},
+    {"goals", COL_GOALS},
+    {"exposures", COL_EXPOSURES},
+    {"clicks", COL_CLICKS},
+    {"controls", COL_CONTROLS},
+    {"purchases", COL_PURCHASES},
+    {"links_left_out", COL_LINKS_LEFT_OUT},
     {"imported", COL_IMPORTED},
     {"live", COL_LIVE},
     {0},

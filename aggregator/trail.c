@@ -31,7 +31,14 @@ struct pageview trail_pageview(const struct hit *h)
 
 struct str trail_text(const struct hit *h)
 {
-    return h->kind == HIT_EVENT ? h->name : h->target;
+    switch (h->kind) {
+    case HIT_EVENT:
+    case HIT_CONTROL: return h->name;
+    case HIT_LINKS:
+    case HIT_SEEN:
+    case HIT_PURCHASE: return h->list;
+    default: return h->target;
+    }
 }
 
 void trail_begin(struct trail *t)
@@ -103,13 +110,19 @@ struct signal {
     uint32_t number;
     int64_t at_ms, engaged_at_ms, interaction_at_ms; /* the latter 0: none */
     uint32_t engaged_ms, depth;
+    bool goal;
     struct str text;
 };
 
+static bool acts_by_kind(enum hit_kind k)
+{
+    return k == HIT_OUTBOUND || k == HIT_DOWNLOAD || k == HIT_EVENT || k == HIT_CLICK ||
+           k == HIT_PURCHASE || k == HIT_CONTROL;
+}
+
 static struct signal signal_of(const struct hit *h)
 {
-    bool acts = h->flags & HIT_INTERACTION || h->kind == HIT_OUTBOUND || h->kind == HIT_DOWNLOAD ||
-                h->kind == HIT_EVENT;
+    bool acts = h->flags & HIT_INTERACTION || acts_by_kind(h->kind);
     uint32_t engaged = h->engaged_ms < ENGAGED_MAX_MS ? h->engaged_ms : ENGAGED_MAX_MS;
     return (struct signal){
         .kind = h->kind,
@@ -119,6 +132,7 @@ static struct signal signal_of(const struct hit *h)
         .interaction_at_ms = acts ? h->at_ms : 0,
         .engaged_ms = engaged,
         .depth = h->depth < DEPTH_MAX ? h->depth : DEPTH_MAX,
+        .goal = h->flags & HIT_GOAL,
         .text = trail_text(h),
     };
 }
@@ -152,7 +166,7 @@ static void apply_signal(struct trail *t, struct pageview *p, const struct signa
         if (t->profile != NULL) profile_engaged(t->profile, p->page, grown);
     }
     if (seen) return;
-    struct click click = {p->day, p->page, s->kind, s->text, {NULL, 0}};
+    struct click click = {p->day, p->page, s->kind, s->goal, s->text, {NULL, 0}};
     count_click(&t->count, &click);
 }
 
@@ -182,7 +196,7 @@ static bool wait_for_view(struct trail *t, uint64_t id, struct signal *s, enum v
         join_waiting(&v->waiting[i], s);
         return true;
     }
-    s->text = str_upto(s->text, HIT_TARGET_MAX_BYTES);
+    s->text = str_upto(s->text, HIT_LIST_MAX_BYTES);
     if (waiting_full(v, s)) {
         if (!prune(t)) return false;
         if (waiting_full(v, s)) {
@@ -194,7 +208,7 @@ static bool wait_for_view(struct trail *t, uint64_t id, struct signal *s, enum v
     struct waiting w = {
         .id = id,
         .number = s->number,
-        .kind = s->kind,
+        .kind = s->kind | (s->goal ? WAITING_GOAL : 0),
         .at_ms = s->at_ms,
         .engaged_at_ms = s->engaged_at_ms,
         .interaction_at_ms = s->interaction_at_ms,
@@ -220,7 +234,8 @@ static void apply_waiting(struct trail *t, struct pageview *p)
             continue;
         }
         struct signal s = {
-            .kind = (enum hit_kind)w->kind,
+            .kind = (enum hit_kind)(w->kind & ~(uint32_t)WAITING_GOAL),
+            .goal = w->kind & WAITING_GOAL,
             .number = w->number,
             .at_ms = w->at_ms,
             .engaged_at_ms = w->engaged_at_ms,

@@ -27,7 +27,7 @@ bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict);
 bool trail_forget(struct trail *t); /* its day closed: what it added stays, its state goes */
 bool trail_end(struct trail *t);
 
-/* A hit as a pageview without registers, and its target or event name. */
+/* A hit as a pageview without registers; and its target, name, or list. */
 struct pageview trail_pageview(const struct hit *h);
 struct str trail_text(const struct hit *h);
 

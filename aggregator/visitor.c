@@ -186,13 +186,13 @@ static void decode_waiting(struct reader *r, struct waiting *w)
     *w = (struct waiting){.id = get_le64(r)};
     if (w->id == 0) r->bad = true;
     w->number = (uint32_t)get_upto(r, PAGEVIEW_MAX_HITS - 1);
-    w->kind = (uint32_t)get_upto(r, HIT_EVENT);
+    w->kind = (uint32_t)get_upto(r, (HIT_KINDS - 1) | WAITING_GOAL);
     w->at_ms = get_time(r);
     w->engaged_ms = (uint32_t)get_upto(r, ENGAGED_MAX_MS);
     w->engaged_at_ms = get_time(r);
     w->interaction_at_ms = get_time(r);
     w->depth = (uint32_t)get_upto(r, DEPTH_MAX);
-    uint32_t n = (uint32_t)get_upto(r, HIT_TARGET_MAX_BYTES);
+    uint32_t n = (uint32_t)get_upto(r, HIT_LIST_MAX_BYTES);
     w->text = get_text(r, n);
     w->text_n = w->text == NULL ? 0 : n;
 }

@@ -15,7 +15,8 @@
  *       [PV_ENGAGED: engaged_ms, its time minus at (zigzag)]
  *       [PV_INTERACTION: its time minus at (zigzag)]
  *   waiting hits: count, then by rising (id, number):
- *       id (8 bytes), number, kind, at, engaged_ms, engaged_at, interaction_at, depth, length, text
+ *       id (8 bytes), number, kind (+ 64: a goal), at, engaged_ms, engaged_at, interaction_at,
+ * depth, length, text
  */
 #ifndef SENTIER_VISITOR_H
 #define SENTIER_VISITOR_H
@@ -34,6 +35,7 @@ enum {
     WAITING_MAX = 256,
     WAITING_MAX_BYTES = 16 * 1024,
     FROZEN_PAGES_MAX = 512,
+    WAITING_GOAL = 64, /* beside its kind */
 };
 
 enum pageview_flag {
@@ -65,12 +67,12 @@ struct pageview {
 struct waiting {
     uint64_t id;
     uint32_t number;
-    uint32_t kind;
+    uint32_t kind; /* enum hit_kind, and WAITING_GOAL */
     int64_t at_ms, engaged_at_ms, interaction_at_ms;
     uint32_t engaged_ms;
     uint32_t depth;
     uint32_t text_n;
-    char *text; /* owned: target or event name */
+    char *text; /* owned: target, name or list */
 };
 
 struct frozen_page {

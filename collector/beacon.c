@@ -7,7 +7,8 @@
  * Names of fields that nobody knows are passed over: newer trackers may talk to older collectors.
  * What is not passed over: a field whose escape is cut off, the same JSON key twice (jansson
  * refuses), a JSON value that is no text, number or boolean. Of a field that stands twice in a line
- * the last one counts. A line or object without any known field is no hit.
+ * the last one counts, but for lists (in JSON: a text, or an array of texts), of which all count. A
+ * line or object without any known field is no hit.
  */
 #include "beacon.h"
 
@@ -17,23 +18,32 @@
 
 #include "query.h"
 
-enum { NUMBER_TEXT_BYTES = 32, FIELD_COUNT = sizeof(struct fields) / sizeof(struct str) };
+enum { NUMBER_TEXT_BYTES = 32 };
+enum row {
+#define FIELD(letter, text, name) ROW_##name,
+    HIT_FIELDS(FIELD) HIT_LISTS(FIELD)
+#undef FIELD
+        FIELD_COUNT
+};
 
 /* One row per field: short and long name, offset. */
 static const struct field_name {
     const char *letter, *name;
     size_t offset;
-} field_names[] = {
-#define FIELD(letter, text, name) {text, #name, offsetof(struct fields, name)},
+    bool list;
+} field_names[FIELD_COUNT] = {
+#define FIELD(letter, text, name) {text, #name, offsetof(struct fields, name), false},
     HIT_FIELDS(FIELD)
 #undef FIELD
+#define LIST(letter, text, name) {text, #name, offsetof(struct fields, name), true},
+        HIT_LISTS(LIST)
+#undef LIST
 };
-_Static_assert(sizeof field_names / sizeof field_names[0] == FIELD_COUNT, "a row per field");
 
 /* Index into field_names + 1 by letter: the hot path. */
 static const unsigned char rows[128] = {
-#define FIELD(letter, text, name) [letter] = offsetof(struct fields, name) / sizeof(struct str) + 1,
-    HIT_FIELDS(FIELD)
+#define FIELD(letter, text, name) [letter] = ROW_##name + 1,
+    HIT_FIELDS(FIELD) HIT_LISTS(FIELD)
 #undef FIELD
 };
 
@@ -49,9 +59,24 @@ static const struct field_name *find_field(struct str name)
     return NULL;
 }
 
-static struct str *field_of(struct fields *f, const struct field_name *name)
+static void clear(struct fields *f)
 {
-    return (struct str *)((char *)f + name->offset);
+    memset(f, 0, offsetof(struct fields, links)); /* lists stand behind the others */
+#define LIST(letter, text, name) f->name.n = f->name.given = 0;
+    HIT_LISTS(LIST)
+#undef LIST
+}
+
+static void set_field(struct fields *f, const struct field_name *name, struct str value)
+{
+    void *at = (char *)f + name->offset;
+    if (!name->list) {
+        *(struct str *)at = value;
+        return;
+    }
+    struct field_list *list = at;
+    if (list->n < sizeof list->at / sizeof list->at[0]) list->at[list->n++] = value;
+    list->given++;
 }
 
 enum verdict beacon_line(struct str line, char *scratch, size_t scratch_bytes, struct fields *out,
@@ -61,7 +86,7 @@ enum verdict beacon_line(struct str line, char *scratch, size_t scratch_bytes, s
     struct query q = query_of(line, scratch, scratch_bytes);
     bool any = false;
 
-    *out = (struct fields){.site = {NULL, 0}};
+    clear(out);
     *field = NULL;
     while (query_next(&q, &pair)) {
         const struct field_name *name = find_field(pair.name);
@@ -70,7 +95,7 @@ enum verdict beacon_line(struct str line, char *scratch, size_t scratch_bytes, s
             *field = name->letter;
             return V_BAD_QUERY;
         }
-        *field_of(out, name) = pair.value;
+        set_field(out, name, pair.value);
         if (pair.value.n > 0) any = true;
     }
     return any ? V_COUNTED : V_BAD_QUERY;
@@ -138,22 +163,49 @@ static bool take_value(const json_t *value, char text[NUMBER_TEXT_BYTES], struct
     return true;
 }
 
+/* False: neither texts nor a text. */
+static bool take_texts(const json_t *value, const struct field_name *name, struct fields *out)
+{
+    if (json_is_string(value)) {
+        set_field(out, name, (struct str){json_string_value(value), json_string_length(value)});
+        return true;
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (!json_is_string(json_array_get(value, i))) return false;
+        take_texts(json_array_get(value, i), name, out);
+    }
+    return json_is_array(value) || json_is_null(value);
+}
+
+static bool take_field(const json_t *value, const struct field_name *name,
+                       char text[NUMBER_TEXT_BYTES], struct fields *out, bool *any)
+{
+    if (name->list) {
+        *any = *any || json_array_size(value) > 0 || json_string_length(value) > 0;
+        return take_texts(value, name, out);
+    }
+    struct str scalar;
+    if (!take_value(value, text, &scalar)) return false;
+    set_field(out, name, scalar);
+    *any = *any || scalar.n > 0;
+    return true;
+}
+
 static enum verdict read_object(const json_t *object, struct fields *out,
                                 char numbers[FIELD_COUNT][NUMBER_TEXT_BYTES], const char **field)
 {
     bool any = false;
 
-    *out = (struct fields){.site = {NULL, 0}};
+    clear(out);
     *field = NULL;
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         const json_t *value = json_object_get(object, field_names[i].letter);
         if (value == NULL) value = json_object_get(object, field_names[i].name);
         if (value == NULL) continue;
-        if (!take_value(value, numbers[i], field_of(out, &field_names[i]))) {
+        if (!take_field(value, &field_names[i], numbers[i], out, &any)) {
             *field = field_names[i].letter;
             return V_BAD_JSON;
         }
-        if (field_of(out, &field_names[i])->n > 0) any = true;
     }
     return any ? V_COUNTED : V_BAD_JSON;
 }

@@ -16,7 +16,10 @@
 
 #include <stdlib.h>
 
+#include "about.h"
+#include "bytes.h"
 #include "channel.h"
+#include "clock.h"
 #include "hash.h"
 #include "keys.h"
 #include "lists.h"
@@ -40,9 +43,10 @@ struct ingest {
     struct salts *salts;
     const struct sites *sites;
     struct agent_cache *agents;
-    struct page page, target; /* what the last hit borrows */
+    struct page page, target; /* what the last hit borrows, with what follows */
     struct arrival arrival;
     char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
+    char list[HIT_LIST_MAX_BYTES];
 };
 
 struct ingest *ingest_new(const struct lists *lists, struct salts *salts)
@@ -123,6 +127,14 @@ static bool take_flag(struct str s, bool *out)
     return ok;
 }
 
+static struct str origin_of(const struct url *url, char text[ORIGIN_MAX_BYTES])
+{
+    struct str scheme = url->https ? STR("https://") : STR("http://");
+    memcpy(text, scheme.p, scheme.n);
+    memcpy(text + scheme.n, url->authority, url->authority_n);
+    return (struct str){text, scheme.n + url->authority_n};
+}
+
 /* The Origin header, else the origin of the referring page. A request that names neither may come
  * from any page: privacy settings take both away. */
 static bool origin_allowed(const struct site *site, const struct visit *visit)
@@ -134,10 +146,12 @@ static bool origin_allowed(const struct site *site, const struct visit *visit)
     if (!url_split(visit->referer, &from)) return true;
 
     char text[ORIGIN_MAX_BYTES];
-    struct str scheme = from.https ? STR("https://") : STR("http://");
-    memcpy(text, scheme.p, scheme.n);
-    memcpy(text + scheme.n, from.authority, from.authority_n);
-    return site_allows(site, (struct str){text, scheme.n + from.authority_n});
+    return site_allows(site, origin_of(&from, text));
+}
+
+static bool acts(enum hit_kind k)
+{
+    return k != HIT_PAGEVIEW && k != HIT_PULSE && k != HIT_SEEN && k != HIT_LINKS && k != HIT_META;
 }
 
 static enum verdict check_kind(struct work *w)
@@ -146,8 +160,10 @@ static enum verdict check_kind(struct work *w)
         struct str text;
         enum hit_kind kind;
     } kinds[] = {
-        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE}, {{"ol", 2}, HIT_OUTBOUND},
-        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT},
+        {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE},    {{"ol", 2}, HIT_OUTBOUND},
+        {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT},    {{"sn", 2}, HIT_SEEN},
+        {{"ln", 2}, HIT_LINKS},    {{"mt", 2}, HIT_META},     {{"ck", 2}, HIT_CLICK},
+        {{"ct", 2}, HIT_CONTROL},  {{"pc", 2}, HIT_PURCHASE},
     };
 
     if (w->f->kind.n == 0) {
@@ -160,7 +176,7 @@ static enum verdict check_kind(struct work *w)
             w->hit->kind = kinds[i].kind;
     }
     if (w->hit->kind == 0) return blame(w, "k", V_BAD_KIND);
-    if (w->hit->kind != HIT_PAGEVIEW && w->hit->kind != HIT_PULSE) w->hit->flags |= HIT_INTERACTION;
+    if (acts(w->hit->kind)) w->hit->flags |= HIT_INTERACTION;
     return V_COUNTED;
 }
 
@@ -181,6 +197,7 @@ static enum verdict check_numbers(struct work *w)
 {
     const struct fields *f = w->f;
     int64_t number = 0, engaged = 0, depth = 0, status = 0;
+    bool goal, more;
 
     if (f->pageview.n > 0 && !id_parse(f->pageview, &w->hit->pageview))
         return blame(w, "p", V_BAD_NUMBER);
@@ -192,6 +209,10 @@ static enum verdict check_numbers(struct work *w)
         return blame(w, "x", V_BAD_NUMBER);
     if (!take_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
     if (!take_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
+    if (!take_flag(f->goal, &goal)) return blame(w, "g", V_BAD_NUMBER);
+    if (!take_flag(f->more, &more)) return blame(w, "z", V_BAD_NUMBER);
+    if (more && w->hit->kind == HIT_LINKS) w->hit->flags |= HIT_MORE;
+    if (goal && w->hit->kind == HIT_EVENT) w->hit->flags |= HIT_GOAL;
     w->hit->number = (uint32_t)number;
     w->hit->engaged_ms = (uint32_t)(engaged < ENGAGED_MAX_MS ? engaged : ENGAGED_MAX_MS);
     w->hit->depth = (uint32_t)depth;
@@ -224,16 +245,160 @@ static enum verdict check_page(struct work *w, struct ingest *in, struct str url
     return V_COUNTED;
 }
 
+/* The page of a link, which may be told by its path alone. V_BAD_PAGE: not of this site. */
+static enum verdict own_page(const struct work *w, struct str link, struct page *out)
+{
+    char text[ORIGIN_MAX_BYTES + URL_TEXT_MAX_BYTES], origin[ORIGIN_MAX_BYTES];
+    struct url url;
+
+    if (str_starts(link, STR("/")) && !str_starts(str_from(link, 1), STR("/"))) {
+        struct str own = origin_of(&w->url, text);
+        memcpy(text + own.n, link.p, link.n);
+        link = (struct str){text, own.n + link.n};
+    }
+    if (!url_split(link, &url)) return V_BAD_PAGE;
+    bool own = str_eq(url_hostname(&url), url_hostname(&w->url)) ||
+               (w->site->origins != NULL && w->site->origins[0] != NULL &&
+                site_allows(w->site, origin_of(&url, origin)));
+    return own ? page_write(&url, w->site, out) : V_BAD_PAGE;
+}
+
+/* Links as hit_links_open reads them; in->list holds them. What is no page of the site is left out:
+ * a page may link to anything. */
+static enum verdict check_links(struct work *w, struct ingest *in)
+{
+    const struct field_list *links = &w->f->links;
+    uint64_t pages[HIT_LINKS_MAX];
+    unsigned n = 0, left_out = 0;
+
+    if (w->hit->kind != HIT_SEEN && w->hit->kind != HIT_LINKS) return V_COUNTED;
+    if (links->n == 0 && w->hit->kind == HIT_SEEN) return blame(w, "l", V_BAD_QUERY);
+    if (links->given > HIT_LINKS_MAX) return blame(w, "l", V_TOO_MANY);
+    char *p = in->list + 1, *end = in->list + sizeof in->list; /* the number left out: one byte */
+    for (unsigned i = 0; i < links->n; i++) {
+        enum verdict v = check_text(w, links->at[i], URL_TEXT_MAX_BYTES, "l");
+        if (v != V_COUNTED) return v;
+        if (own_page(w, links->at[i], &in->target) != V_COUNTED) {
+            left_out++;
+            continue;
+        }
+        struct str page = page_str(&in->target);
+        bool again = false;
+        pages[n] = hash64(page);
+        for (unsigned j = 0; j < n && !again; j++)
+            again = pages[j] == pages[n];
+        if (again) continue;
+        if (page.n + VARINT_MAX_BYTES > (size_t)(end - p)) return blame(w, "l", V_TOO_LONG);
+        p = (char *)put_varint((unsigned char *)p, page.n);
+        memcpy(p, page.p, page.n);
+        p += page.n;
+        n++;
+    }
+    in->list[0] = (char)left_out;
+    w->hit->list = (struct str){in->list, (size_t)(p - in->list)};
+    return V_COUNTED;
+}
+
+/* A text of the page's own, masked; room for max + MASK_GROWTH_BYTES. */
+static enum verdict take_text(struct work *w, struct str text, size_t max, const char *field,
+                              char *room, struct str *out)
+{
+    size_t n;
+    enum verdict v = check_text(w, text, max, field);
+    if (v != V_COUNTED) return v;
+    *out = mask_text(text, room, &n) ? (struct str){room, n < max ? n : max} : text;
+    return V_COUNTED;
+}
+
+/* "text" weighs 100; "40:text" 40. */
+static enum verdict check_topics(struct work *w, char (*room)[ABOUT_TEXT_MAX_BYTES + 1],
+                                 struct about *about)
+{
+    const struct field_list *topics = &w->f->topics;
+
+    if (topics->given > ABOUT_TOPICS_MAX) return blame(w, "y", V_TOO_MANY);
+    for (unsigned i = 0; i < topics->n; i++) {
+        struct about_topic *topic = &about->topics[about->topics_n];
+        struct str text = topics->at[i], number = str_upto(text, str_find(text, ':'));
+        int64_t weight = ABOUT_WEIGHT_MAX;
+        if (number.n < text.n && parse_number(number, &weight)) text = str_from(text, number.n + 1);
+        if (weight < 1 || weight > ABOUT_WEIGHT_MAX) return blame(w, "y", V_BAD_NUMBER);
+        enum verdict v = take_text(w, text, ABOUT_TEXT_MAX_BYTES, "y", room[i], &topic->text);
+        if (v != V_COUNTED) return v;
+        topic->weight = (unsigned)weight;
+        if (topic->text.n > 0) about->topics_n++;
+    }
+    return V_COUNTED;
+}
+
+/* A date, or a moment that begins with one. */
+static enum verdict check_published(struct work *w, struct about *about)
+{
+    char date[DATE_TEXT_BYTES] = "";
+    struct str text = w->f->published;
+
+    if (text.n == 0) return V_COUNTED;
+    if (text.n >= sizeof date && text.p[sizeof date - 1] != 'T') return blame(w, "D", V_BAD_NUMBER);
+    text = str_upto(text, sizeof date - 1);
+    memcpy(date, text.p, text.n);
+    return date_parse(date, &about->published) == 0 ? V_COUNTED : blame(w, "D", V_BAD_NUMBER);
+}
+
+static enum verdict check_about(struct work *w, struct ingest *in)
+{
+    const struct fields *f = w->f;
+    char title[ABOUT_TITLE_MAX_BYTES + MASK_GROWTH_BYTES];
+    char texts[ABOUT_TOPICS_MAX + 1][ABOUT_TEXT_MAX_BYTES + MASK_GROWTH_BYTES];
+    struct about about = {.language = f->language};
+    struct buf packed = {in->list, 0, sizeof in->list, sizeof in->list, false};
+
+    if (w->hit->kind != HIT_META) return V_COUNTED;
+    enum verdict v = check_text(w, f->language, ABOUT_LANGUAGE_MAX_BYTES, "L");
+    if (v == V_COUNTED) v = take_text(w, f->title, ABOUT_TITLE_MAX_BYTES, "T", title, &about.title);
+    if (v == V_COUNTED)
+        v = take_text(w, f->section, ABOUT_TEXT_MAX_BYTES, "S", texts[0], &about.section);
+    if (v == V_COUNTED) v = check_published(w, &about);
+    if (v == V_COUNTED) v = check_topics(w, texts + 1, &about);
+    if (v != V_COUNTED) return v;
+    if (f->target.n > 0 && own_page(w, f->target, &in->target) == V_COUNTED)
+        about.canonical = page_str(&in->target);
+    if (!about_pack(&about, &packed)) return blame(w, "y", V_TOO_LONG);
+    w->hit->list = buf_str(&packed);
+    return V_COUNTED;
+}
+
+static enum verdict check_money(struct work *w, struct ingest *in)
+{
+    struct str currency = w->f->currency;
+    int64_t minor;
+
+    if (w->hit->kind != HIT_PURCHASE) return V_COUNTED;
+    if (currency.n != HIT_CURRENCY_BYTES) return blame(w, "C", V_BAD_QUERY);
+    for (size_t i = 0; i < currency.n; i++) {
+        if (currency.p[i] < 'A' || currency.p[i] > 'Z') return blame(w, "C", V_BAD_QUERY);
+    }
+    if (!parse_number(w->f->value, &minor) || minor > HIT_MONEY_MAX)
+        return blame(w, "V", V_BAD_NUMBER);
+    w->hit->list = (struct str){in->list, hit_put_money(in->list, currency, minor)};
+    return V_COUNTED;
+}
+
 /* What a click went to: on the page's own host it is named like a page of the site. */
 static enum verdict check_target(struct work *w, struct ingest *in)
 {
     struct url url;
 
-    if (w->hit->kind != HIT_OUTBOUND && w->hit->kind != HIT_DOWNLOAD) return V_COUNTED;
+    enum hit_kind kind = w->hit->kind;
+    enum verdict v;
+    if (kind != HIT_OUTBOUND && kind != HIT_DOWNLOAD && kind != HIT_CLICK) return V_COUNTED;
     if (w->f->target.n == 0) return blame(w, "t", V_BAD_QUERY);
-    if (!url_split(w->f->target, &url)) return blame(w, "t", V_BAD_PAGE);
-    bool own = str_eq(url_hostname(&url), url_hostname(&w->url));
-    enum verdict v = page_write(&url, own ? w->site : NULL, &in->target);
+    if (kind == HIT_CLICK) {
+        v = own_page(w, w->f->target, &in->target);
+    } else {
+        if (!url_split(w->f->target, &url)) return blame(w, "t", V_BAD_PAGE);
+        bool own = str_eq(url_hostname(&url), url_hostname(&w->url));
+        v = page_write(&url, own ? w->site : NULL, &in->target);
+    }
     if (v != V_COUNTED) return blame(w, "t", v);
     w->hit->target = page_str(&in->target);
     return V_COUNTED;
@@ -243,7 +408,7 @@ static enum verdict check_name(struct work *w, struct ingest *in)
 {
     size_t n;
 
-    if (w->hit->kind != HIT_EVENT) return V_COUNTED;
+    if (w->hit->kind != HIT_EVENT && w->hit->kind != HIT_CONTROL) return V_COUNTED;
     if (w->f->name.n == 0) return blame(w, "m", V_BAD_QUERY);
     w->hit->name = w->f->name;
     if (mask_text(w->f->name, in->name, &n)) w->hit->name = (struct str){in->name, n};
@@ -316,6 +481,9 @@ static enum verdict check_hit(struct ingest *in, struct work *w)
     if (v == V_COUNTED) v = check_page(w, in, url);
     if (v == V_COUNTED) v = check_target(w, in);
     if (v == V_COUNTED) v = check_name(w, in);
+    if (v == V_COUNTED) v = check_links(w, in);
+    if (v == V_COUNTED) v = check_money(w, in);
+    if (v == V_COUNTED) v = check_about(w, in);
     if (v == V_COUNTED) v = fill_visitor(in, w);
     return v;
 }

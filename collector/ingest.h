@@ -42,13 +42,33 @@ struct visit {
     FIELD('m', "m", name)                                                                          \
     FIELD('x', "x", status)                                                                        \
     FIELD('w', "w", webdriver)                                                                     \
-    FIELD('o', "o", optout)
+    FIELD('o', "o", optout)                                                                        \
+    FIELD('g', "g", goal)                                                                          \
+    FIELD('z', "z", more)                                                                          \
+    FIELD('T', "T", title)                                                                         \
+    FIELD('S', "S", section)                                                                       \
+    FIELD('L', "L", language)                                                                      \
+    FIELD('D', "D", published)                                                                     \
+    FIELD('V', "V", value)                                                                         \
+    FIELD('C', "C", currency)
+/* LIST likewise: those that may stand several times. */
+#define HIT_LISTS(LIST)                                                                            \
+    LIST('l', "l", links)                                                                          \
+    LIST('y', "y", topics)
+
+struct field_list {
+    unsigned n, given; /* the first n are kept */
+    struct str at[HIT_LINKS_MAX];
+};
 
 /* The decoded fields of one hit, before checks. Empty: not given. Borrowed. */
 struct fields {
 #define FIELD(letter, text, name) struct str name;
     HIT_FIELDS(FIELD)
 #undef FIELD
+#define LIST(letter, text, name) struct field_list name;
+    HIT_LISTS(LIST)
+#undef LIST
 };
 
 struct ingest;

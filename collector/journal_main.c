@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "about.h"
 #include "archive.h"
 #include "bytes.h"
 #include "clock.h"
@@ -231,28 +232,73 @@ static void put_name(const char *field, unsigned value, const char *name)
     if (value > 0) put_text(field, str_of(name));
 }
 
-static void put_day(uint32_t day)
+static void put_date(const char *field, uint32_t day)
 {
     char text[DATE_TEXT_BYTES];
     if (day == 0 || day > LAST_DAY) {
-        put_number("day", day);
+        put_number(field, day);
         return;
     }
     date_format(day, text);
-    put_text("day", str_of(text));
+    put_text(field, str_of(text));
 }
 
 static void put_flags(uint32_t flags)
 {
     if (flags & HIT_INTERACTION) fputs(",\"interaction\":true", stdout);
     if (flags & HIT_IMPORTED) fputs(",\"imported\":true", stdout);
-    put_number("other_flags", flags & ~(uint32_t)(HIT_INTERACTION | HIT_IMPORTED));
+    if (flags & HIT_MORE) fputs(",\"more\":true", stdout);
+    if (flags & HIT_GOAL) fputs(",\"goal\":true", stdout);
+    put_number("other_flags",
+               flags & ~(uint32_t)(HIT_INTERACTION | HIT_IMPORTED | HIT_GOAL | HIT_MORE));
+}
+
+static void put_links(const struct hit *h)
+{
+    struct hit_links links = hit_links_open(h->list);
+    struct str page;
+    fputs(",\"links\":[", stdout);
+    for (bool first = true; hit_links_next(&links, &page); first = false) {
+        if (!first) putchar(',');
+        put_string(page);
+    }
+    putchar(']');
+    put_number("left_out", links.left_out);
+}
+
+static void put_about(const struct hit *h)
+{
+    struct about a;
+    if (!about_unpack(h->list, &a)) return;
+    put_text("title", a.title);
+    put_text("section", a.section);
+    put_text("language", a.language);
+    put_text("canonical", a.canonical);
+    put_date("published", a.published);
+    fputs(",\"topics\":[", stdout);
+    for (unsigned i = 0; i < a.topics_n; i++) {
+        printf("%s{\"weight\":%u", i > 0 ? "," : "", a.topics[i].weight);
+        put_text("topic", a.topics[i].text);
+        putchar('}');
+    }
+    putchar(']');
+}
+
+static void put_list(const struct hit *h)
+{
+    struct str currency;
+    int64_t minor;
+    if (h->kind == HIT_SEEN || h->kind == HIT_LINKS) put_links(h);
+    if (h->kind == HIT_META) put_about(h);
+    if (h->kind != HIT_PURCHASE || !hit_money(h->list, &currency, &minor)) return;
+    put_text("currency", currency);
+    printf(",\"value\":%" PRId64, minor);
 }
 
 static void put_visit(const struct hit *h)
 {
     static const char *const kinds[] = {NULL, "daily", "consented"};
-    put_day(h->day);
+    put_date("day", h->day);
     put_id("visitor", h->visitor);
     put_name("visitor_kind", h->visitor_kind, kinds[h->visitor_kind]);
     put_id("pageview", h->pageview);
@@ -271,6 +317,7 @@ static void put_visit(const struct hit *h)
     put_number("depth", h->depth);
     put_text("target", h->target);
     put_text("name", h->name);
+    put_list(h);
 }
 
 static void put_hit(const struct hit *h)

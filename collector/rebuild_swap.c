@@ -29,7 +29,16 @@ static const char keep_lua[] =
     "for i = 1, #all, 2 do n = n + redis.call('HSETNX', KEYS[2], all[i], all[i + 1]) end\n"
     "return n\n";
 
-enum kind { KIND_SITES, KIND_PAGES, KIND_DAY, KIND_VISITORS, KIND_PROFILES, KIND_OTHER };
+enum kind {
+    KIND_SITES,
+    KIND_PAGES,
+    KIND_LINKS,
+    KIND_ABOUT,
+    KIND_DAY,
+    KIND_VISITORS,
+    KIND_PROFILES,
+    KIND_OTHER
+};
 
 enum { DATE_DIGITS = 8, HEAD_KEYS = 9, HEAD_ARGS = 8 };
 
@@ -99,11 +108,18 @@ static void free_names(struct names *l)
 
 static enum kind kind_of(struct str name)
 {
-    static const char *const kinds[] = {"sites", "pages:", "day:", "visitors:", "profiles:"};
+    static const char *const kinds[] = {
+        "sites", "pages:", "links:", "about:", "day:", "visitors:", "profiles:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }
     return KIND_OTHER;
+}
+
+/* In partitions of which something is missing. */
+static bool stays_by_field(enum kind k)
+{
+    return k == KIND_PAGES || k == KIND_LINKS || k == KIND_ABOUT || k == KIND_PROFILES;
 }
 
 /* day:SITE:20260131 */
@@ -228,13 +244,13 @@ static int keep_fields(const struct swap *s, unsigned p, const char *name, uint6
 static int keep_hashes(const struct swap *s, unsigned p, const struct generation_names *g,
                        struct swap_account *out, struct buf *err)
 {
-    uint64_t pages = 0;
+    uint64_t others = 0;
     for (size_t i = 0; i < g->live.n; i++) {
         const char *name = g->live.at[i];
         enum kind kind = kind_of(str_of(name));
-        if (kind != KIND_PAGES && kind != KIND_PROFILES) continue;
+        if (!stays_by_field(kind)) continue;
         if (!has_name(&g->next, name)) continue; /* it stays as it is */
-        uint64_t *kept = kind == KIND_PAGES ? &pages : &out->kept_profiles;
+        uint64_t *kept = kind == KIND_PROFILES ? &out->kept_profiles : &others;
         if (keep_fields(s, p, name, kept, err) < 0 || live_renew(s->live, err) < 0) return -1;
     }
     return 0;
@@ -335,7 +351,7 @@ static bool add_unlinks(const struct swap *s, unsigned p, const struct generatio
             continue;
         }
         if (has_name(&g->next, g->live.at[i])) continue; /* it is renamed over */
-        bool stays = !whole && (kind == KIND_PAGES || kind == KIND_PROFILES);
+        bool stays = !whole && stays_by_field(kind);
         if (!stays && !add_key(c, key_of(p, false, name))) return false;
     }
     return true;

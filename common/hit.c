@@ -35,6 +35,7 @@ enum field {
     F_FLAGS,
     F_VERDICT,
     F_N,
+    F_LIST = 40,
     FIELDS,
 };
 enum { TYPE_VARINT = 0, TYPE_FIXED = 1, TYPE_BYTES = 2 };
@@ -68,8 +69,8 @@ static unsigned char *put_string(unsigned char *p, enum field id, struct str s)
 bool hit_encode(const struct hit *h, struct buf *out)
 {
     size_t strings = h->site.n + h->page.n + h->source.n + h->campaign.n + h->bot.n + h->target.n +
-                     h->name.n + sizeof h->country;
-    assert(h->kind >= HIT_PAGEVIEW && h->kind <= HIT_TALLY && h->at_ms >= 0);
+                     h->name.n + h->list.n + sizeof h->country;
+    assert(hit_kind_name(h->kind) != NULL && h->at_ms >= 0);
     char *start = buf_reserve(out, FIXED_PART_BYTES + strings);
     if (start == NULL) return false;
 
@@ -100,6 +101,7 @@ bool hit_encode(const struct hit *h, struct buf *out)
     p = put_number(p, F_FLAGS, h->flags);
     p = put_number(p, F_VERDICT, h->verdict);
     p = put_number(p, F_N, h->n);
+    p = put_string(p, F_LIST, h->list);
     out->n += (size_t)((char *)p - start);
     return true;
 }
@@ -111,6 +113,13 @@ static uint32_t known(uint64_t v, uint32_t end)
     return v < end ? (uint32_t)v : 0;
 }
 
+/* Not every number below HIT_KINDS is a kind. */
+static enum hit_kind known_kind(uint64_t v)
+{
+    uint32_t kind = known(v, HIT_KINDS);
+    return hit_kind_name((enum hit_kind)kind) == NULL ? 0 : (enum hit_kind)kind;
+}
+
 static uint32_t clip32(uint64_t v)
 {
     return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
@@ -119,7 +128,7 @@ static uint32_t clip32(uint64_t v)
 static void set_number(struct hit *h, uint64_t id, uint64_t v)
 {
     switch (id) {
-    case F_KIND: h->kind = known(v, HIT_TALLY + 1); break;
+    case F_KIND: h->kind = known_kind(v); break;
     case F_AT: h->at_ms = v > INT64_MAX ? INT64_MAX : (int64_t)v; break;
     case F_DAY: h->day = clip32(v); break;
     case F_VISITOR_KIND: h->visitor_kind = known(v, VISITOR_CONSENTED + 1); break;
@@ -148,6 +157,7 @@ static void set_string(struct hit *h, uint64_t id, struct str s)
     case F_BOT: h->bot = s; break;
     case F_TARGET: h->target = s; break;
     case F_NAME: h->name = s; break;
+    case F_LIST: h->list = s; break;
     case F_COUNTRY:
         if (s.n == sizeof h->country) memcpy(h->country, s.p, sizeof h->country);
         break;
@@ -176,7 +186,41 @@ bool hit_decode(struct str in, struct hit *out)
     }
     return !r.bad && out->kind != 0 && out->site.n <= HIT_SITE_MAX_BYTES &&
            out->page.n <= HIT_PAGE_MAX_BYTES && out->target.n <= HIT_TARGET_MAX_BYTES &&
-           out->number < PAGEVIEW_MAX_HITS;
+           out->list.n <= HIT_LIST_MAX_BYTES && out->number < PAGEVIEW_MAX_HITS;
+}
+
+struct hit_links hit_links_open(struct str list)
+{
+    struct reader r = reader_of(list);
+    uint64_t left_out = get_varint(&r);
+    if (r.bad || left_out > HIT_LINKS_MAX) return (struct hit_links){.left_out = 0};
+    return (struct hit_links){str_from(list, list.n - reader_left(&r)), left_out};
+}
+
+bool hit_links_next(struct hit_links *l, struct str *page)
+{
+    struct reader r = reader_of(l->rest);
+    *page = get_bytes(&r, get_varint(&r));
+    if (r.bad || page->n == 0 || page->n > HIT_PAGE_MAX_BYTES) return false;
+    l->rest = str_from(l->rest, l->rest.n - reader_left(&r));
+    return true;
+}
+
+size_t hit_put_money(char out[HIT_MONEY_BYTES], struct str currency, int64_t minor)
+{
+    assert(currency.n == HIT_CURRENCY_BYTES && minor >= 0);
+    memcpy(out, currency.p, HIT_CURRENCY_BYTES);
+    unsigned char *end = put_varint((unsigned char *)out + HIT_CURRENCY_BYTES, (uint64_t)minor);
+    return (size_t)((char *)end - out);
+}
+
+bool hit_money(struct str list, struct str *currency, int64_t *minor)
+{
+    struct reader r = reader_of(list);
+    *currency = get_bytes(&r, HIT_CURRENCY_BYTES);
+    uint64_t sum = get_varint(&r);
+    *minor = (int64_t)sum;
+    return !r.bad && reader_done(&r) && sum <= (uint64_t)HIT_MONEY_MAX;
 }
 
 uint32_t hit_weight(const struct hit *h)
@@ -191,9 +235,13 @@ static const char *name_in(const char *const names[], unsigned n, unsigned i)
 
 const char *hit_kind_name(enum hit_kind k)
 {
-    static const char *const names[] = {NULL,       "pageview", "pulse", "outbound",
-                                        "download", "event",    "tally"};
-    return name_in(names, sizeof names / sizeof *names, k);
+    static const char *const names[HIT_KINDS] = {
+        [HIT_PAGEVIEW] = "pageview", [HIT_PULSE] = "pulse",       [HIT_OUTBOUND] = "outbound",
+        [HIT_DOWNLOAD] = "download", [HIT_EVENT] = "event",       [HIT_TALLY] = "tally",
+        [HIT_LINKS] = "links",       [HIT_META] = "meta",         [HIT_SEEN] = "seen",
+        [HIT_CLICK] = "click",       [HIT_PURCHASE] = "purchase", [HIT_CONTROL] = "control",
+    };
+    return name_in(names, HIT_KINDS, k);
 }
 
 const char *device_name(enum device d)

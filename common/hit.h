@@ -17,7 +17,9 @@ enum {
     HIT_MAX_BYTES = 16 * 1024, /* encoded */
     HIT_PAGE_MAX_BYTES = 2048, /* a normalised page */
     HIT_TARGET_MAX_BYTES = 2048,
-    HIT_NAME_MAX_BYTES = 128, /* event name, source, campaign, bot rule */
+    HIT_LIST_MAX_BYTES = 8192, /* what a kind carries besides, packed */
+    HIT_LINKS_MAX = 64,        /* links of one hit */
+    HIT_NAME_MAX_BYTES = 128,  /* event name, source, campaign, bot rule */
     HIT_SITE_MAX_BYTES = 64,
     PAGEVIEW_MAX_HITS = 256, /* numbers 0..255 */
     ENGAGED_MAX_MS = 30 * 60 * 1000,
@@ -26,12 +28,19 @@ enum {
 
 /* Stored as numbers: append only. */
 enum hit_kind {
-    HIT_PAGEVIEW = 1, /* one load or SPA route change */
-    HIT_PULSE = 2,    /* only raises the registers of its pageview */
-    HIT_OUTBOUND = 3, /* click on a link to another site; target = that link */
-    HIT_DOWNLOAD = 4, /* click on a file; target = the file */
-    HIT_EVENT = 5,    /* custom event; name = its name */
-    HIT_TALLY = 6,    /* n hits of one site that were refused with one verdict in one second */
+    HIT_PAGEVIEW = 1,  /* one load or SPA route change */
+    HIT_PULSE = 2,     /* only raises the registers of its pageview */
+    HIT_OUTBOUND = 3,  /* click on a link to another site; target = that link */
+    HIT_DOWNLOAD = 4,  /* click on a file; target = the file */
+    HIT_EVENT = 5,     /* custom event; name = its name */
+    HIT_TALLY = 6,     /* n hits of one site that were refused with one verdict in one second */
+    HIT_LINKS = 9,     /* the links of the page, once per pageview; list = their pages */
+    HIT_SEEN = 10,     /* links of the page that came into view; list = their pages */
+    HIT_CLICK = 11,    /* click on a link to a page of the site; target = that page */
+    HIT_META = 12,     /* what the page says of itself; list as in about.h */
+    HIT_PURCHASE = 13, /* list = what was paid */
+    HIT_CONTROL = 14,  /* a button or another control was used; name = its name */
+    HIT_KINDS,
 };
 
 enum visitor_kind {
@@ -99,6 +108,8 @@ const char *channel_name(enum channel c);   /* "Organic Search" */
 enum hit_flag {
     HIT_INTERACTION = 1, /* this hit is an interaction (click, submit, event...; not scroll) */
     HIT_IMPORTED = 2,    /* from an access log: own time, no registers */
+    HIT_GOAL = 4,        /* this event is a goal of the site */
+    HIT_MORE = 8,        /* the page has more links than this hit tells */
 };
 
 /* Zero or empty means: not given. Strings are borrowed. */
@@ -124,7 +135,8 @@ struct hit {
     uint32_t engaged_ms;  /* rising register of the pageview */
     uint32_t depth;       /* %, likewise */
     struct str target;    /* outbound link or file, normalised */
-    struct str name;      /* event */
+    struct str name;      /* event or control */
+    struct str list;      /* packed: hit_links_open, hit_money */
     uint32_t flags;       /* enum hit_flag */
     enum verdict verdict; /* tallies: of what */
     uint32_t n;           /* tallies: how many */
@@ -135,6 +147,21 @@ bool hit_encode(const struct hit *h, struct buf *out);
 
 /* Reads one encoded hit; strings point into in. False: not a hit (unknown fields are no error). */
 bool hit_decode(struct str in, struct hit *out);
+
+/* The list of links: how many were left out, and with hit_links_next the pages, each once. A list
+ * that nobody packed so is empty. */
+struct hit_links {
+    struct str rest;
+    uint64_t left_out;
+};
+struct hit_links hit_links_open(struct str list);
+bool hit_links_next(struct hit_links *l, struct str *page); /* borrowed; false: no more */
+
+/* What a purchase carries: three capital letters, and the sum in the currency's smallest unit. */
+enum { HIT_CURRENCY_BYTES = 3, HIT_MONEY_BYTES = HIT_CURRENCY_BYTES + 10 };
+static const int64_t HIT_MONEY_MAX = INT64_C(100000000000);
+size_t hit_put_money(char out[HIT_MONEY_BYTES], struct str currency, int64_t minor);
+bool hit_money(struct str list, struct str *currency, int64_t *minor); /* false: none */
 
 /* How many received hits this stands for: 1, or a tally's n. The unit of the ledger. */
 uint32_t hit_weight(const struct hit *h);

@@ -38,13 +38,17 @@ unsigned key_bucket(uint64_t visitor);
  * aggregators. Once, at its start, before there is another thread. */
 void keys_use_next(void);
 
-struct key key_stream(unsigned partition);                             /* {pN}:stream */
-struct key key_seen(unsigned partition);                               /* {pN}:seen */
-struct key key_meta(unsigned partition);                               /* {pN}:meta */
-struct key key_lease(unsigned partition);                              /* {pN}:lease */
-struct key key_commit(unsigned partition);                             /* {pN}:commit */
-struct key key_sites(unsigned partition);                              /* {pN}:sites */
-struct key key_pages(unsigned partition, struct str site);             /* {pN}:pages:SITE */
+struct key key_stream(unsigned partition);                 /* {pN}:stream */
+struct key key_seen(unsigned partition);                   /* {pN}:seen */
+struct key key_meta(unsigned partition);                   /* {pN}:meta */
+struct key key_lease(unsigned partition);                  /* {pN}:lease */
+struct key key_commit(unsigned partition);                 /* {pN}:commit */
+struct key key_sites(unsigned partition);                  /* {pN}:sites */
+struct key key_pages(unsigned partition, struct str site); /* {pN}:pages:SITE */
+/* {pN}:links:SITE - the link graph that the pages of this partition's visitors told */
+struct key key_links(unsigned partition, struct str site);
+/* {pN}:about:SITE - what the site's pages say of themselves */
+struct key key_about(unsigned partition, struct str site);
 struct key key_day(unsigned partition, struct str site, uint32_t day); /* {pN}:day:SITE:20260131 */
 /* {pN}:visitors:SITE:20260131 - daily visitors of that local date */
 struct key key_visitors(unsigned partition, struct str site, uint32_t day);

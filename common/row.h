@@ -24,7 +24,14 @@ enum column {
     COL_IMPORTED,
     COL_LIVE,
     COL_ROWS_PAGE = 16,
-    COL_ROWS_FREE = 17, /* + 0..4: r s e x f */
+    COL_ROWS_FREE = 17, /* + 0..6: r s e x f m k */
+    COL_EXPOSURES = 24,
+    COL_CLICKS,
+    COL_CONTROLS,
+    COL_GOALS,
+    COL_PURCHASES,
+    COL_REVENUE,
+    COL_LINKS_LEFT_OUT,
     COL_VERDICT = 32,
     COL_GAP_NONE = 64, /* + gap */
 };

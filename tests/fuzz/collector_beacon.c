@@ -25,8 +25,10 @@ static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields
     c->last_line = line;
     c->hits++;
     size_t total = 0;
-    for (size_t i = 0; f != NULL && i < sizeof *f / sizeof(struct str); i++) {
-        struct str s = ((const struct str *)f)[i];
+    size_t scalars = offsetof(struct fields, links) / sizeof(struct str);
+    if (f != NULL) check(f->links.n <= HIT_LINKS_MAX && f->links.n <= f->links.given);
+    for (size_t i = 0; f != NULL && i < scalars + f->links.n; i++) {
+        struct str s = i < scalars ? ((const struct str *)f)[i] : f->links.at[i - scalars];
         for (size_t k = 0; k < s.n; k++)
             total += (unsigned char)s.p[k]; /* every byte can be read */
     }

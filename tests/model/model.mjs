@@ -15,9 +15,10 @@
 //   interest SITE VISITOR PAGE DAYS score      so many days after its newest hit; only about equal
 //   person SITE DAY VISITOR                 an active day of a consented visitor
 //
-// A hit: kind ("pageview" "pulse" "outbound" "download" "event" "tally"), site, at, day, visitor (decimal text),
+// A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "meta" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
-// browser, os, bot, engaged, depth, target, name, interaction, imported, verdict, n. Absent: zero or empty.
+// browser, os, bot, engaged, depth, target, name, interaction, imported, verdict, n; goal (of an event), links (seen, links: pages),
+// left_out (so many more), currency and value (a purchase). Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -33,12 +34,13 @@ export const VERDICT = { counted: 0, duplicate: 1, late: 2 }
 export const COLUMN = {
   views: 1, bot_views: 2, sessions: 3, exits: 4, bounces: 5, engaged_ms: 6, daily_visitors: 7, not_found: 8,
   bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, rows_page: 16, rows_free: 17,
-  verdict: 32, gap: 64,
+  exposures: 24, clicks: 25, controls: 26, goals: 27, purchases: 28, revenue: 29, links_left_out: 30, verdict: 32, gap: 64,
 }
 
 export function expect(hits) {
-  const out = { ledger: new Map(), rows: new Map(), profiles: new Map(), persons: new Map() }
+  const out = { ledger: new Map(), rows: new Map(), profiles: new Map(), persons: new Map(), links: [] }
   const taken = takeInTime(out, hits.map(complete))
+  out.links = taken.filter((h) => h.kind === 'links' && !h.bot)
   const groups = new Map()
   for (const h of taken) {
     if (h.pageview === '0' && (h.kind !== 'pageview' || h.bot)) {
@@ -64,11 +66,22 @@ export function persons(out, site, a, b) {
   return seen.size
 }
 
+// The link graph of a site from a date on: told: pages that told their links; to: page -> those that link to it.
+export function linkGraph(out, site, from) {
+  const graph = { told: new Set(), to: new Map() }
+  for (const h of out.links) {
+    if (h.site !== site || h.day < from) continue
+    graph.told.add(h.page)
+    for (const link of h.links) graph.to.set(link, (graph.to.get(link) ?? new Set()).add(h.page))
+  }
+  return graph
+}
+
 function complete(h) {
   const defaults = {
     kind: 'pageview', visitor: '0', consented: false, pageview: '0', number: 0, page: '', status: 0, channel: 0,
     source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, depth: 0, target: '', name: '',
-    interaction: false, imported: false, verdict: 0, n: 1, page_id: '0',
+    interaction: false, imported: false, verdict: 0, n: 1, page_id: '0', goal: false, links: [], left_out: 0,
   }
   return { ...defaults, ...h }
 }
@@ -102,9 +115,9 @@ function takeInTime(out, hits) {
   })
 }
 
-const acts = (h) => h.interaction || ['outbound', 'download', 'event'].includes(h.kind)
+const acts = (h) => h.interaction || ['outbound', 'download', 'event', 'click', 'control', 'purchase'].includes(h.kind)
 const near = (h, at) => Math.abs(h.at - at) <= REGISTER_OPEN
-const textOf = (h) => (h.kind === 'event' ? h.name : h.target)
+const textOf = (h) => (h.kind === 'event' || h.kind === 'control' ? h.name : h.target)
 
 // The hits of one id -> its pageviews, each with the hits that belong to it; and those left alone.
 function byPageview(hits) {
@@ -186,11 +199,28 @@ function addView(out, site, v, bot) {
   }
 }
 
+function addTo(out, site, day, names, column, amount = 1) {
+  for (const name of names) add(out, site, day, name, column, amount)
+}
+
 function addClick(out, site, day, page, h) {
+  if (h.kind === 'seen' || h.kind === 'links') add(out, site, day, 'T', COLUMN.links_left_out, h.left_out)
+  if (h.kind === 'seen') {
+    for (const link of h.links) addTo(out, site, day, ['T', 'p:' + link], COLUMN.exposures)
+  } else if (h.kind === 'click') addTo(out, site, day, ['T', 'p:' + h.target], COLUMN.clicks)
+  else if (h.kind === 'purchase') {
+    addTo(out, site, day, ['T', 'p:' + page, 'm:' + h.currency], COLUMN.purchases)
+    add(out, site, day, 'm:' + h.currency, COLUMN.revenue, h.value)
+  } else addNamed(out, site, day, page, h)
+}
+
+function addNamed(out, site, day, page, h) {
   const [column, kind] = { outbound: [COLUMN.outbound, 'x'], download: [COLUMN.downloads, 'f'],
-    event: [COLUMN.events, 'e'] }[h.kind] ?? []
+    event: [COLUMN.events, 'e'], control: [COLUMN.controls, 'k'] }[h.kind] ?? []
   if (column === undefined) return
-  for (const name of ['T', 'p:' + page, kind + ':' + textOf(h)]) add(out, site, day, name, column, 1)
+  const names = ['T', 'p:' + page, kind + ':' + textOf(h)]
+  addTo(out, site, day, names, column)
+  if (h.goal) addTo(out, site, day, names, COLUMN.goals)
 }
 
 function sessionsOf(views) {
@@ -316,11 +346,11 @@ function countRows(out) {
   const made = new Set()
   for (const key of out.rows.keys()) {
     const [site, day, name] = JSON.parse(key)
-    if (/^[prsexf]:./s.test(name)) made.add(JSON.stringify([site, day, name]))
+    if (/^[prsexfmk]:./s.test(name)) made.add(JSON.stringify([site, day, name]))
   }
   for (const key of made) {
     const [site, day, name] = JSON.parse(key)
-    const column = name[0] === 'p' ? COLUMN.rows_page : COLUMN.rows_free + 'rsexf'.indexOf(name[0])
+    const column = name[0] === 'p' ? COLUMN.rows_page : COLUMN.rows_free + 'rsexfmk'.indexOf(name[0])
     add(out, site, day, 'T', column, 1)
   }
 }

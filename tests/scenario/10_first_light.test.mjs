@@ -37,7 +37,7 @@ scenario('hits reach the summary within a second, counted exactly', {}, async (w
   assert.equal(page(summary, '/a').engaged_ms, 12000)
   assert.equal(summary.outbound[0].target, 'other.example/x')
   assert.equal(summary.downloads[0].file, 'shop.example/files/a.pdf')
-  assert.deepEqual(summary.events, [{ name: 'signup', count: 1 }])
+  assert.deepEqual(summary.events, [{ name: 'signup', count: 1, goals: 0 }])
 
   await world.settled({ received: 10 })
   const report = await world.report()

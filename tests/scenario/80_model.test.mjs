@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { run } from './process.mjs'
-import { COLUMN, VERDICT, classOf, expect, interestOf, persons } from '../model/model.mjs'
+import { COLUMN, VERDICT, classOf, expect, interestOf, linkGraph, persons } from '../model/model.mjs'
 import { AGENT, program, scenario } from './world.mjs'
 
 const SEED = 20260131
@@ -25,6 +25,7 @@ const SITES = {
   blog: { origins: 'https://blog.example', time_zone: 'Asia/Tokyo', spread: 4 },
 }
 const OFFSET_MS = { shop: 0, blog: 9 * 3600 * 1000 } // no summer time in either zone
+const KINDS = { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev', seen: 'sn', links: 'ln', click: 'ck', control: 'ct', purchase: 'pc' }
 const DIRECT = 1
 const REFERRAL = 15
 
@@ -52,7 +53,7 @@ const dateOf = (day) => new Date(day * DAY_MS).toISOString().slice(0, 10)
 // One hit: what is sent (times as moments), and what the model is told.
 function makeHit(who, view, kind, at, more) {
   const { site, agent } = who
-  const fields = { s: site, k: { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev' }[kind], u: `https://${site}.example${view.path}`, ...more.fields }
+  const fields = { s: site, k: KINDS[kind], u: `https://${site}.example${view.path}`, ...more.fields }
   if (view.id) fields.p = view.id.toString(36)
   if (who.consented) Object.assign(fields, { c: 1, v: who.id.toString(36) })
   if (who.bot) fields.w = 1
@@ -89,8 +90,33 @@ function makeView(random, who, at) {
       ['outbound', { t: 'https://other.example/x' }, { target: 'other.example/x' }],
       ['download', { t: `https://${who.site}.example/a.pdf` }, { target: `${who.site}.example/a.pdf` }],
       ['event', { m: 'signup' }, { name: 'signup' }],
-    ][random.below(3)]
+      ['event', { m: 'signup', g: 1 }, { name: 'signup', goal: true }],
+      ['control', { m: 'menu' }, { name: 'menu' }],
+      ['purchase', { V: 1999, C: 'EUR' }, { currency: 'EUR', value: 1999 }],
+    ][random.below(6)]
     hits.push(makeHit(who, view, kind, at + 55_000, { fields: { n: 9, ...fields }, model: { number: 9, ...model } }))
+  }
+  return [...hits, ...makeEvidence(random, who, view)]
+}
+
+// Links that came into view, and one that was followed; to pages that may never be opened.
+function makeEvidence(random, who, view) {
+  const hits = []
+  if (random.chance(0.5)) {
+    const paths = ['/menu', ...new Set(Array.from({ length: random.below(6) }, () => `/p/n${random.below(PAGES + 3)}x`))]
+    const fields = { n: 19, l: [...paths, 'https://other.example/'] }
+    hits.push(makeHit(who, view, 'links', view.at + 19_000, { fields, model: { number: 19, links: paths.map((path) => `${who.site}.example${path}`), left_out: 1 } }))
+  }
+  const link = () => `/p/n${random.below(PAGES + 3)}x`
+  const page = (path) => `${who.site}.example${path}`
+  for (let n = 20, last = n + random.below(3); n < last; n++) {
+    const paths = [...new Set(Array.from({ length: 1 + random.below(4) }, link))]
+    const fields = { n, l: [...paths, paths[0] + '/#top', `https://${page(paths[0])}`, 'https://other.example/', 'mailto:x'] }
+    hits.push(makeHit(who, view, 'seen', view.at + n * 1000, { fields, model: { number: n, links: paths.map(page), left_out: 2 } }))
+  }
+  if (random.chance(0.3)) {
+    const path = link()
+    hits.push(makeHit(who, view, 'click', view.at + 58_000, { fields: { n: 30, t: path }, model: { number: 30, target: page(path) } }))
   }
   return hits
 }
@@ -154,9 +180,9 @@ function rowsOf(model, site, from, to) {
 }
 
 const figures = (row, names) => Object.fromEntries(names.map(([name, column]) => [name, row?.[column] ?? 0]))
-const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events']
+const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events', 'goals', 'exposures', 'clicks', 'controls', 'purchases']
 const named = (...more) => [...NAMED.map((name) => [name, COLUMN[name]]), ...more]
-const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported])
+const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported], ['links_left_out', COLUMN.links_left_out])
 const PAGE = named(['entries', COLUMN.sessions], ['exits', COLUMN.exits])
 const CHANNEL = ['views', 'sessions', 'bounces', 'engaged_ms', 'daily_visitors'].map((name) => [name, COLUMN[name]])
 const CLASS = ['views', 'sessions', 'daily_visitors'].map((name) => [name, COLUMN[name]])
@@ -202,6 +228,30 @@ function compareLedger(ledger, row = {}) {
   assert.equal(ledger.received, Object.values(want).reduce((a, b) => a + b, 0))
 }
 
+async function compareLinks(world, model, site, from, to) {
+  const dates = ['--from', dateOf(from), '--to', dateOf(to), '--format', 'json']
+  const ask = async (...more) => JSON.parse((await run(program('sentier-report'), ['report', 'links', '--conf', world.conf, '--site', site, ...dates, ...more])).out)
+  const { told, to: links } = linkGraph(model, site, from)
+  const rows = rowsOf(model, site, from, to)
+  const report = await ask()
+  assert.equal(report.pages_with_links, told.size)
+  assert.equal(report.approximate, false)
+  assert.deepEqual(report.links.map((one) => one.page).sort(), [...links.keys()].sort())
+  for (const one of report.links) {
+    const row = rows.get('p:' + one.page)
+    const linked = links.get(one.page).size
+    const { page, id, ...figures } = one
+    assert.deepEqual(figures, {
+      kind: 2 * linked > told.size ? 'navigation' : 'content', linked_from: linked,
+      exposures: row?.[COLUMN.exposures] ?? 0, clicks: row?.[COLUMN.clicks] ?? 0, views: row?.[COLUMN.views] ?? 0,
+    }, page)
+  }
+  const [first] = report.links
+  const about = await ask('--page', first.page)
+  assert.deepEqual(about.linked_from.map((one) => one.page).sort(), [...links.get(first.page)].sort())
+  assert.deepEqual(about.page, first)
+}
+
 async function compareRange(world, model, views, site, from, to) {
   const args = ['report', 'pages', '--conf', world.conf, '--site', site, '--from', dateOf(from), '--to', dateOf(to), '--format', 'json']
   const { code, out, err } = await run(program('sentier-report'), args)
@@ -217,7 +267,9 @@ async function compareRange(world, model, views, site, from, to) {
   compareList(report.devices, 'device', rows, 'v', { 1: 'desktop', 2: 'mobile' }, CLASS)
   compareList(report.browsers, 'browser', rows, 'b', { 1: 'Chrome', 3: 'Safari' }, CLASS)
   compareList(report.outbound, 'target', rows, 'x', { 'other.example/x': 'other.example/x' }, [['clicks', COLUMN.outbound]])
-  compareList(report.events, 'name', rows, 'e', { signup: 'signup' }, [['count', COLUMN.events]])
+  compareList(report.events, 'name', rows, 'e', { signup: 'signup' }, [['count', COLUMN.events], ['goals', COLUMN.goals]])
+  compareList(report.controls, 'name', rows, 'k', { menu: 'menu' }, [['count', COLUMN.controls]])
+  compareList(report.purchases, 'currency', rows, 'm', { EUR: 'EUR' }, [['count', COLUMN.purchases], ['revenue_minor', COLUMN.revenue]])
   return report
 }
 
@@ -323,6 +375,7 @@ scenario('reports say what the definitions say, whatever the order and whoever d
   const views = once.map((hit) => hit.model).filter((hit) => hit.kind === 'pageview')
   for (const site of Object.keys(SITES)) {
     const last = dayOf(site, Date.now())
+    for (const from of [last - 4, last - 2, last - 1]) await compareLinks(world, model, site, from, last)
     for (let from = last - 4; from <= last; from++)
       for (let to = from; to <= last; to++) await compareRange(world, model, views, site, from, to)
   }

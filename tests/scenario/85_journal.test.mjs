@@ -66,6 +66,13 @@ scenario('a dump says what was sent', { start: false, collector: { ship_drain_ms
     { s: 'shop', k: 'ev', p: read, n: 2, u: ORIGIN + '/a', m: name, a: 0, b: 6000 },
     { s: 'shop', k: 'ol', p: read, n: 3, u: ORIGIN + '/a', t: 'https://elsewhere.example/x', a: 0, b: 6000 },
     { s: 'shop', k: 'dl', p: read, n: 4, u: ORIGIN + '/a', t: ORIGIN + '/list.pdf', a: 0, b: 6000 },
+    { s: 'shop', k: 'sn', p: read, n: 5, u: ORIGIN + '/a', l: ['/b/', '/c', 'mailto:x'], a: 0, b: 6000 },
+    { s: 'shop', k: 'mt', p: read, n: 10, u: ORIGIN + '/a', T: 'Shoes', S: 'Sport', L: 'en', D: '2026-01-31', t: '/b', y: ['run', '40:sport'], a: 0, b: 6000 },
+    { s: 'shop', k: 'ln', p: read, n: 11, u: ORIGIN + '/a', l: '/b', z: 1, a: 0, b: 6000 },
+    { s: 'shop', k: 'ck', p: read, n: 6, u: ORIGIN + '/a', t: '/b', a: 0, b: 6000 },
+    { s: 'shop', k: 'ct', p: read, n: 7, u: ORIGIN + '/a', m: 'menu', a: 0, b: 6000 },
+    { s: 'shop', k: 'pc', p: read, n: 8, u: ORIGIN + '/a', V: 1999, C: 'EUR', a: 0, b: 6000 },
+    { s: 'shop', k: 'ev', p: read, n: 9, u: ORIGIN + '/a', m: 'won', g: 1, a: 0, b: 6000 },
     view('/buy?utm_source=letter&utm_medium=email&utm_campaign=may', { p: bought, c: 1, v: visitor }),
   ]
   const before = Date.now()
@@ -100,6 +107,13 @@ scenario('a dump says what was sent', { start: false, collector: { ship_drain_ms
     { ...same, kind: 'event', number: 2, page: 'shop.example/a', name, interaction: true },
     { ...same, kind: 'outbound', number: 3, page: 'shop.example/a', target: 'elsewhere.example/x', interaction: true },
     { ...same, kind: 'download', number: 4, page: 'shop.example/a', target: 'shop.example/list.pdf', interaction: true },
+    { ...same, kind: 'seen', number: 5, page: 'shop.example/a', links: ['shop.example/b', 'shop.example/c'], left_out: 1 },
+    { ...same, kind: 'click', number: 6, page: 'shop.example/a', target: 'shop.example/b', interaction: true },
+    { ...same, kind: 'control', number: 7, page: 'shop.example/a', name: 'menu', interaction: true },
+    { ...same, kind: 'purchase', number: 8, page: 'shop.example/a', currency: 'EUR', value: 1999, interaction: true },
+    { ...same, kind: 'event', number: 9, page: 'shop.example/a', name: 'won', interaction: true, goal: true },
+    { ...same, kind: 'meta', number: 10, page: 'shop.example/a', title: 'Shoes', section: 'Sport', language: 'en', canonical: 'shop.example/b', published: '2026-01-31', topics: [{ weight: 100, topic: 'run' }, { weight: 40, topic: 'sport' }] },
+    { ...same, kind: 'links', number: 11, page: 'shop.example/a', links: ['shop.example/b'], more: true },
   ])
   const [letter] = of(bought)
   assert.deepEqual([letter.visitor, letter.visitor_kind, letter.channel, letter.source, letter.campaign], [visitor, 'consented', 'Email', 'letter', 'may'])
@@ -110,7 +124,7 @@ scenario('a dump says what was sent', { start: false, collector: { ship_drain_ms
   assert.ok(tallies.every((one) => one.n === one.weight && one.site === 'shop'))
   const refused = (verdict) => tallies.filter((one) => one.verdict === verdict).reduce((sum, one) => sum + one.n, 0)
   assert.deepEqual([refused('bad_kind'), refused('opted_out')], [2, 1])
-  assert.equal(records.reduce((sum, one) => sum + one.weight, 0), 10, 'everything that was received')
+  assert.equal(records.reduce((sum, one) => sum + one.weight, 0), 17, 'everything that was received')
 })
 
 scenario('whole segments verify, and a flipped bit is named', alone, async (world) => {

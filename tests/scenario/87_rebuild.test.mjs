@@ -66,7 +66,7 @@ function withoutTouched(bytes) {
 // The stream, what was seen and the lease are not state: a rebuild leaves them as they are. The id of
 // the last commit is random.
 async function dump(world) {
-  const state = (await keys(world)).filter((key) => /^\{p\d+\}:(commit|sites|pages|day|visitors|profiles)/.test(key))
+  const state = (await keys(world)).filter((key) => /^\{p\d+\}:(commit|sites|pages|links|about|day|visitors|profiles)/.test(key))
   const replies = await redisCalls(world.socket, state.map((key) => ['HGETALL', key]))
   const lines = {}
   replies.forEach((all, at) => {
@@ -132,6 +132,8 @@ function visit(n) {
   ]
   if (n % 6 === 0) lines.push({ ...base, k: 'ol', n: 2, a: Math.max(ago - 8000, 0), t: 'https://other.example/x' })
   if (n % 8 === 0) lines.push({ ...base, k: 'ev', n: 3, a: Math.max(ago - 9000, 0), m: 'signup' })
+  if (n % 3 === 1) lines.push({ ...base, k: 'ln', n: 4, a: ago, l: '/p/n1x' }, { ...base, k: 'sn', n: 5, a: ago, l: `/p/n${n % 7}x` }, { ...base, k: 'ln', n: 6, a: ago, l: `/p/n${n % 50}x` })
+  if (n % 4 === 1) lines.push({ ...base, k: 'mt', n: 7, a: ago, T: `Title ${n % 13}`, y: 'topic' })
   if (n % 5 === 0) lines.push(lines[0]) // a duplicate
   if (n % 9 === 0) lines.push({ ...base, k: 'zz' }) // refused
   if (n % 10 === 0) lines.push({ ...base, o: 1 }) // opted out

@@ -65,6 +65,9 @@ export function scenario(name, options, body) {
   })
 }
 
+// Fields of a hit, a list as one field several times.
+const pairsOf = (line) => Object.entries(line).flatMap(([name, value]) => [value].flat().map((one) => [name, one]))
+
 export class World {
   static async lay(options) {
     const world = new World()
@@ -170,7 +173,7 @@ export class World {
 
   // lines: objects of fields, or strings as they are.
   beacon(lines, headers = {}) {
-    const body = lines.map((line) => (typeof line === 'string' ? line : '' + new URLSearchParams(line))).join('\n')
+    const body = lines.map((line) => (typeof line === 'string' ? line : '' + new URLSearchParams(pairsOf(line)))).join('\n')
     return this.post(body, headers)
   }
 

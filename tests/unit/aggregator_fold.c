@@ -36,6 +36,11 @@ struct rule {
     int64_t counted, duplicate, late;
 };
 
+/* As the collector packs them. */
+#define LINKS_TWO STR("\x01\x0eshop.example/b\x0eshop.example/c")
+#define LINKS_ONE STR("\x00\x0eshop.example/a")
+#define EUR_1234  STR("EUR\xd2\x09")
+
 #define PV HIT_PAGEVIEW
 #define PU HIT_PULSE
 static const struct rule rules[] = {
@@ -126,6 +131,48 @@ static const struct rule rules[] = {
      {{0, COL_VIEWS, 1}, {0, COL_EVENTS, 1}, {0, COL_LIVE, 2}},
      2,
      2,
+     0},
+    {"links seen count once a number, and are no interaction",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {MINUTE, HIT_SEEN, 1, 10, 1, 0, 'a', 'c'},
+      {MINUTE, HIT_SEEN, 1, 10, 1, 0, 'a', 'c'},
+      {MINUTE, HIT_SEEN, 1, 10, 2, 0, 'a', 'c'}},
+     {{0, COL_EXPOSURES, 4}, {0, COL_LINKS_LEFT_OUT, 2}, {0, COL_BOUNCES, 1}},
+     3,
+     1,
+     0},
+    {"a click on a link, a control and a purchase are interactions",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {0, PV, 2, 11, 0, 0, 'a', 'd'},
+      {0, PV, 3, 12, 0, 0, 'a', 'c'},
+      {MINUTE, HIT_CLICK, 1, 10, 1, 0, 'a', 'c'},
+      {MINUTE, HIT_CONTROL, 2, 11, 1, 0, 'a', 'd'},
+      {MINUTE, HIT_PURCHASE, 3, 12, 1, 0, 'a', 'c'}},
+     {{0, COL_CLICKS, 1},
+      {0, COL_CONTROLS, 1},
+      {0, COL_PURCHASES, 1},
+      {0, COL_SESSIONS, 3},
+      {0, COL_BOUNCES, 0}},
+     6,
+     0,
+     0},
+    {"what waits for its pageview keeps its list, and that it is a goal",
+     {{MINUTE, HIT_SEEN, 1, 10, 1, 0, 'a', 'd'},
+      {MINUTE, HIT_EVENT, 1, 10, 2, 0, 'a', 'd'},
+      {MINUTE, HIT_PURCHASE, 1, 10, 3, 0, 'a', 'd'},
+      {0, PV, 1, 10, 0, 0, 'a', 'd'}},
+     {{0, COL_EXPOSURES, 2}, {0, COL_GOALS, 1}, {0, COL_EVENTS, 1}, {0, COL_PURCHASES, 1}},
+     4,
+     0,
+     0},
+    {"evidence of bots is in the ledger alone",
+     {{0, PV, 1, 10, 0, 0, 'a', 'b'},
+      {MINUTE, HIT_SEEN, 1, 10, 1, 0, 'a', 'b'},
+      {MINUTE, HIT_CLICK, 1, 10, 2, 0, 'a', 'b'},
+      {MINUTE, HIT_PURCHASE, 1, 0, 0, 0, 'a', 'b'}},
+     {{0, COL_EXPOSURES, 0}, {0, COL_CLICKS, 0}, {0, COL_PURCHASES, 0}, {0, COL_LIVE, 4}},
+     4,
+     0,
      0},
     {"also while its pageview has not come",
      {{MINUTE, HIT_EVENT, 1, 10, 1, 0, 'a', 'c'}, {MINUTE, HIT_EVENT, 1, 10, 1, 0, 'a', 'c'}},
@@ -246,9 +293,14 @@ static struct hit hit_of(const struct step *s)
         .page = {pages + (s->page - 'a') * 15, 14},
         .bot = s->who == 'b' ? STR("Spider") : STR(""),
         .engaged_ms = s->engaged,
-        .name = s->kind == HIT_EVENT ? STR("signup") : STR(""),
-        .target = s->kind == HIT_OUTBOUND ? STR("other.example/") : STR(""),
-        .flags = s->who == 'i' ? HIT_IMPORTED : 0,
+        .name = s->kind == HIT_EVENT || s->kind == HIT_CONTROL ? STR("signup") : STR(""),
+        .target = s->kind == HIT_OUTBOUND ? STR("other.example/")
+                  : s->kind == HIT_CLICK  ? STR("shop.example/b")
+                                          : STR(""),
+        .list = s->kind == HIT_SEEN || s->kind == HIT_LINKS ? LINKS_TWO
+                : s->kind == HIT_PURCHASE                   ? EUR_1234
+                                                            : STR(""),
+        .flags = (s->who == 'i' ? HIT_IMPORTED : 0) | (s->kind == HIT_EVENT ? HIT_GOAL : 0),
     };
 }
 
@@ -274,6 +326,70 @@ static void check_rule(const struct rule *r, bool one_batch)
         (int64_t)w->ledger[V_DUPLICATE] != r->duplicate || (int64_t)w->ledger[V_LATE] != r->late)
         fail_msg("%s: ledger %llu %llu %llu", r->name, (unsigned long long)w->ledger[V_COUNTED],
                  (unsigned long long)w->ledger[V_DUPLICATE], (unsigned long long)w->ledger[V_LATE]);
+    world_free(w);
+}
+
+/* What a batch tells the link graph: humans' links, also repeated, but none that is late. */
+static void test_links(void **state)
+{
+    static const struct step steps[] = {{0, HIT_LINKS, 1, 10, 1, 0, 'a', 'd'},
+                                        {0, HIT_LINKS, 1, 10, 1, 0, 'a', 'd'},
+                                        {0, HIT_LINKS, 2, 0, 0, 0, 'b', 'c'},
+                                        {0, HIT_LINKS, 3, 11, 1, 0, 'c', 'b'},
+                                        {100 * (int64_t)HOUR, PV, 4, 12, 0, 0, 'a', 'c'},
+                                        {0, HIT_LINKS, 5, 13, 1, 0, 'c', 'c'}};
+    (void)state;
+    struct world *w = world_new();
+    struct sitestate *site = world_site(w, STR("shop"));
+    struct hit hits[6];
+    fold_clear(w->fold);
+    for (size_t i = 0; i < 6; i++) {
+        hits[i] = hit_of(&steps[i]);
+        assert_true(fold_add(w->fold, site, &hits[i], 1));
+    }
+    assert_int_equal(fold_told_count(w->fold), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct fold_told *l = fold_told_at(w->fold, i);
+        assert_true(l->site == site && l->day == DAY0 && !l->more);
+        assert_true(str_eq(l->page, i < 2 ? STR("shop.example/a") : STR("shop.example/b")));
+        assert_true(str_eq(l->list, LINKS_TWO));
+    }
+    fold_clear(w->fold);
+    assert_int_equal(fold_told_count(w->fold), 0);
+    world_free(w);
+}
+
+/* Whose rows they are: of the page that the link leads to, of the currency, of the control. */
+static void test_evidence_rows(void **state)
+{
+    static const struct step steps[] = {
+        {0, PV, 1, 10, 0, 0, 'a', 'c'},           {1, HIT_SEEN, 1, 10, 1, 0, 'a', 'c'},
+        {2, HIT_CLICK, 1, 10, 2, 0, 'a', 'c'},    {3, HIT_CONTROL, 1, 10, 3, 0, 'a', 'c'},
+        {4, HIT_PURCHASE, 1, 10, 4, 0, 'a', 'c'}, {5, HIT_EVENT, 1, 10, 5, 0, 'a', 'c'}};
+    static const struct {
+        const char *page, *row;
+        uint32_t column;
+        int64_t value;
+    } want[] = {
+        {"shop.example/b", NULL, COL_EXPOSURES, 1}, {"shop.example/b", NULL, COL_CLICKS, 1},
+        {"shop.example/c", NULL, COL_EXPOSURES, 1}, {"shop.example/c", NULL, COL_CLICKS, 0},
+        {"shop.example/a", NULL, COL_EXPOSURES, 0}, {"shop.example/a", NULL, COL_CONTROLS, 1},
+        {"shop.example/a", NULL, COL_PURCHASES, 1}, {"shop.example/a", NULL, COL_GOALS, 1},
+        {NULL, "ksignup", COL_CONTROLS, 1},         {NULL, "mEUR", COL_REVENUE, 1234},
+        {NULL, "mEUR", COL_PURCHASES, 1},           {NULL, "esignup", COL_GOALS, 1}};
+    (void)state;
+    struct world *w = world_new();
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        world_batch(w, (struct hit[]){hit_of(&steps[i])}, 1);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        char name[9] = {'p'};
+        struct str row = str_of(want[i].row);
+        if (want[i].page != NULL) {
+            store_le64(name + 1, hash64(str_of(want[i].page)));
+            row = (struct str){name, sizeof name};
+        }
+        assert_int_equal(world_count(w, "shop", DAY0, row, want[i].column), want[i].value);
+    }
     world_free(w);
 }
 
@@ -336,9 +452,10 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
                                                                 : 4]);
     h.number = number;
     h.status = 0;
-    static const enum hit_kind kinds[] = {HIT_PULSE,    HIT_PULSE,    HIT_PULSE,
-                                          HIT_OUTBOUND, HIT_DOWNLOAD, HIT_EVENT};
-    h.kind = kinds[draw(&s->r, 6)];
+    static const enum hit_kind kinds[] = {
+        HIT_PULSE, HIT_PULSE, HIT_PULSE, HIT_PULSE, HIT_OUTBOUND, HIT_DOWNLOAD, HIT_EVENT,
+        HIT_SEEN,  HIT_LINKS, HIT_META,  HIT_CLICK, HIT_CONTROL,  HIT_PURCHASE};
+    h.kind = kinds[draw(&s->r, sizeof kinds / sizeof *kinds)];
     h.engaged_ms = draw(&s->r, 3) == 0
                        ? 0
                        : (uint32_t)draw(&s->r, 4) * 6000 + (uint32_t)draw(&s->r, 2000000) / 50;
@@ -348,6 +465,11 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
         h.target = draw(&s->r, 2) ? STR("other.example/x") : STR("third.example/");
     if (h.kind == HIT_DOWNLOAD) h.target = STR("shop.example/a.pdf");
     if (h.kind == HIT_EVENT) h.name = draw(&s->r, 2) ? STR("signup") : STR("buy");
+    if (h.kind == HIT_EVENT && draw(&s->r, 2)) h.flags |= HIT_GOAL;
+    if (h.kind == HIT_SEEN || h.kind == HIT_LINKS) h.list = draw(&s->r, 2) ? LINKS_TWO : LINKS_ONE;
+    if (h.kind == HIT_CLICK) h.target = str_of(page_names[draw(&s->r, PAGES)]);
+    if (h.kind == HIT_CONTROL) h.name = STR("menu");
+    if (h.kind == HIT_PURCHASE) h.list = draw(&s->r, 2) ? EUR_1234 : STR("USD\x05");
     tell(s, h);
     if (draw(&s->r, 10) == 0) { /* the browser sends it twice */
         if (draw(&s->r, 2) && h.kind == HIT_PULSE) h.at_ms += (int64_t)draw(&s->r, 3000);
@@ -488,6 +610,22 @@ static void test_any_order(void **state)
 
 /* The plain model. */
 
+static void write_list(FILE *out, const struct hit *h)
+{
+    struct str text;
+    int64_t minor;
+    if (h->kind == HIT_SEEN || h->kind == HIT_LINKS) {
+        struct hit_links links = hit_links_open(h->list);
+        fprintf(out, ",\"left_out\":%u,\"links\":[", (unsigned)links.left_out);
+        for (const char *comma = ""; hit_links_next(&links, &text); comma = ",")
+            fprintf(out, "%s\"%.*s\"", comma, STR_ARG(text));
+        fprintf(out, "]");
+    } else if (hit_money(h->list, &text, &minor)) {
+        fprintf(out, ",\"currency\":\"%.*s\",\"value\":%lld", STR_ARG(text), (long long)minor);
+    }
+    fprintf(out, "}\n");
+}
+
 static void write_json(FILE *out, const struct hit *h)
 {
     fprintf(out, "{\"kind\":\"%s\",\"site\":\"%.*s\",\"at\":%lld,\"day\":%u,\"visitor\":\"%llu\"",
@@ -505,11 +643,12 @@ static void write_json(FILE *out, const struct hit *h)
             STR_ARG(h->bot));
     fprintf(out,
             ",\"engaged\":%u,\"depth\":%u,\"target\":\"%.*s\",\"name\":\"%.*s\",\"interaction\":%s,"
-            "\"imported\":"
-            "%s,\"verdict\":%u,\"n\":%u}\n",
+            "\"imported\":%s,\"verdict\":%u,\"n\":%u,\"goal\":%s",
             h->engaged_ms, h->depth, STR_ARG(h->target), STR_ARG(h->name),
             h->flags & HIT_INTERACTION ? "true" : "false",
-            h->flags & HIT_IMPORTED ? "true" : "false", h->verdict, h->n);
+            h->flags & HIT_IMPORTED ? "true" : "false", h->verdict, h->n,
+            h->flags & HIT_GOAL ? "true" : "false");
+    write_list(out, h);
 }
 
 static const char *page_of(uint64_t id)
@@ -896,7 +1035,8 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),           cmocka_unit_test(test_any_order),
+        cmocka_unit_test(test_rules),           cmocka_unit_test(test_evidence_rows),
+        cmocka_unit_test(test_links),           cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_model),           cmocka_unit_test(test_too_many_pageviews),
         cmocka_unit_test(test_too_many_pages),  cmocka_unit_test(test_too_many_waiting),
         cmocka_unit_test(test_live_days_close), cmocka_unit_test(test_too_many_open_days),

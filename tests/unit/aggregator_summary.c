@@ -58,6 +58,8 @@ static const struct put rows_put[] = {
       {COL_OUTBOUND, 1},
       {COL_DOWNLOADS, 2},
       {COL_EVENTS, 3},
+      {COL_GOALS, 1},
+      {COL_PURCHASES, 2},
       {COL_GAP_NONE + 1, 1},
       {COL_GAP_NONE + 5, 1}}},
     {DAY,
@@ -86,7 +88,9 @@ static const struct put rows_put[] = {
     {DAY, NAME("s"), {{COL_VIEWS, 1}}},
     {DAY, NAME("xother.example/\xff"), {{COL_OUTBOUND, 1}}},
     {DAY, NAME("fshop.example/a.pdf"), {{COL_DOWNLOADS, 2}}},
-    {DAY, NAME("esignup"), {{COL_EVENTS, 3}}},
+    {DAY, NAME("esignup"), {{COL_EVENTS, 3}, {COL_GOALS, 1}}},
+    {DAY, NAME("kmenu"), {{COL_CONTROLS, 5}}},
+    {DAY, NAME("mEUR"), {{COL_PURCHASES, 2}, {COL_REVENUE, 1999}}},
     {DAY, NAME("L"), {{COL_VERDICT + V_COUNTED, 7}, {COL_VERDICT + V_DUPLICATE, 1}}},
     {DAY + 1,
      NAME("L"),
@@ -103,7 +107,9 @@ static const char want[] =
     " 'session_gap_min': 30,"
     " 'totals': {'views': 6, 'bot_views': 2, 'sessions': 4, 'bounces': 1, 'engaged_ms': 61000,"
     "  'visitors': 3, 'visitors_exact': true, 'daily_visitors': 1, 'not_found': 1,"
-    "  'bot_not_found': 0, 'outbound': 1, 'downloads': 2, 'events': 3, 'imported': 4, 'live': 3},"
+    "  'bot_not_found': 0, 'outbound': 1, 'downloads': 2, 'events': 3, 'goals': 1,"
+    "  'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 2, 'links_left_out': 0,"
+    "  'imported': 4, 'live': 3},"
     " 'ledger': {'received': 20, 'counted': 9, 'duplicate': 1, 'late': 1, 'opted_out': 0,"
     "  'malformed': 5, 'over_limit': 0, 'left_out': 4, 'verdicts': {'counted': 9, 'duplicate': 1,"
     "  'late': 1, 'bad_json': 2, 'bad_utf8': 3, 'not_a_page': 4}},"
@@ -115,15 +121,15 @@ static const char want[] =
     "  {'page': '(other)', 'id': '', 'views': 4, 'bot_views': 0, 'visitors': 0,"
     "   'visitors_exact': true, 'daily_visitors': 0, 'entries': 0, 'exits': 0, 'bounces': 0,"
     "   'engaged_ms': 0, 'not_found': 0, 'bot_not_found': 0, 'outbound': 0, 'downloads': 0,"
-    "   'events': 0},"
+    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0},"
     "  {'page': 'shop.example/a', 'id': '1', 'views': 4, 'bot_views': 0, 'visitors': 2,"
     "   'visitors_exact': true, 'daily_visitors': 1, 'entries': 2, 'exits': 1, 'bounces': 1,"
     "   'engaged_ms': 60000, 'not_found': 0, 'bot_not_found': 0, 'outbound': 0, 'downloads': 0,"
-    "   'events': 0},"
+    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0},"
     "  {'page': '(page 2)', 'id': '2', 'views': 2, 'bot_views': 2, 'visitors': 0,"
     "   'visitors_exact': true, 'daily_visitors': 0, 'entries': 0, 'exits': 0, 'bounces': 0,"
     "   'engaged_ms': 0, 'not_found': 1, 'bot_not_found': 2, 'outbound': 0, 'downloads': 0,"
-    "   'events': 0}],"
+    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0}],"
     " 'channels': [{'channel': 'Direct', 'views': 4, 'sessions': 2, 'bounces': 1, 'engaged_ms': 0,"
     "   'visitors': 2, 'daily_visitors': 0},"
     "  {'channel': '(200)', 'views': 1, 'sessions': 0, 'bounces': 0, 'engaged_ms': 0,"
@@ -142,7 +148,9 @@ static const char want[] =
     " 'bots': [{'rule': 'Googlebot', 'views': 2}],"
     " 'outbound': [{'target': 'other.example/\xef\xbf\xbd', 'clicks': 1}],"
     " 'downloads': [{'file': 'shop.example/a.pdf', 'clicks': 2}],"
-    " 'events': [{'name': 'signup', 'count': 3}]}";
+    " 'events': [{'name': 'signup', 'count': 3, 'goals': 1}],"
+    " 'controls': [{'name': 'menu', 'count': 5}],"
+    " 'purchases': [{'currency': 'EUR', 'count': 2, 'revenue_minor': 1999}]}";
 
 static const struct summary_opts opts = {
     .range = "28d", .time_zone = "Europe/Paris", .made_ms = 1769600000000, .late_after_h = 72};

@@ -127,7 +127,8 @@ static void test_fields(void **state)
             const char *field;
             snprintf(line, sizeof line, "zz=1&%s=value&y=2", names[i][k]);
             assert_int_equal(beacon_line(str_of(line), line, sizeof line, &f, &field), V_COUNTED);
-            for (size_t at = 0; at < sizeof f / sizeof(struct str); at++) {
+            assert_int_equal(f.links.given, 0);
+            for (size_t at = 0; at < offsetof(struct fields, links) / sizeof(struct str); at++) {
                 struct str got = ((const struct str *)&f)[at];
                 assert_true(str_eq(got, at == i ? STR("value") : STR("")));
             }
@@ -139,6 +140,56 @@ static void test_fields(void **state)
             assert_string_equal(seen.text, want);
         }
     }
+}
+
+/* Lists keep what fits and count the rest. */
+static void note_links(void *arg, unsigned line, enum verdict v, const struct fields *f,
+                       const char *field)
+{
+    char *out = arg;
+    size_t n = strlen(out);
+    if (f == NULL) {
+        sprintf(out + n, "%u:%s:%s ", line, verdict_name(v), field == NULL ? "" : field);
+        return;
+    }
+    n += (size_t)sprintf(out + n, "%u/%u", f->links.n, f->links.given);
+    for (unsigned i = 0; i < f->links.n && i < 3; i++)
+        n += (size_t)sprintf(out + n, ",%.*s", STR_ARG(f->links.at[i]));
+    strcpy(out + n, " ");
+}
+
+static void test_lists(void **state)
+{
+    static const struct {
+        const char *body, *links;
+    } lists[] = {
+        {"s=a", "0/0 "},
+        {"s=a&l=%2Fx&u=q&l=y+z&links=w", "3/3,/x,y z,w "},
+        {"l=/a\nl=/b", "1/1,/a 1/1,/b "},
+        {"s=a&l=%2", "1:bad_query:l "},
+        {"{\"s\":\"a\",\"l\":\"/x\"}", "1/1,/x "},
+        {"{\"links\":[\"/x\",\"/y\"]}", "2/2,/x,/y "},
+        {"{\"s\":\"a\",\"l\":[]}", "0/0 "},
+        {"{\"s\":\"a\",\"l\":null}", "0/0 "},
+        {"{\"l\":[]}", "1:bad_json: "},
+        {"{\"s\":\"a\",\"l\":[\"/x\",1]}", "1:bad_json:l "},
+        {"{\"s\":\"a\",\"l\":[[\"/x\"]]}", "1:bad_json:l "},
+        {"{\"s\":\"a\",\"l\":{}}", "1:bad_json:l "},
+    };
+    char many[1024] = "s=a", scratch[sizeof many];
+    (void)state;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        char got[256] = "";
+        struct guard in = guard_copy(str_of(lists[i].body));
+        beacon_read(in.s, 3, scratch, sizeof scratch, note_links, got);
+        assert_string_equal(got, lists[i].links);
+        guard_free(&in);
+    }
+    for (int i = 0; i < HIT_LINKS_MAX + 1; i++)
+        strcat(many, "&l=/x");
+    char got[256] = "";
+    beacon_read(str_of(many), 3, scratch, sizeof scratch, note_links, got);
+    assert_string_equal(got, "64/65,/x,/x,/x ");
 }
 
 static void test_deep(void **state)
@@ -212,9 +263,8 @@ static void test_json_suite(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_lists),      cmocka_unit_test(test_deep),
         cmocka_unit_test(test_json_suite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

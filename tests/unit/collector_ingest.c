@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "about.h"
 #include "beacon.h"
 #include "guard.h"
 #include "keys.h"
@@ -154,6 +155,38 @@ static const struct {
     {"s=shop" PAGE "&k=dl&t=https://shop.example/f.pdf", V_COUNTED, NULL},
     {"s=shop" PAGE "&k=ev", V_BAD_QUERY, "m"},
     {"s=shop" PAGE "&k=ev&m=buy", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ev&m=buy&g=1", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ev&m=buy&g=2", V_BAD_NUMBER, "g"},
+    {"s=shop" PAGE "&k=sn", V_BAD_QUERY, "l"},
+    {"s=shop" PAGE "&k=sn&l=/b", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=seen&l=mailto:me@mail.example", V_COUNTED, NULL}, /* left out */
+    {"s=shop" PAGE "&k=sn&l=/b%00", V_BAD_UTF8, "l"},
+    {"s=shop" PAGE "&k=ck", V_BAD_QUERY, "t"},
+    {"s=shop" PAGE "&k=ck&t=/b", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ck&t=https://other.example/", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ck&t=//other.example/", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ct", V_BAD_QUERY, "m"},
+    {"s=shop" PAGE "&k=ct&m=menu", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=pc&V=100&C=EUR", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=pc&V=100", V_BAD_QUERY, "C"},
+    {"s=shop" PAGE "&k=pc&V=100&C=eur", V_BAD_QUERY, "C"},
+    {"s=shop" PAGE "&k=pc&V=1.50&C=EUR", V_BAD_NUMBER, "V"},
+    {"s=shop" PAGE "&k=pc&C=EUR", V_BAD_NUMBER, "V"},
+    {"s=shop" PAGE "&k=pc&V=100000000000&C=EUR", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=pc&V=100000000001&C=EUR", V_BAD_NUMBER, "V"},
+    {"s=shop" PAGE "&k=links&l=/b", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ln", V_COUNTED, NULL}, /* a page without links */
+    {"s=shop" PAGE "&k=ln&z=2", V_BAD_NUMBER, "z"},
+    {"s=shop" PAGE "&k=mt&T=Shoes&D=2026-01-31&y=run&y=40:sport", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=meta&D=2026-01-31T10:00Z", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=mt&D=2026-01-31x", V_BAD_NUMBER, "D"},
+    {"s=shop" PAGE "&k=mt&D=soon", V_BAD_NUMBER, "D"},
+    {"s=shop" PAGE "&k=mt&y=0:a", V_BAD_NUMBER, "y"},
+    {"s=shop" PAGE "&k=mt&y=101:a", V_BAD_NUMBER, "y"},
+    {"s=shop" PAGE "&k=mt&T=%00", V_BAD_UTF8, "T"},
+    {"s=shop" PAGE "&k=mt&L=zh-Hant-this-is-no-language-any-more-x", V_TOO_LONG, "L"},
+    {"s=shop" PAGE "&k=mt&y=1&y=2&y=3&y=4&y=5&y=6&y=7&y=8&y=9&y=a&y=b&y=c&y=d&y=e&y=f&y=g&y=h",
+     V_TOO_MANY, "y"},
     {"s=shop" PAGE "&c=1&v=abc123", V_COUNTED, NULL},
     {"s=shop" PAGE "&c=1&v=!", V_BAD_NUMBER, "v"},
     {"s=shop" PAGE "&c=1&v=0", V_BAD_NUMBER, "v"},
@@ -188,7 +221,8 @@ static void test_lengths(void **state)
     } fields[] = {{"s=shop&u=https://shop.example/a?", 8192 - 23},
                   {"s=shop" PAGE "&r=", 8192},
                   {"s=shop" PAGE "&k=ol&t=http://x?", 8192 - 9},
-                  {"s=shop" PAGE "&k=ev&m=", HIT_NAME_MAX_BYTES}};
+                  {"s=shop" PAGE "&k=ev&m=", HIT_NAME_MAX_BYTES},
+                  {"s=shop" PAGE "&k=sn&l=http://x?", 8192 - 9}};
     struct visit visit = a_visit();
     struct hit hit;
 
@@ -295,6 +329,122 @@ static void test_clicks(void **state)
     assert_true(str_eq(hit.name, STR("(email)")));
     assert_int_equal(hit.flags, HIT_INTERACTION);
     assert_int_equal(hit.target.n, 0);
+}
+
+/* "left out:page page" */
+static const char *links_of(const struct hit *hit)
+{
+    static char text[HIT_LIST_MAX_BYTES + 16];
+    struct hit_links links = hit_links_open(hit->list);
+    struct str page;
+    int n = snprintf(text, sizeof text, "%u:", (unsigned)links.left_out);
+    while (hit_links_next(&links, &page))
+        n += snprintf(text + n, sizeof text - (size_t)n, "%.*s ", STR_ARG(page));
+    return text;
+}
+
+static void test_links(void **state)
+{
+    static const struct {
+        const char *links, *want;
+    } cases[] = {
+        {"&l=/b&l=/c/index.html&l=https://shop.example/b/%23top",
+         "0:shop.example/b shop.example/c "},
+        {"&l=https://www.shop.example:8443/x&l=https://other.example/y&l=//other.example/z&l=b",
+         "3:www.shop.example:8443/x "}, /* an origin of the site; two others; no URL */
+        {"&l=/b%3Fid=7%26utm_source=x&l=/b%3Fid=8", "0:shop.example/b?id=7 shop.example/b?id=8 "},
+        {"&l=/u/me@mail.example", "0:shop.example/u/(email) "},
+        {"&l=javascript:void(0)", "1:"},
+    };
+    struct visit visit = a_visit();
+    struct hit hit;
+    char query[32 * 1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(query, sizeof query, "s=shop" PAGE "&k=sn%s", cases[i].links);
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        assert_string_equal(links_of(&hit), cases[i].want);
+        assert_int_equal(hit.flags, 0); /* to see is not to act */
+    }
+    strcpy(query, "s=shop" PAGE "&k=sn");
+    for (int i = 0; i < HIT_LINKS_MAX; i++)
+        sprintf(query + strlen(query), "&l=/%d", i);
+    assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+    strcat(query, "&l=/");
+    assert_int_equal(take(query, &visit, &hit), V_TOO_MANY);
+    assert_string_equal(field, "l");
+    strcpy(query, "s=shop" PAGE "&k=sn");
+    for (int i = 0; i < 5; i++) /* five pages of 1,900 bytes are over the limit of the list */
+        sprintf(query + strlen(query), "&l=/%d/%01900d", i, 0);
+    assert_int_equal(take(query, &visit, &hit), V_COUNTED); /* masked: (number) */
+    for (char *p = query; (p = strstr(p, "00")) != NULL;)
+        memcpy(p, "-.", 2);
+    assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
+    assert_string_equal(field, "l");
+}
+
+static void test_about(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+    struct about a;
+
+    (void)state;
+    assert_int_equal(take("s=shop" PAGE "&k=mt&T=Shoes+by+me@mail.example&S=Sport&L=en-GB&"
+                          "D=2026-01-31&t=/shoes/%23top&y=run&y=40:sport:all&y=x:y&y=",
+                          &visit, &hit),
+                     V_COUNTED);
+    assert_int_equal(hit.flags, 0); /* no interaction */
+    assert_int_equal(hit.target.n, 0);
+    assert_true(about_unpack(hit.list, &a));
+    assert_true(str_eq(a.title, STR("(email)")));
+    assert_true(str_eq(a.section, STR("Sport")) && str_eq(a.language, STR("en-GB")));
+    assert_true(str_eq(a.canonical, STR("shop.example/shoes")));
+    assert_int_equal(a.published, 20484);
+    assert_int_equal(a.topics_n, 3);
+    assert_true(str_eq(a.topics[0].text, STR("run")) && a.topics[0].weight == 100);
+    assert_true(str_eq(a.topics[1].text, STR("sport:all")) && a.topics[1].weight == 40);
+    assert_true(str_eq(a.topics[2].text, STR("x:y")) && a.topics[2].weight == 100);
+    for (size_t n = 0; n < hit.list.n;
+         n++) { /* cut anywhere it is none, and nothing is read past it */
+        struct guard cut = guard_copy(str_upto(hit.list, n));
+        assert_false(about_unpack(cut.s, &a));
+        guard_free(&cut);
+    }
+    assert_int_equal(take("s=shop" PAGE "&k=mt&t=https://other.example/", &visit, &hit), V_COUNTED);
+    assert_true(about_unpack(hit.list, &a) && a.canonical.n == 0 && a.topics_n == 0);
+    char query[1024];
+    snprintf(query, sizeof query, "s=shop" PAGE "&k=mt&T=%0*d", ABOUT_TITLE_MAX_BYTES + 1, 0);
+    assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
+    assert_string_equal(field, "T");
+}
+
+static void test_goals_and_purchases(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+    struct str currency;
+    int64_t minor;
+
+    (void)state;
+    assert_int_equal(take("s=shop" PAGE "&k=ev&m=signup&g=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.flags, HIT_INTERACTION | HIT_GOAL);
+    assert_int_equal(take("s=shop" PAGE "&k=ln&l=/b&z=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.flags, HIT_MORE);
+    assert_string_equal(links_of(&hit), "0:shop.example/b ");
+    assert_int_equal(take("s=shop" PAGE "&k=pu&g=1&z=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.flags, 0);
+    assert_int_equal(take("s=shop" PAGE "&k=purchase&value=1234&currency=EUR", &visit, &hit),
+                     V_COUNTED);
+    assert_true(hit_money(hit.list, &currency, &minor));
+    assert_true(str_eq(currency, STR("EUR")));
+    assert_int_equal(minor, 1234);
+    assert_int_equal(hit.flags, HIT_INTERACTION);
+    assert_int_equal(take("s=shop" PAGE "&k=click&t=/b/%23x", &visit, &hit), V_COUNTED);
+    assert_true(str_eq(hit.target, STR("shop.example/b")));
+    assert_int_equal(take("s=shop" PAGE "&k=control&m=me@mail.example", &visit, &hit), V_COUNTED);
+    assert_true(str_eq(hit.name, STR("(email)")));
 }
 
 static void test_pixel_without_url(void **state)
@@ -472,6 +622,9 @@ int main(void)
         cmocka_unit_test(test_origins),
         cmocka_unit_test(test_whole_hit),
         cmocka_unit_test(test_clicks),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_about),
+        cmocka_unit_test(test_goals_and_purchases),
         cmocka_unit_test(test_pixel_without_url),
         cmocka_unit_test(test_visitors_and_days),
         cmocka_unit_test(test_bots),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "bytes.h"
 #include "guard.h"
@@ -34,7 +35,9 @@ static const struct hit samples[] = {
      .depth = 100,
      .target = {"other.example/x", 15},
      .name = {"signup", 6},
-     .flags = HIT_INTERACTION | HIT_IMPORTED},
+     .list = {"\0\3h/a", 5},
+     .flags = HIT_INTERACTION | HIT_IMPORTED | HIT_GOAL},
+    {.kind = HIT_CONTROL, .site = {"s", 1}, .name = {"menu", 4}},
     {.kind = HIT_TALLY, .verdict = V_NO_CONSENT, .n = UINT32_MAX, .at_ms = 1},
 };
 
@@ -43,6 +46,7 @@ static void same(const struct hit *a, const struct hit *b)
     assert_int_equal(a->kind, b->kind);
     assert_true(str_eq(a->site, b->site) && str_eq(a->page, b->page));
     assert_true(str_eq(a->source, b->source) && str_eq(a->campaign, b->campaign));
+    assert_true(str_eq(a->list, b->list));
     assert_true(str_eq(a->bot, b->bot) && str_eq(a->target, b->target) && str_eq(a->name, b->name));
     assert_memory_equal(a->country, b->country, 2);
     assert_true(a->at_ms == b->at_ms && a->day == b->day && a->number == b->number);
@@ -104,7 +108,8 @@ static void what_is_no_hit(void **state)
         {{"", 0}, "empty"},
         {{"\x02\x04\x01", 3}, "another version"},
         {{"\x01", 1}, "no kind"},
-        {{"\x01\x04\x09", 3}, "a kind that does not exist"},
+        {{"\x01\x04\x3f", 3}, "a kind that does not exist"},
+        {{"\x01\x04\x07", 3}, "a kind between those that do"},
         {{"\x01\x07\x01", 3}, "type 3"},
         {{"\x01\x0a\x05s", 4}, "a length past the end"},
         {{"\x01\x04\x01\x20\x80\x02", 6}, "a number past the limit of a pageview"},
@@ -126,6 +131,59 @@ static void a_full_buffer_takes_nothing(void **state)
     assert_false(hit_encode(&samples[1], &b));
     assert_int_equal(b.n, 0);
     buf_fini(&b);
+}
+
+/* "left out:page page" of a list in a guarded copy. */
+static void packed_lists(void **state)
+{
+    static const struct {
+        struct str list;
+        const char *want;
+    } lists[] = {
+        {{"", 0}, "0:"},
+        {{"\0", 1}, "0:"},
+        {{"\2\3h/a\3h/b", 9}, "2:h/a h/b "},
+        {{"\0\3h/a\4h/b", 9}, "0:h/a "}, /* cut off */
+        {{"\0\0\3h/a", 6}, "0:"},        /* no page is empty */
+        {{"\x41\3h/a", 5}, "0:"},        /* more than a hit has links */
+        {{"\x80", 1}, "0:"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct guard g = guard_copy(lists[i].list);
+        struct hit_links links = hit_links_open(g.s);
+        struct str page;
+        char got[64];
+        int n = snprintf(got, sizeof got, "%u:", (unsigned)links.left_out);
+        while (hit_links_next(&links, &page))
+            n += snprintf(got + n, sizeof got - (size_t)n, "%.*s ", STR_ARG(page));
+        assert_string_equal(got, lists[i].want);
+        guard_free(&g);
+    }
+}
+
+static void money(void **state)
+{
+    static const int64_t sums[] = {0, 1, 127, 128, 1999, HIT_MONEY_MAX};
+    static const struct str none[] = {{"", 0},         {"EU", 2},
+                                      {"EUR", 3},      {"EUR\x80", 4},
+                                      {"EUR\x01x", 5}, {"EUR\xff\xff\xff\xff\xff\x7f", 9}};
+    struct str currency;
+    int64_t minor;
+    (void)state;
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+        char bytes[HIT_MONEY_BYTES];
+        size_t n = hit_put_money(bytes, STR("EUR"), sums[i]);
+        struct guard g = guard_copy((struct str){bytes, n});
+        assert_true(hit_money(g.s, &currency, &minor));
+        assert_true(str_eq(currency, STR("EUR")) && minor == sums[i]);
+        guard_free(&g);
+    }
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        struct guard g = guard_copy(none[i]);
+        assert_false(hit_money(g.s, &currency, &minor));
+        guard_free(&g);
+    }
 }
 
 static void weights(void **state)
@@ -158,8 +216,11 @@ static void varints(void **state)
 static void every_enum_has_a_name(void **state)
 {
     (void)state;
-    for (unsigned i = 1; i <= HIT_TALLY; i++)
+    for (unsigned i = HIT_PAGEVIEW; i <= HIT_TALLY; i++)
         assert_non_null(hit_kind_name(i));
+    assert_string_equal(hit_kind_name(HIT_SEEN), "seen");
+    assert_string_equal(hit_kind_name(HIT_KINDS - 1), "control");
+    assert_null(hit_kind_name(HIT_KINDS));
     for (unsigned i = 0; i < DEVICES; i++)
         assert_non_null(device_name(i));
     for (unsigned i = 0; i < BROWSERS; i++)
@@ -180,6 +241,8 @@ int main(void)
         cmocka_unit_test(unknown_fields_are_skipped),
         cmocka_unit_test(what_is_no_hit),
         cmocka_unit_test(a_full_buffer_takes_nothing),
+        cmocka_unit_test(packed_lists),
+        cmocka_unit_test(money),
         cmocka_unit_test(weights),
         cmocka_unit_test(varints),
         cmocka_unit_test(every_enum_has_a_name),
