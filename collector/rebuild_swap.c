@@ -29,7 +29,15 @@ static const char keep_lua[] =
     "for i = 1, #all, 2 do n = n + redis.call('HSETNX', KEYS[2], all[i], all[i + 1]) end\n"
     "return n\n";
 
-enum kind { KIND_SITES, KIND_PAGES, KIND_DAY, KIND_VISITORS, KIND_PROFILES, KIND_OTHER };
+enum kind {
+    KIND_SITES,
+    KIND_PAGES,
+    KIND_DAY,
+    KIND_VISITORS,
+    KIND_PROFILES,
+    KIND_CATALOGUE,
+    KIND_OTHER
+};
 
 enum { DATE_DIGITS = 8, HEAD_KEYS = 9, HEAD_ARGS = 8 };
 
@@ -99,11 +107,18 @@ static void free_names(struct names *l)
 
 static enum kind kind_of(struct str name)
 {
-    static const char *const kinds[] = {"sites", "pages:", "day:", "visitors:", "profiles:"};
+    static const char *const kinds[] = {
+        "sites", "pages:", "day:", "visitors:", "profiles:", "catalogue:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }
     return KIND_OTHER;
+}
+
+/* What a next generation that is not whole lacks of such a hash, it takes from the old one. */
+static bool keeps_fields(enum kind kind)
+{
+    return kind == KIND_PAGES || kind == KIND_PROFILES || kind == KIND_CATALOGUE;
 }
 
 /* day:SITE:20260131 */
@@ -232,9 +247,9 @@ static int keep_hashes(const struct swap *s, unsigned p, const struct generation
     for (size_t i = 0; i < g->live.n; i++) {
         const char *name = g->live.at[i];
         enum kind kind = kind_of(str_of(name));
-        if (kind != KIND_PAGES && kind != KIND_PROFILES) continue;
+        if (!keeps_fields(kind)) continue;
         if (!has_name(&g->next, name)) continue; /* it stays as it is */
-        uint64_t *kept = kind == KIND_PAGES ? &pages : &out->kept_profiles;
+        uint64_t *kept = kind == KIND_PROFILES ? &out->kept_profiles : &pages;
         if (keep_fields(s, p, name, kept, err) < 0 || live_renew(s->live, err) < 0) return -1;
     }
     return 0;
@@ -335,7 +350,7 @@ static bool add_unlinks(const struct swap *s, unsigned p, const struct generatio
             continue;
         }
         if (has_name(&g->next, g->live.at[i])) continue; /* it is renamed over */
-        bool stays = !whole && (kind == KIND_PAGES || kind == KIND_PROFILES);
+        bool stays = !whole && keeps_fields(kind);
         if (!stays && !add_key(c, key_of(p, false, name))) return false;
     }
     return true;

@@ -35,6 +35,7 @@ enum field {
     F_FLAGS,
     F_VERDICT,
     F_N,
+    F_MODIFIED,
     FIELDS,
 };
 enum { TYPE_VARINT = 0, TYPE_FIXED = 1, TYPE_BYTES = 2 };
@@ -69,7 +70,7 @@ bool hit_encode(const struct hit *h, struct buf *out)
 {
     size_t strings = h->site.n + h->page.n + h->source.n + h->campaign.n + h->bot.n + h->target.n +
                      h->name.n + sizeof h->country;
-    assert(h->kind >= HIT_PAGEVIEW && h->kind <= HIT_TALLY && h->at_ms >= 0);
+    assert(h->kind >= HIT_PAGEVIEW && h->kind < HIT_KINDS && h->at_ms >= 0);
     char *start = buf_reserve(out, FIXED_PART_BYTES + strings);
     if (start == NULL) return false;
 
@@ -100,6 +101,7 @@ bool hit_encode(const struct hit *h, struct buf *out)
     p = put_number(p, F_FLAGS, h->flags);
     p = put_number(p, F_VERDICT, h->verdict);
     p = put_number(p, F_N, h->n);
+    p = put_number(p, F_MODIFIED, h->modified);
     out->n += (size_t)((char *)p - start);
     return true;
 }
@@ -119,7 +121,7 @@ static uint32_t clip32(uint64_t v)
 static void set_number(struct hit *h, uint64_t id, uint64_t v)
 {
     switch (id) {
-    case F_KIND: h->kind = known(v, HIT_TALLY + 1); break;
+    case F_KIND: h->kind = known(v, HIT_KINDS); break;
     case F_AT: h->at_ms = v > INT64_MAX ? INT64_MAX : (int64_t)v; break;
     case F_DAY: h->day = clip32(v); break;
     case F_VISITOR_KIND: h->visitor_kind = known(v, VISITOR_CONSENTED + 1); break;
@@ -134,6 +136,7 @@ static void set_number(struct hit *h, uint64_t id, uint64_t v)
     case F_FLAGS: h->flags = clip32(v); break;
     case F_VERDICT: h->verdict = known(v, VERDICTS); break;
     case F_N: h->n = clip32(v); break;
+    case F_MODIFIED: h->modified = clip32(v); break;
     default: break;
     }
 }
@@ -191,9 +194,10 @@ static const char *name_in(const char *const names[], unsigned n, unsigned i)
 
 const char *hit_kind_name(enum hit_kind k)
 {
-    static const char *const names[] = {NULL,       "pageview", "pulse", "outbound",
-                                        "download", "event",    "tally"};
-    return name_in(names, sizeof names / sizeof *names, k);
+    static const char *const names[HIT_KINDS] = {NULL,       "pageview",  "pulse",
+                                                 "outbound", "download",  "event",
+                                                 "tally",    "catalogue", "catalogue_end"};
+    return name_in(names, HIT_KINDS, k);
 }
 
 const char *device_name(enum device d)

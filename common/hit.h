@@ -32,6 +32,10 @@ enum hit_kind {
     HIT_DOWNLOAD = 4, /* click on a file; target = the file */
     HIT_EVENT = 5,    /* custom event; name = its name */
     HIT_TALLY = 6,    /* n hits of one site that were refused with one verdict in one second */
+    /* No hits of browsers, but what a sitemap says; `at` is the run that read it. */
+    HIT_CATALOGUE = 7,     /* lists a page; name = its title, modified */
+    HIT_CATALOGUE_END = 8, /* the run named all pages of the site, n of them */
+    HIT_KINDS
 };
 
 enum visitor_kind {
@@ -127,7 +131,8 @@ struct hit {
     struct str name;      /* event */
     uint32_t flags;       /* enum hit_flag */
     enum verdict verdict; /* tallies: of what */
-    uint32_t n;           /* tallies: how many */
+    uint32_t n;           /* tallies: how many; ends of catalogues: pages of the run */
+    uint32_t modified;    /* catalogue: day of the page's last change, UTC, since 1970-01-01 */
 };
 
 /* Appends the encoding of *h. False: *out is full. */
