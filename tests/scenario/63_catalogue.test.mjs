@@ -4,14 +4,15 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
 import { eventually } from './eventually.mjs'
 import { run } from './process.mjs'
 import { redisCalls } from './redis.mjs'
-import { program, scenario, view } from './world.mjs'
+import { AGENT, program, scenario, view } from './world.mjs'
 
 const SENTIER = resolve(dirname(fileURLToPath(import.meta.url)), '../../deploy/sentier')
 const PARTITIONS = 64
@@ -168,4 +169,142 @@ scenario('a rebuild makes the same catalogue', { collector: { journal_segment: '
   assert.equal(did.code, 0, did.out + did.err)
   const after = await catalogue(world)
   assert.deepEqual(after, { head: before.head, pages: before.pages })
+})
+
+// ---- verdicts
+
+async function verdicts(world, ...more) {
+  const args = ['report', 'verdicts', '--conf', world.conf, '--site', 'shop', '--redis', `unix:${world.socket}`, '--format', 'json', ...more]
+  const { code, out, err } = await run(program('sentier-report'), args)
+  assert.equal(code, 0, err)
+  return more.includes('table') || more.includes('csv') ? out : JSON.parse(out)
+}
+
+async function pages(world, from, to) {
+  const { code, out, err } = await run(program('sentier-report'), ['report', 'pages', '--conf', world.conf, '--site', 'shop', '--redis', `unix:${world.socket}`, '--format', 'json', '--from', from, '--to', to])
+  assert.equal(code, 0, err)
+  return new Map(JSON.parse(out).pages.map((one) => [one.page, one]))
+}
+
+const byVerdict = (report) => {
+  const groups = {}
+  for (const { page, verdict } of report.pages) (groups[verdict] ??= []).push(page.slice(page.indexOf('/')))
+  for (const group of Object.values(groups)) group.sort()
+  return groups
+}
+
+scenario('each page has one verdict, and its evidence', {}, async (world) => {
+  const listed = ['/used', '/clicked', '/tried', '/gone', '/robots-only', '/never', '/twice']
+  await stored(world, file(world, 'all.xml', urlset(...listed)))
+  assert.deepEqual(byVerdict(await verdicts(world)), { unvisited: [...listed].sort() }, 'nobody came yet')
+  const used = view('/used')
+  const clicked = view('/clicked')
+  const [one, two] = [view('/twice'), view('/twice')]
+  await world.beacon([used, { ...used, k: 'pu', n: 1, e: 10_000 }, clicked, { ...clicked, k: 'ev', m: 'signup', n: 1 }, view('/tried')])
+  await world.beacon([one, { ...one, k: 'pu', n: 1, e: 6000 }, two, { ...two, k: 'pu', n: 1, e: 4000 }, view('/gone', { x: 404 }), view('/orphan')])
+  await world.beacon([view('/robots-only', { w: 1 }), view('/no-page-of-humans', { w: 1 })])
+  await world.settled({ received: 8 + 5 + 6 + 2 })
+  const report = await verdicts(world)
+  assert.deepEqual(byVerdict(report), {
+    broken: ['/gone'], orphan: ['/orphan'], unproven: ['/tried'], unvisited: ['/never', '/robots-only'], used: ['/clicked', '/twice', '/used'],
+  })
+  assert.deepEqual(report.verdicts, { broken: 1, orphan: 1, fading: 0, used: 3, unproven: 1, unvisited: 2 })
+  const of = (path) => report.pages.find(({ page }) => page === 'shop.example' + path)
+  assert.deepEqual([of('/twice').views, of('/twice').visits, of('/twice').used], [2, 1, 1], '6 s and 4 s of one visit')
+  assert.deepEqual([of('/robots-only').views, of('/robots-only').bot_views], [0, 1])
+  assert.equal(of('/orphan').sitemap, null)
+  assert.equal(of('/never').sitemap.listed, true)
+  assert.equal(report.before, null)
+
+  const only = await verdicts(world, '--verdict', 'unvisited')
+  assert.deepEqual(byVerdict(only), { unvisited: ['/never', '/robots-only'] })
+  const table = await verdicts(world, '--format', 'table')
+  assert.match(table, /1 broken, 1 orphan, 0 fading, 3 used, 1 unproven, 2 unvisited/)
+  assert.match(table, /shop\.example\/never\s+unvisited/)
+  const csv = (await verdicts(world, '--format', 'csv')).trim().split(/\r?\n/)
+  assert.equal(csv.length, 1 + report.pages.length)
+  assert.match(csv[0], /^page,verdict,views,visits,visits_before,chance,used,not_found,bot_views,last_listed$/)
+
+  await stored(world, file(world, 'less.xml', urlset('/tried')))
+  const after = await verdicts(world)
+  assert.deepEqual(byVerdict(after).orphan, ['/clicked', '/orphan', '/twice', '/used'])
+  assert.equal(byVerdict(after).unvisited, undefined, 'what no sitemap names any more and nobody visits is gone')
+  assert.equal(after.pages.find(({ page }) => page.endsWith('/used')).sitemap.listed, false)
+  const wrong = await run(program('sentier-report'), ['report', 'verdicts', '--verdict', 'ignored', '--site', 'shop', '--conf', world.conf])
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.err, /--verdict ignored: must be broken/)
+})
+
+const LOG = resolve(dirname(fileURLToPath(import.meta.url)), '../../../shared/data/elastic-apache-combined/apache_logs.gz')
+
+// P(X <= k) of n fair coins, in whole numbers.
+function coins(k, n) {
+  let [sum, one] = [0n, 1n]
+  for (let i = 0; i <= k; i++) {
+    sum += one
+    one = (one * BigInt(n - i)) / BigInt(i + 1)
+  }
+  return Number((sum * 10n ** 30n) / 2n ** BigInt(n)) / 1e30
+}
+
+scenario('a real log with a sitemap: every URL has a verdict, those without traffic exactly', {}, async (world, t) => {
+  if (!existsSync(LOG)) return t.skip('no ../shared/data/elastic-apache-combined')
+  const did = await run(program('sentier-import'), ['--site', 'shop', '--conf', world.conf, '--quiet', LOG], 120_000)
+  assert.equal(did.code, 0, did.err)
+  const lines = gunzipSync(readFileSync(LOG)).toString('latin1').split('\n')
+  const asked = lines.map((line) => /"GET (\/[\w./~-]*) HTTP\/1\.[01]" 200 /.exec(line)?.[1]).filter(Boolean)
+  const never = ['/never', '/never/seen', '/presentations/of-nobody.html', '/blog/unread/']
+  const source = file(world, 'site.xml', urlset(...new Set([...asked, ...never])))
+  const check = await run(program('sentier-sitemap'), ['check', '--site', 'shop', '--conf', world.conf, '--format', 'json', source])
+  const named = JSON.parse(check.out).pages.map(({ page }) => page)
+  assert.equal((await stored(world, source)).stored, named.length)
+
+  const range = ['2015-05-17', '2015-05-20']
+  const visited = await pages(world, ...range)
+  const report = await verdicts(world, '--from', range[0], '--to', range[1])
+  const judged = new Map(report.pages.map((one) => [one.page, one]))
+  assert.equal(judged.size, report.pages.length, 'one verdict each')
+  assert.deepEqual(named.filter((page) => !judged.has(page)), [], 'every URL of the sitemap has a verdict')
+  const views = (page) => visited.get(page)?.views ?? 0
+  const unvisited = report.pages.filter(({ verdict }) => verdict === 'unvisited').map(({ page }) => page)
+  assert.deepEqual(unvisited.sort(), named.filter((page) => views(page) === 0).sort())
+  for (const page of never) assert.ok(unvisited.includes('shop.example' + page.replace(/\/$/, '')), page)
+  const inSitemap = new Set(named)
+  for (const { page, verdict } of report.pages) {
+    const { not_found } = visited.get(page) ?? { not_found: 0 }
+    const want = not_found > 0 ? 'broken' : !inSitemap.has(page) ? 'orphan' : views(page) > 0 ? 'unproven' : 'unvisited'
+    assert.equal(verdict, want, page)
+  }
+
+  // Two days against the two before.
+  const [before, now] = [await pages(world, '2015-05-17', '2015-05-18'), await pages(world, '2015-05-19', '2015-05-20')]
+  const half = await verdicts(world, '--from', '2015-05-19', '--to', '2015-05-20')
+  assert.deepEqual(half.before, { from: '2015-05-17', to: '2015-05-18' })
+  const count = (map, page) => map.get(page)?.visits ?? 0
+  const fading = named.filter((page) => {
+    const [a, b] = [count(now, page), count(before, page)]
+    return !now.get(page)?.not_found && 2 * a < b && coins(a, a + b) < 0.05
+  })
+  assert.deepEqual(half.pages.filter(({ page, verdict }) => verdict === 'fading' && inSitemap.has(page)).map(({ page }) => page).sort(), fading.sort())
+  for (const { page, visits, visits_before, chance } of half.pages) {
+    assert.deepEqual([visits, visits_before], [count(now, page), count(before, page)], page)
+    if (visits + visits_before > 0) assert.ok(Math.abs(chance - coins(visits, visits + visits_before)) < 1e-9, page)
+  }
+  console.log(`# ${named.length} pages of the sitemap, ${unvisited.length} without traffic, ${fading.length} fading; ${JSON.stringify(report.verdicts)}`)
+})
+
+scenario('a page fades by more than chance, or not', {}, async (world) => {
+  const line = (day, person, path) => `203.0.113.${person} - - [0${day}/Mar/2024:08:00:${String(person % 60).padStart(2, '0')} +0000] "GET ${path} HTTP/1.1" 200 9 "-" "${AGENT}"`
+  const people = (day, n, path) => Array.from({ length: n }, (_, person) => line(day, person, path))
+  const log = [...people(1, 40, '/fades'), ...people(1, 8, '/few'), ...people(1, 60, '/less'), ...people(1, 6, '/left'), ...people(1, 9, '/unlisted'),
+    ...people(2, 5, '/fades'), ...people(2, 3, '/few'), ...people(2, 35, '/less'), ...people(2, 1, '/new')]
+  const did = await run(program('sentier-import'), ['--site', 'shop', '--conf', world.conf, '--quiet', file(world, 'access.log', log.join('\n') + '\n')], 60_000)
+  assert.equal(did.code, 0, did.err)
+  await stored(world, file(world, 'all.xml', urlset('/fades', '/few', '/less', '/left', '/new')))
+  const report = await verdicts(world, '--last', '1d')
+  assert.deepEqual(report.before, { from: '2024-03-01', to: '2024-03-01' })
+  assert.deepEqual(byVerdict(report), { fading: ['/fades', '/left', '/unlisted'], unproven: ['/few', '/less', '/new'] })
+  const fades = report.pages.find(({ page }) => page.endsWith('/fades'))
+  assert.deepEqual([fades.visits, fades.visits_before], [5, 40])
+  assert.ok(Math.abs(fades.chance - coins(5, 45)) < 1e-12)
 })
