@@ -16,6 +16,7 @@
 #include "hash.h"
 #include "intake.h"
 #include "links.h"
+#include "listing.h"
 #include "log.h"
 
 struct batch_site {
@@ -47,6 +48,7 @@ struct batch {
     struct batch_site **sites;
     size_t sites_n, sites_cap;
     struct batch_site *last_site;
+    struct listings listings;
     struct store_entry **entries; /* of the visitors, then of the rows, in their order */
     struct store_entry **told;    /* of fold_told: two each, the page's and the site's count */
     union batch_state *states;
@@ -80,6 +82,7 @@ void batch_free(struct batch *b)
     fold_free(b->fold);
     buf_fini(&b->records);
     buf_fini(&b->packed);
+    listings_fini(&b->listings);
     free(b->hits);
     free(b->sites);
     free(b);
@@ -121,6 +124,7 @@ void batch_end(struct batch *b, bool committed)
     if (b->fold != NULL) fold_clear(b->fold);
     for (size_t i = 0; i < b->sites_n; i++)
         free(b->sites[i]);
+    listings_clear(&b->listings);
     b->sites_n = b->hits_n = 0;
     b->last_site = NULL;
     free(b->entries);
@@ -260,6 +264,17 @@ static struct store_entry *use_state(struct batch *b, const struct fold_visitor 
     return store_use(b->store, &b->use, b->partition, key, field);
 }
 
+static bool need_listing(struct batch *b, const struct batch_hit *h)
+{
+    if (h->hit.at_ms <= 0 || h->hit.at_ms > HIT_AT_MAX_MS ||
+        (h->hit.kind == HIT_CATALOGUE && h->hit.page.n == 0)) {
+        fold_unreadable(b->fold, h->weight);
+        return true;
+    }
+    return listings_need(&b->listings, b->store, &b->use, b->partition, str_of(h->site->state.name),
+                         &h->hit, h->weight);
+}
+
 static enum batch_result need_states(struct batch *b)
 {
     for (size_t i = 0; i < b->sites_n; i++) {
@@ -268,7 +283,9 @@ static enum batch_result need_states(struct batch *b)
     }
     for (size_t i = 0; i < b->hits_n; i++) {
         struct batch_hit *h = &b->hits[i];
-        if (!fold_add(b->fold, &h->site->state, &h->hit, h->weight)) return BATCH_MEMORY;
+        bool added = is_listing(&h->hit) ? need_listing(b, h)
+                                         : fold_add(b->fold, &h->site->state, &h->hit, h->weight);
+        if (!added) return BATCH_MEMORY;
     }
     b->entries = calloc(fold_count(b->fold) + 1, sizeof b->entries[0]);
     if (b->entries == NULL) return BATCH_MEMORY;
@@ -506,6 +523,16 @@ static bool pack_sites(struct batch *b)
     return true;
 }
 
+static enum batch_result list_pages(struct batch *b)
+{
+    const struct store_entry *at = NULL;
+    switch (listings_apply(&b->listings, b->store, &b->use, fold_deltas(b->fold), &at)) {
+    case LISTINGS_DAMAGED: return damaged(at);
+    case LISTINGS_MEMORY: return BATCH_MEMORY;
+    default: return BATCH_READY;
+    }
+}
+
 static enum batch_result change_all(struct batch *b)
 {
     enum batch_result unpacked = unpack_rows(b);
@@ -513,7 +540,8 @@ static enum batch_result change_all(struct batch *b)
     if (!deltas_apply(fold_deltas(b->fold))) return BATCH_MEMORY;
     if (!pack_rows(b) || !pack_sites(b)) return BATCH_MEMORY;
     b->figures.approximated = fold_approximated(b->fold);
-    return pack_told(b);
+    if (pack_told(b) != BATCH_READY) return BATCH_MEMORY;
+    return list_pages(b);
 }
 
 static enum batch_result need_sites(struct batch *b)

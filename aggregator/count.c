@@ -228,7 +228,7 @@ static uint32_t common(const void *a, uint32_t an, const void *b, uint32_t bn, s
 
 /* The items of s from the given places on. */
 struct places {
-    uint32_t sessions, parts, days, pages;
+    uint32_t sessions, parts, days, pages, visits;
 };
 
 static void add_from(const struct count *c, const struct sums *s, struct places from,
@@ -248,6 +248,11 @@ static void add_from(const struct count *c, const struct sums *s, struct places 
         uint32_t column = consented ? COL_GAP_NONE + p->gap : COL_DAILY_VISITORS;
         add(c, page_row(c, p->day, p->page), column, sign);
     }
+    for (uint32_t i = from.visits; i < s->visits_n; i++) {
+        struct delta *page = page_row(c, s->visits[i].day, s->visits[i].page);
+        add(c, page, COL_VISITS, sign);
+        if (s->visits[i].used) add(c, page, COL_USED, sign);
+    }
 }
 
 void count_sums(const struct count *c, const struct sums *before, const struct sums *now,
@@ -258,6 +263,7 @@ void count_sums(const struct count *c, const struct sums *before, const struct s
         .parts = COMMON(before, now, parts),
         .days = COMMON(before, now, days),
         .pages = COMMON(before, now, pages),
+        .visits = COMMON(before, now, visits),
     };
     add_from(c, before, from, consented, -1);
     add_from(c, now, from, consented, +1);

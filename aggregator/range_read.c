@@ -92,15 +92,21 @@ out:
     return result;
 }
 
+int range_read_hash(const struct range_source *s, const struct key *key, struct buf *rows,
+                    struct buf *err)
+{
+    char cursor[24] = "0";
+    do {
+        if (scan(s, key, cursor, rows, err) < 0) return -1;
+    } while (strcmp(cursor, "0") != 0);
+    return 0;
+}
+
 int range_read_day(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,
                    struct buf *err)
 {
     struct key key = key_day(part, s->site, day);
-    char cursor[24] = "0";
-    do {
-        if (scan(s, &key, cursor, rows, err) < 0) return -1;
-    } while (strcmp(cursor, "0") != 0);
-    return 0;
+    return range_read_hash(s, &key, rows, err);
 }
 
 static int read_once(const struct range_source *s, struct range *r, struct buf *err)

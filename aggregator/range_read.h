@@ -5,6 +5,7 @@
 #ifndef SENTIER_RANGE_READ_H
 #define SENTIER_RANGE_READ_H
 
+#include "keys.h"
 #include "range.h"
 #include "redis_now.h"
 #include "zone.h"
@@ -32,6 +33,10 @@ int range_read_extent(const struct range_source *s, struct range_extent *out, st
 /* The day on which "today" and "the last 28 days" end: the date in the site's zone, or, for a site
  * of which there are only logs, its newest day. */
 uint32_t range_end(const struct range_extent *e, const struct zone *zone, int64_t now_ms);
+
+/* Appends all fields of a hash, packed as by range_pack; one may stand twice. 0, or -1 and err. */
+int range_read_hash(const struct range_source *s, const struct key *key, struct buf *rows,
+                    struct buf *err);
 
 /* Appends the packed rows of one day in partition `part`. 0, or -1 with why in err. */
 int range_read_day(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,

@@ -17,11 +17,12 @@ enum report_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 enum {
     REPORT_COLLECTORS_MAX = 64,
     REPORT_TABLE_ROWS = 50, /* of a table without --limit */
+    REPORT_DAYS = 28,       /* without --last, --from */
 };
 
 struct report_args {
     const char *subject; /* of the verb: which report, whose profile */
-    const char *conf, *redis, *site, *from, *to, *last, *page;
+    const char *conf, *redis, *site, *from, *to, *last, *page, *verdict;
     const char *collectors[REPORT_COLLECTORS_MAX]; /* admin addresses */
     unsigned n_collectors;
     enum report_format format;
@@ -51,7 +52,8 @@ struct report {
 };
 
 typedef int report_fn(struct report *r);
-report_fn report_list, report_links, report_customers, report_profile, report_status;
+report_fn report_list, report_links, report_verdicts, report_customers, report_profile,
+    report_status;
 
 /* Says why on stderr; returns REPORT_FAILED. */
 int report_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -64,6 +66,14 @@ int report_load(struct report *r);    /* the configuration */
 int report_connect(struct report *r); /* then Redis and its data set */
 int report_open(struct report *r);    /* both, and --site */
 void report_close(struct report *r);
+
+struct report_days {
+    uint32_t from, to;
+    char label[16]; /* "28d"; "" for dates */
+};
+/* 0, or REPORT_FAILED after saying why. */
+int report_choose_days(const struct report *r, const struct range_extent *extent,
+                       struct report_days *out);
 
 /* Puts the document, and a newline, into out; takes it. */
 int report_print_json(struct report *r, json_t *document);

@@ -13,7 +13,7 @@
 #include "summary.h"
 #include "text.h"
 
-enum { DAYS = 'd', DEFAULT_DAYS = 28 }; /* DAYS: no kind of row, the days of the range */
+enum { DAYS = 'd' }; /* DAYS: no kind of row, the days of the range */
 
 struct figure {
     struct table_column column;
@@ -156,8 +156,7 @@ enum { LISTS = sizeof lists / sizeof *lists };
 struct reading {
     const struct list *list;
     struct range_extent extent;
-    uint32_t from, to;
-    char label[16]; /* "28d"; "" for dates */
+    struct report_days days;
     struct range *range;
     struct str host; /* of all pages, when they share one: then the title says it, and no row */
     struct figure shown[TABLE_COLUMNS_MAX];
@@ -172,45 +171,6 @@ static const struct list *find_list(const char *name)
         if (strcmp(lists[i].name, name) == 0) return &lists[i];
     }
     return NULL;
-}
-
-/* ---- which days ---- */
-
-static int read_last(const char *text, uint32_t *days)
-{
-    char *end;
-    long n = strtol(text, &end, 10);
-    if (*end == 'w' && n < RANGE_DAYS_MAX) n *= 7;
-    if (*end == 'd' || *end == 'w') end++;
-    if (end == text || *end != '\0' || n < 1 || n > RANGE_DAYS_MAX)
-        return report_fail("--last %s: must be days or weeks, as 28d or 4w, at most %d days", text,
-                           RANGE_DAYS_MAX);
-    *days = (uint32_t)n;
-    return REPORT_OK;
-}
-
-static int read_date(const char *option, const char *text, uint32_t *day)
-{
-    if (date_parse(text, day) == 0) return REPORT_OK;
-    return report_fail("%s %s: must be a date as 2026-01-31", option, text);
-}
-
-static int choose_days(const struct report *r, struct reading *g)
-{
-    const struct report_args *a = &r->args;
-    uint32_t days = DEFAULT_DAYS;
-    g->to = range_end(&g->extent, r->zone, r->now_ms);
-    if (a->to != NULL && read_date("--to", a->to, &g->to) != 0) return REPORT_FAILED;
-    if (a->last != NULL && a->from != NULL)
-        return report_fail("--last and --from exclude each other");
-    if (a->last != NULL && read_last(a->last, &days) != 0) return REPORT_FAILED;
-    g->from = g->to < days - 1 ? 0 : g->to - (days - 1);
-    if (a->from != NULL && read_date("--from", a->from, &g->from) != 0) return REPORT_FAILED;
-    if (g->from > g->to) return report_fail("--from lies behind --to");
-    if (g->to - g->from >= RANGE_DAYS_MAX)
-        return report_fail("at most %d days at once", RANGE_DAYS_MAX);
-    if (a->from == NULL && a->to == NULL) snprintf(g->label, sizeof g->label, "%ud", days);
-    return REPORT_OK;
 }
 
 /* ---- columns and cells ---- */
@@ -308,7 +268,7 @@ static bool add_days(const struct reading *g, struct table *t)
 {
     struct cell cells[TABLE_COLUMNS_MAX];
     bool ok = true;
-    for (uint32_t i = 0; ok && i <= g->to - g->from; i++) {
+    for (uint32_t i = 0; ok && i <= g->days.to - g->days.from; i++) {
         const struct range_day *d = &g->range->days[i];
         char date[DATE_TEXT_BYTES];
         date_format(d->day, date);
@@ -342,9 +302,9 @@ static struct table *make_table(struct reading *g, bool all_columns)
 static void print_head(struct report *r, const struct reading *g)
 {
     char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
-    uint32_t days = g->to - g->from + 1;
-    date_format(g->from, from);
-    date_format(g->to, to);
+    uint32_t days = g->days.to - g->days.from + 1;
+    date_format(g->days.from, from);
+    date_format(g->days.to, to);
     buf_printf(&r->out, "%s of %s", g->list->name, r->args.site);
     if (g->host.n > 0) {
         buf_add(&r->out, STR(" ("));
@@ -417,7 +377,7 @@ static int print_csv(struct report *r, struct reading *g)
 
 static int print_document(struct report *r, const struct reading *g)
 {
-    struct summary_opts opts = {.range = g->label,
+    struct summary_opts opts = {.range = g->days.label,
                                 .time_zone = r->time_zone,
                                 .made_ms = r->now_ms,
                                 .late_after_h = LATE_AFTER_MS / 3600000,
@@ -431,7 +391,7 @@ static int read_rows(struct report *r, struct reading *g)
 {
     struct buf err = {0};
     struct range_top pages = {0};
-    int result = range_read(&r->source, g->from, g->to, &g->range, &err);
+    int result = range_read(&r->source, g->days.from, g->days.to, &g->range, &err);
     bool names = g->list->kind == 'p' || r->args.format == FORMAT_JSON;
     if (result == 0 && names) {
         if (!range_top(g->range, 'p', COL_VIEWS, 0, &pages)) {
@@ -463,9 +423,10 @@ static int read_extent(struct report *r, struct reading *g)
 int report_days(struct report *r, uint32_t *from, uint32_t *to)
 {
     struct reading g = {.list = NULL};
-    if (read_extent(r, &g) != 0 || choose_days(r, &g) != 0) return REPORT_FAILED;
-    *from = g.from;
-    *to = g.to;
+    if (read_extent(r, &g) != 0 || report_choose_days(r, &g.extent, &g.days) != 0)
+        return REPORT_FAILED;
+    *from = g.days.from;
+    *to = g.days.to;
     return REPORT_OK;
 }
 
@@ -474,7 +435,7 @@ static int unknown_list(const char *name)
     struct buf known = {0};
     for (int i = 0; i < LISTS; i++)
         buf_printf(&known, "%s%s", i == 0 ? "" : ", ", lists[i].name);
-    buf_printf(&known, ", links");
+    buf_printf(&known, ", links, verdicts");
     if (name == NULL)
         report_fail("which report? One of: %.*s", STR_ARG(buf_str(&known)));
     else
@@ -485,12 +446,18 @@ static int unknown_list(const char *name)
 
 int report_list(struct report *r)
 {
-    if (r->args.subject != NULL && strcmp(r->args.subject, "links") == 0) return report_links(r);
-    if (r->args.page != NULL) return report_fail("--page is for the report links");
+    const char *subject = r->args.subject == NULL ? "" : r->args.subject;
+    bool links = strcmp(subject, "links") == 0, verdicts = strcmp(subject, "verdicts") == 0;
+    if (!links && r->args.page != NULL) return report_fail("--page is for the report links");
+    if (!verdicts && r->args.verdict != NULL)
+        return report_fail("--verdict is for the report verdicts");
+    if (links) return report_links(r);
+    if (verdicts) return report_verdicts(r);
     struct reading g = {.list = find_list(r->args.subject)};
     if (g.list == NULL) return unknown_list(r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;
-    if (read_extent(r, &g) != 0 || choose_days(r, &g) != 0) return REPORT_FAILED;
+    if (read_extent(r, &g) != 0 || report_choose_days(r, &g.extent, &g.days) != 0)
+        return REPORT_FAILED;
     int result = read_rows(r, &g);
     if (result == REPORT_OK) {
         switch (r->args.format) {

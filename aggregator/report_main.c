@@ -33,16 +33,19 @@ struct verb {
     "  --redis ADDRESS            as redis = in the configuration, instead of it\n"
 
 static const struct verb verbs[] = {
-    {"report", report_list, true, "sftlnFcrp",
+    {"report", report_list, true, "sftlnFcrpv",
      "sentier report LIST --site NAME [--last 28d | --from DATE --to DATE]\n\n"
      "LIST: pages, channels, countries, devices, browsers, systems, sources, bots, outbound,\n"
-     "      downloads, events, controls, purchases, days, links\n\n"
+     "      downloads, events, controls, purchases, days, links,\n"
+     "      verdicts\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --last 28d                 days (or 4w) up to today; 28d by default\n"
      "  --from DATE, --to DATE     the site's local dates, both included, as 2026-01-31\n"
      "  --page PAGE                of links: those that lead to it, as shop.example/a\n"
      "  --limit N                  rows; 0: all. Default: 50 in a table, all "
-     "otherwise\n" COMMON_HELP
+     "otherwise\n"
+     "  --verdict NAME             of verdicts: only broken, orphan, fading, used, unproven\n"
+     "                             or unvisited pages\n" COMMON_HELP
      "\nA site that has imported logs only ends at its newest day instead of today. JSON is the\n"
      "whole document, as in the summaries in Redis.\n"},
     {"customers", report_customers, false, "snFcr",
@@ -75,6 +78,7 @@ static const struct option long_options[] = {
     {"last", required_argument, NULL, 'l'},
     {"page", required_argument, NULL, 'p'},
     {"limit", required_argument, NULL, 'n'},
+    {"verdict", required_argument, NULL, 'v'},
     {"format", required_argument, NULL, 'F'},
     {"conf", required_argument, NULL, 'c'},
     {"redis", required_argument, NULL, 'r'},
@@ -133,6 +137,7 @@ static int set_option(struct report_args *a, int letter, const char *value)
     case 'l': a->last = value; return 0;
     case 'p': a->page = value; return 0;
     case 'c': a->conf = value; return 0;
+    case 'v': a->verdict = value; return 0;
     case 'w': a->watch = true; return 0;
     case 'r': a->redis = value; return 0;
     case 'n': return read_limit(value, &a->limit);

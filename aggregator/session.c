@@ -15,7 +15,7 @@
 #include "row.h"
 #include "sitestate.h"
 
-enum { BOUNCE_ENGAGED_MS = 10 * 1000 };
+enum { BOUNCE_ENGAGED_MS = 10 * 1000, USED_ENGAGED_MS = 10 * 1000 };
 
 static struct marks marks_of(const struct pageview *p)
 {
@@ -101,6 +101,23 @@ static void add_part(struct sums *s, const struct pageview *p, bool starts)
     part->engaged_ms += p->engaged_ms;
 }
 
+/* from: the session's first visit. */
+static void add_visit(struct sums *s, const struct pageview *p, uint32_t from)
+{
+    uint32_t i = s->visits_n;
+    while (i > from && s->visits[i - 1].page != p->page)
+        i--;
+    if (i == from) {
+        i = ++s->visits_n;
+        s->visits[i - 1].page = p->page;
+        s->visits[i - 1].day = s->sessions[s->sessions_n - 1].day;
+        s->visit_ms[i - 1] = 0;
+    }
+    s->visit_ms[i - 1] += p->engaged_ms;
+    if (p->interaction_at_ms > 0 || s->visit_ms[i - 1] >= USED_ENGAGED_MS)
+        s->visits[i - 1].used = true;
+}
+
 /* Only what the last use filled; so that bytes between fields are zero too. */
 static void clear(struct sums *s)
 {
@@ -108,7 +125,8 @@ static void clear(struct sums *s)
     memset(s->parts, 0, s->parts_n * sizeof *s->parts);
     memset(s->days, 0, s->days_n * sizeof *s->days);
     memset(s->pages, 0, s->pages_n * sizeof *s->pages);
-    s->sessions_n = s->parts_n = s->days_n = s->pages_n = 0;
+    memset(s->visits, 0, s->visits_n * sizeof *s->visits);
+    s->sessions_n = s->parts_n = s->days_n = s->pages_n = s->visits_n = 0;
 }
 
 void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
@@ -116,6 +134,7 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
     assert(v->views_n <= RECENT_MAX);
     clear(s);
     int64_t first_ms = 0, last_ms = 0;
+    uint32_t visits_from = 0;
     for (uint32_t i = 0; i < v->views_n; i++) {
         const struct pageview *p = &v->views[i];
         if (p->flags & PV_BOT) continue;
@@ -125,6 +144,7 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
         int64_t p_last_ms = pageview_last_ms(p);
         if (starts) {
             start_session(s, p, i);
+            visits_from = s->visits_n;
             first_ms = p->at_ms;
             last_ms = p_last_ms;
         } else {
@@ -135,6 +155,7 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
         add_part(s, p, starts);
         add_day(s, v, p);
         add_page(s, v, p);
+        add_visit(s, p, visits_from);
     }
     set_gaps(s, v);
 }

@@ -1,6 +1,7 @@
 /*
  * session.h - what a visitor's recent pageviews add to rows beyond themselves: sessions, active
- * days, pages of a day. Made anew before and after a visitor's hits; the fold adds the difference.
+ * days, pages of a day, visits to pages. Made anew before and after a visitor's hits; the fold adds
+ * the difference.
  */
 #ifndef SENTIER_SESSION_H
 #define SENTIER_SESSION_H
@@ -42,13 +43,22 @@ struct page_day {
     uint32_t gap; /* 0: none within PAGE_GAP_MAX */
 };
 
+/* All pageviews of a page in one session. */
+struct page_visit {
+    uint64_t page;
+    uint32_t day; /* the session's */
+    bool used;    /* an interaction, or 10 s engaged in all */
+};
+
 struct sums {
-    uint32_t sessions_n, parts_n, days_n, pages_n;
+    uint32_t sessions_n, parts_n, days_n, pages_n, visits_n;
     struct session sessions[RECENT_MAX];
     uint32_t starts[RECENT_MAX]; /* per session, the index of its first pageview */
     struct part parts[RECENT_MAX];
     struct active_day days[RECENT_MAX];
     struct page_day pages[RECENT_MAX];
+    struct page_visit visits[RECENT_MAX];
+    uint32_t visit_ms[RECENT_MAX]; /* per visit, engaged */
 };
 
 /* Pageview `border` begins a session whatever stands before it; 0: no border. Bytes of equal things

@@ -37,6 +37,8 @@ static const struct list lists[] = {
       {"daily_visitors", COL_DAILY_VISITORS},
       {"entries", COL_SESSIONS},
       {"exits", COL_EXITS},
+      {"visits", COL_VISITS},
+      {"used", COL_USED},
       {"bounces", COL_BOUNCES},
       {"engaged_ms", COL_ENGAGED_MS},
       {"not_found", COL_NOT_FOUND},

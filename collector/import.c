@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "journal_read.h"
 #include "keys.h"
+#include "staging.h"
 #include "url.h"
 
 enum { PATH_BYTES = 4096, COMMIT_LINES = 16384 };
@@ -218,56 +219,18 @@ static bool read_all(struct reading *r, struct import_file *file, struct buf *er
     return commit(r, err);
 }
 
-static int only_segments(const struct dirent *e)
-{
-    return e->d_name[0] != '.';
-}
-
 void import_discard(const struct import_opts *o)
 {
-    char dir[PATH_BYTES], path[2 * PATH_BYTES];
-    struct dirent **names = NULL;
+    char dir[PATH_BYTES];
     staging_dir(o, dir);
-    int n = scandir(dir, &names, only_segments, alphasort);
-    for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
-        unlink(path);
-        free(names[i]);
-    }
-    free(names);
-    rmdir(dir);
-}
-
-/* Names that are not on the disk may be gone after a power loss. */
-static int sync_directory(const char *dir, struct buf *err)
-{
-    int fd = open(dir, O_DIRECTORY | O_CLOEXEC);
-    int result = fd < 0 ? -1 : fsync(fd);
-    if (result < 0) buf_printf(err, "%s: %s", dir, strerror(errno));
-    if (fd >= 0) close(fd);
-    return result;
+    staging_discard(dir);
 }
 
 int import_publish(const struct import_opts *o, struct buf *err)
 {
-    char dir[PATH_BYTES], from[2 * PATH_BYTES], to[2 * PATH_BYTES];
-    struct dirent **names = NULL;
-    int result = 0;
+    char dir[PATH_BYTES];
     staging_dir(o, dir);
-    int n = scandir(dir, &names, only_segments, alphasort); /* rising order, as shippers want it */
-    for (int i = 0; i < n; i++) {
-        snprintf(from, sizeof from, "%s/%s", dir, names[i]->d_name);
-        snprintf(to, sizeof to, "%s/%s", o->journal_dir, names[i]->d_name);
-        if (result == 0 && rename(from, to) < 0) {
-            buf_printf(err, "%s: %s", to, strerror(errno));
-            result = -1;
-        }
-        free(names[i]);
-    }
-    free(names);
-    if (result == 0) result = sync_directory(o->journal_dir, err);
-    if (result == 0) rmdir(dir);
-    return result;
+    return staging_publish(dir, o->journal_dir, err);
 }
 
 /* Segments of one producer sort by their first line; the last one knows the lines before it. */

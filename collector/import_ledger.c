@@ -88,10 +88,10 @@ int import_save(struct redis_now *redis, const struct site *site,
     return 0;
 }
 
-int import_seen(struct redis_now *redis, const struct import_record *record, unsigned partitions,
+int import_seen(struct redis_now *redis, const unsigned char *id, unsigned partitions,
                 uint64_t *seen, struct buf *err)
 {
-    struct str producer = {(const char *)record->producer, PRODUCER_BYTES};
+    struct str producer = {(const char *)id, PRODUCER_BYTES};
     unsigned pushed = 0;
     for (; pushed < partitions; pushed++) {
         struct key key = key_seen(pushed);

@@ -26,7 +26,7 @@ int import_save(struct redis_now *redis, const struct site *site,
                 const struct import_record *record, struct buf *err);
 
 /* seen[p] = the last line of the producer that partition p has taken. */
-int import_seen(struct redis_now *redis, const struct import_record *record, unsigned partitions,
+int import_seen(struct redis_now *redis, const unsigned char *producer, unsigned partitions,
                 uint64_t *seen, struct buf *err);
 
 /* Whether hits of this time may be added: 0, or -1 and err says which other import overlaps with

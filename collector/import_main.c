@@ -15,17 +15,15 @@
 
 #include "clock.h"
 #include "dataset.h"
+#include "deliver.h"
 #include "import.h"
 #include "import_ledger.h"
 #include "log.h"
 #include "options.h"
-#include "redis.h"
-#include "shipper.h"
 
 enum {
     PATH_BYTES = 4096,
     SETS_MAX = 16,
-    SHIP_CHECK_MS = 50,
     PROGRESS_MS = 500,           /* on a terminal */
     PROGRESS_LINE_MS = 5 * 1000, /* in a log */
     FUTURE_MS = 26 * 3600 * 1000 /* a clock in another time zone; more is a wrong clock */
@@ -231,87 +229,25 @@ static void print_result(const struct importer *im, const struct import_result *
         printf("  new         %10llu\n", (unsigned long long)r->staged);
 }
 
-/* How much of it Redis has, 0..1; 1 is all. < 0: Redis does not answer. */
-static double arrived(struct importer *im, const struct import_record *record, const uint64_t *last,
-                      struct buf *err)
+static void tell_shipping(void *arg, const char *what)
 {
-    unsigned partitions = (unsigned)redis.partitions;
-    double have = 0, want = 0;
-    bool all = true;
-    if (import_seen(im->redis, record, partitions, im->seen, err) < 0) return -1;
-    for (unsigned p = 0; p < partitions; p++) {
-        if (last[p] == 0) continue;
-        all = all && im->seen[p] >= last[p];
-        have += (double)(im->seen[p] < last[p] ? im->seen[p] : last[p]);
-        want += (double)last[p];
-    }
-    return all ? 1 : have / want < 0.999 ? have / want : 0.999;
-}
-
-/* A shipper of our own; it waits for a collector that has one and is about to end. */
-static struct shipper *own_shipper(struct importer *im, struct event_base *base)
-{
-    struct shipper_opts opts = options_of_shipper(&conf, &redis, im->journal_dir);
-    opts.linger_ms = 0;
-    return shipper_new(base, &opts);
-}
-
-/* What shipping waits for; *stuck: not without a person. */
-static const char *ship_state(const struct shipper *shipper, bool *stuck)
-{
-    struct shipper_stats stats = {0};
-    *stuck = false;
-    if (shipper == NULL) return "the collector ships it";
-    shipper_stats(shipper, &stats);
-    *stuck = stats.gap_partitions + stats.birth_partitions > 0;
-    if (!stats.full) return "shipping";
-    return "waiting for the aggregator to make room in Redis (is it running? To stop here is safe)";
-}
-
-/* Or has just been started: it takes this lock first. */
-static bool collector_runs(void)
-{
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/collector.lock", conf.data);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool runs = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-    if (fd >= 0) close(fd);
-    return runs;
+    tell(arg, what, -1);
 }
 
 /* Until Redis has the lines in last[]. */
 static int ship(struct importer *im, const struct import_record *record, const uint64_t *last,
                 struct buf *err)
 {
-    const struct timeval pause = {0, SHIP_CHECK_MS * 1000};
-    struct event_base *base = event_base_new();
-    struct shipper *shipper = NULL;
-    char what[160];
-    bool stuck = false;
-    double done = base == NULL ? -1 : arrived(im, record, last, err);
+    struct delivery d = {.conf = &conf,
+                         .redis_conf = &redis,
+                         .redis = im->redis,
+                         .journal_dir = im->journal_dir,
+                         .producer = record->producer,
+                         .last = last,
+                         .tell = tell_shipping,
+                         .arg = im};
     im->told_ms = clock_mono_ms();
-    while (done >= 0 && done < 1 && !stuck) {
-        if (collector_runs()) {
-            shipper_free(shipper); /* it ships everything, once it has the lock */
-            shipper = NULL;
-        } else if (shipper == NULL) {
-            shipper = own_shipper(im, base);
-        }
-        event_base_loopexit(base, &pause);
-        event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY);
-        snprintf(what, sizeof what, "%s, %.0f %% has arrived", ship_state(shipper, &stuck),
-                 done * 100);
-        tell(im, what, -1);
-        done = arrived(im, record, last, err);
-    }
-    shipper_free(shipper);
-    if (base != NULL) event_base_free(base);
-    if (done == 1) return 0;
-    if (stuck && done >= 0)
-        buf_printf(err, "this Redis is not the one that the journal knows, or has forgotten hits; "
-                        "POST /accept-gaps to the collector's admin port accepts it");
-    buf_printf(err, "; what was read is in the journal and will be shipped later");
-    return -1;
+    return deliver(&d, err);
 }
 
 static int publish(struct importer *im, const struct import_opts *o, struct import_record *record,
@@ -369,7 +305,7 @@ static int import_one(struct importer *im, struct import_file *file, struct buf 
                             .progress = tell_reading,
                             .arg = im};
     if (finish_earlier(im, &o, &record, err) < 0 ||
-        import_seen(im->redis, &record, (unsigned)redis.partitions, im->seen, err) < 0 ||
+        import_seen(im->redis, record.producer, (unsigned)redis.partitions, im->seen, err) < 0 ||
         import_read(&o, file, &r, err) < 0) {
         return -1;
     }

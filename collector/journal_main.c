@@ -327,9 +327,9 @@ static void put_hit(const struct hit *h)
     put_number("at_ms", (uint64_t)h->at_ms);
     put_visit(h);
     put_flags(h->flags);
-    if (h->kind != HIT_TALLY) return;
-    put_text("verdict", str_of(verdict_name(h->verdict)));
-    printf(",\"n\":%" PRIu32, h->n);
+    put_number("modified", h->modified);
+    if (h->kind == HIT_TALLY) put_text("verdict", str_of(verdict_name(h->verdict)));
+    if (h->kind == HIT_TALLY || h->kind == HIT_CATALOGUE_END) printf(",\"n\":%" PRIu32, h->n);
 }
 
 static void put_bytes(const char *field, struct str bytes)

@@ -37,6 +37,7 @@ enum kind {
     KIND_DAY,
     KIND_VISITORS,
     KIND_PROFILES,
+    KIND_CATALOGUE,
     KIND_OTHER
 };
 
@@ -109,17 +110,18 @@ static void free_names(struct names *l)
 static enum kind kind_of(struct str name)
 {
     static const char *const kinds[] = {
-        "sites", "pages:", "links:", "about:", "day:", "visitors:", "profiles:"};
+        "sites", "pages:", "links:", "about:", "day:", "visitors:", "profiles:", "catalogue:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }
     return KIND_OTHER;
 }
 
-/* In partitions of which something is missing. */
-static bool stays_by_field(enum kind k)
+/* What a next generation that is not whole lacks of such a hash, it takes from the old one. */
+static bool keeps_fields(enum kind kind)
 {
-    return k == KIND_PAGES || k == KIND_LINKS || k == KIND_ABOUT || k == KIND_PROFILES;
+    return kind == KIND_PAGES || kind == KIND_LINKS || kind == KIND_ABOUT ||
+           kind == KIND_PROFILES || kind == KIND_CATALOGUE;
 }
 
 /* day:SITE:20260131 */
@@ -248,7 +250,7 @@ static int keep_hashes(const struct swap *s, unsigned p, const struct generation
     for (size_t i = 0; i < g->live.n; i++) {
         const char *name = g->live.at[i];
         enum kind kind = kind_of(str_of(name));
-        if (!stays_by_field(kind)) continue;
+        if (!keeps_fields(kind)) continue;
         if (!has_name(&g->next, name)) continue; /* it stays as it is */
         uint64_t *kept = kind == KIND_PROFILES ? &out->kept_profiles : &others;
         if (keep_fields(s, p, name, kept, err) < 0 || live_renew(s->live, err) < 0) return -1;
@@ -351,7 +353,7 @@ static bool add_unlinks(const struct swap *s, unsigned p, const struct generatio
             continue;
         }
         if (has_name(&g->next, g->live.at[i])) continue; /* it is renamed over */
-        bool stays = !whole && stays_by_field(kind);
+        bool stays = !whole && keeps_fields(kind);
         if (!stays && !add_key(c, key_of(p, false, name))) return false;
     }
     return true;

@@ -1,7 +1,10 @@
 /*
  * sentier-sitemap: what Sentier reads in the sitemaps of a site: each page once, under the name
- * that its hits have, and an account in which every URL has one fate. Pages are printed as they
- * come, so memory does not grow with them.
+ * that its hits have, and an account in which every URL has one fate. Pages are printed or stored
+ * as they come, so memory does not grow with them.
+ *
+ * Only a run that has read every sitemap knows which pages are no longer named. When some of them
+ * have not changed and others have, all are read once more.
  *
  * Exit status: 0 all was read, 1 something could not be read, 2 it could not begin.
  */
@@ -13,10 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "catalogue.h"
 #include "clock.h"
 #include "log.h"
 #include "options.h"
 #include "sitemap_fetch.h"
+#include "sitemap_store.h"
 #include "utf8.h"
 
 enum { SETS_MAX = 16, TIMEOUT_MAX_S = 3600, DATE_BYTES = 32 };
@@ -34,26 +39,34 @@ static const struct conf_section sections[] = {{"collector", collector_options, 
 struct checker {
     const char *conf_file, *site_name, *state_file;
     enum format format;
+    bool check; /* print; else store */
     bool no_children;
     long timeout_s;
     struct sites *sites;
     const struct site *site;
     struct sitemap_state *state;
-    json_t *files; /* what became of each */
+    struct sitemap_store *store; /* NULL: check */
+    json_t *files;               /* what became of each */
+    uint64_t outcomes[SITEMAP_OUTCOMES];
+    uint64_t doubts; /* files of which something was not read */
     uint64_t pages;
+    const char *list; /* what became of it */
 };
 
 static const char usage[] =
+    "sentier sitemap --site NAME [FILE|URL...]\n"
     "sentier sitemap check --site NAME [FILE|URL...]\n"
-    "Prints the pages that Sentier reads in sitemaps: XML, sitemap indexes with what they list,\n"
-    "RSS, Atom, lists of URLs, each plain or gzip. - is standard input. Of a bare\n"
+    "Stores, or with check prints, the pages that sitemaps name: XML, sitemap indexes with what\n"
+    "they list, RSS, Atom, lists of URLs, each plain or gzip. - is standard input. Of a bare\n"
     "https://shop.example, robots.txt is asked where they are; without any, the site's own\n"
     "`sitemap` is read. Pages of other hosts than the site's origins are left out.\n"
+    "When all was read, the pages replace the site's list; else they are added to it. What has\n"
+    "not changed since the last time is not sent again by its server.\n"
     "\n"
     "  --site NAME       a [site NAME] of the configuration\n"
-    "  --format FORMAT   table (default), json or csv\n"
-    "  --no-children     do not read what a sitemap index lists\n"
-    "  --state FILE      remembers there what servers said; prints only what changed since\n"
+    "  --format FORMAT   table (default), json or, of check, csv\n"
+    "  --no-children     check: do not read what a sitemap index lists\n"
+    "  --state FILE      check: remembers there what servers said; prints only what changed since\n"
     "  --timeout S       seconds that one transfer may take (default 300)\n"
     "  --conf FILE       the configuration\n"
     "  --set SECTION.KEY=VALUE\n";
@@ -134,9 +147,10 @@ static bool parse_arguments(struct checker *c, int argc, char **argv, const char
         default: return false;
         }
     }
-    bool verb = optind < argc && strcmp(argv[optind], "check") == 0;
-    optind += verb;
-    return verb && c->site_name != NULL;
+    c->check = optind < argc && strcmp(argv[optind], "check") == 0;
+    optind += c->check;
+    bool fits = c->check || (c->format != CSV && !c->no_children && c->state_file == NULL);
+    return fits && c->site_name != NULL;
 }
 
 static int open_all(struct checker *c, bool sources_given, struct buf *err)
@@ -151,6 +165,11 @@ static int open_all(struct checker *c, bool sources_given, struct buf *err)
     if (!sources_given && c->site->sitemap[0] == '\0') {
         buf_printf(err, "[site %s] has no `sitemap`; name a file or a URL", c->site_name);
         return -1;
+    }
+    if (!c->check) {
+        c->store = sitemap_store_open(&conf, &redis, c->site, err);
+        if (c->store == NULL) return -1;
+        c->state_file = sitemap_store_state(c->store);
     }
     c->files = json_array();
     if (c->state_file != NULL) c->state = sitemap_state_open(c->state_file, c->site);
@@ -207,6 +226,10 @@ static void print_json_page(struct str page, const struct sitemap_entry *e, bool
 static void on_page(void *arg, const struct page *text, const struct sitemap_entry *e)
 {
     struct checker *c = arg;
+    if (c->store != NULL) {
+        sitemap_store_page(c->store, text, e);
+        return;
+    }
     struct str page = page_str(text);
     char modified[DATE_BYTES], published[DATE_BYTES];
     bool first = c->pages++ == 0;
@@ -244,6 +267,8 @@ static void on_file(void *arg, const struct sitemap_file *file)
     json_object_set_new(o, "entries", json_integer((json_int_t)file->entries));
     set_text(o, "why", str_of(file->why));
     json_array_append_new(c->files, o);
+    c->outcomes[file->outcome]++;
+    c->doubts += file->outcome == SITEMAP_READ && file->why != NULL;
     if (file->outcome == SITEMAP_FAILED) complain(file->where, str_of(file->why));
 }
 
@@ -302,7 +327,7 @@ static json_t *example_json(const struct sitemap_example *e)
     return o;
 }
 
-static void print_json_end(const struct checker *c, const struct sitemap_pages *pages)
+static void print_json_account(const struct checker *c, const struct sitemap_pages *pages)
 {
     json_t *account = json_object();
     json_object_set_new(account, "urls", json_integer((json_int_t)sitemap_pages_entries(pages)));
@@ -310,7 +335,7 @@ static void print_json_end(const struct checker *c, const struct sitemap_pages *
         json_object_set_new(account, sitemap_fate_name(fate),
                             example_json(sitemap_pages_count(pages, fate)));
     json_object_set_new(account, "bad_dates", example_json(sitemap_pages_bad_dates(pages)));
-    fputs("\n],\n\"account\": ", stdout);
+    fputs("\"account\": ", stdout);
     json_dumpf(account, stdout, JSON_COMPACT);
     fputs(",\n\"files\": ", stdout);
     json_dumpf(c->files, stdout, JSON_COMPACT);
@@ -326,15 +351,35 @@ static void print_begin(const struct checker *c)
 
 static void print_end(const struct checker *c, const struct sitemap_pages *pages)
 {
-    if (c->format == JSON)
-        print_json_end(c, pages);
-    else
+    if (c->format == JSON) {
+        fputs("\n],\n", stdout);
+        print_json_account(c, pages);
+    } else {
         print_account(c->format == CSV ? stderr : stdout, c, pages);
+    }
+}
+
+static void print_stored(const struct checker *c, const struct sitemap_pages *pages,
+                         uint64_t stored)
+{
+    if (c->format == JSON) {
+        printf("{\"site\": \"%s\", \"stored\": %" PRIu64 ", \"list\": \"%s\",\n", c->site->name,
+               stored, c->list);
+        print_json_account(c, pages);
+        return;
+    }
+    print_account(stdout, c, pages);
+    printf("  %" PRIu64 " pages stored; the list of %s is %s\n", stored, c->site->name, c->list);
+    if (stored > CATALOGUE_PAGES_MAX)
+        printf("  that is more than the %d pages of a site that a catalogue holds\n",
+               CATALOGUE_PAGES_MAX);
 }
 
 /* ---- all ---- */
 
-static int check(struct checker *c, char **sources, int n, struct buf *err)
+/* Reads all sources; *fetch is new. 0; 1: something could not be read; -1: *err. */
+static int read_all(struct checker *c, char **sources, int n, struct sitemap_fetch **fetch,
+                    struct buf *err)
 {
     struct sitemap_fetch_opts opts = {.site = c->site,
                                       .state = c->state,
@@ -343,16 +388,24 @@ static int check(struct checker *c, char **sources, int n, struct buf *err)
                                       .on_page = on_page,
                                       .on_file = on_file,
                                       .arg = c};
-    struct sitemap_fetch *fetch = sitemap_fetch_new(&opts);
     int result = 0;
-    if (fetch == NULL) {
+    *fetch = sitemap_fetch_new(&opts);
+    if (*fetch == NULL) {
         buf_printf(err, "no memory");
         return -1;
     }
-    print_begin(c);
     for (int i = 0; i < n; i++) {
-        if (!sitemap_fetch_read(fetch, sources[i])) result = 1;
+        if (!sitemap_fetch_read(*fetch, sources[i])) result = 1;
     }
+    return result;
+}
+
+static int check(struct checker *c, char **sources, int n, struct buf *err)
+{
+    struct sitemap_fetch *fetch;
+    print_begin(c);
+    int result = read_all(c, sources, n, &fetch, err);
+    if (result < 0) return -1;
     print_end(c, sitemap_fetch_pages(fetch));
     sitemap_fetch_free(fetch);
     if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -360,6 +413,47 @@ static int check(struct checker *c, char **sources, int n, struct buf *err)
         return -1; /* nor remember it */
     }
     return c->state != NULL && sitemap_state_save(c->state, err) < 0 ? -1 : result;
+}
+
+/* Nothing of the first reading is left. */
+static void start_again(struct checker *c)
+{
+    sitemap_state_forget(c->state);
+    sitemap_store_restart(c->store);
+    json_array_clear(c->files);
+    memset(c->outcomes, 0, sizeof c->outcomes);
+    c->doubts = 0;
+}
+
+/* Does the run know all pages of the site? One that names none is rather an accident. */
+static bool is_whole(const struct checker *c, const struct sitemap_pages *pages)
+{
+    return c->outcomes[SITEMAP_READ] > 0 && c->outcomes[SITEMAP_UNCHANGED] == 0 &&
+           c->outcomes[SITEMAP_FAILED] == 0 && c->doubts == 0 &&
+           sitemap_pages_count(pages, SITEMAP_OVER_LIMIT)->n == 0 &&
+           sitemap_store_pages(c->store) > 0;
+}
+
+static int store(struct checker *c, char **sources, int n, struct buf *err)
+{
+    struct sitemap_fetch *fetch;
+    int result = read_all(c, sources, n, &fetch, err);
+    if (result >= 0 && c->outcomes[SITEMAP_UNCHANGED] > 0 && c->outcomes[SITEMAP_READ] > 0) {
+        sitemap_fetch_free(fetch);
+        start_again(c);
+        result = read_all(c, sources, n, &fetch, err);
+    }
+    if (result < 0) return -1;
+    const struct sitemap_pages *pages = sitemap_fetch_pages(fetch);
+    bool whole = is_whole(c, pages);
+    uint64_t stored = sitemap_store_pages(c->store);
+    c->list = whole ? "replaced" : stored > 0 ? "added to" : "as it was";
+    if (sitemap_store_finish(c->store, whole, err) < 0 || sitemap_state_save(c->state, err) < 0)
+        result = -1;
+    else
+        print_stored(c, pages, stored);
+    sitemap_fetch_free(fetch);
+    return result;
 }
 
 int main(int argc, char **argv)
@@ -380,12 +474,14 @@ int main(int argc, char **argv)
         result = conf_set(sections, sets[i], &err);
     bool given = optind < argc;
     if (result == 0) result = open_all(&c, given, &err);
-    if (result == 0)
-        result = given ? check(&c, argv + optind, argc - optind, &err)
-                       : check(&c, (char **)&c.site->sitemap, 1, &err);
+    if (result == 0) {
+        char **sources = given ? argv + optind : (char **)&c.site->sitemap;
+        result = (c.check ? check : store)(&c, sources, given ? argc - optind : 1, &err);
+    }
     if (result < 0) complain(NULL, buf_str(&err));
     buf_fini(&err);
     sitemap_state_close(c.state);
+    sitemap_store_close(c.store);
     json_decref(c.files);
     sites_free(c.sites);
     conf_free_section(&sections[0]);

@@ -116,6 +116,13 @@ void sitemap_state_keep(struct sitemap_state *s, const char *url)
     if (file != NULL) json_object_set(s->fresh, url, file);
 }
 
+void sitemap_state_forget(struct sitemap_state *s)
+{
+    json_decref(s->old);
+    s->old = NULL;
+    json_object_clear(s->fresh);
+}
+
 static int write_file(const char *path, const char *bytes, size_t n)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);

@@ -31,6 +31,8 @@ void sitemap_state_put(struct sitemap_state *s, const char *url, const struct si
 /* It could not be read this time: what is known of it stays. */
 void sitemap_state_keep(struct sitemap_state *s, const char *url);
 
+void sitemap_state_forget(struct sitemap_state *s); /* as if all were unknown */
+
 /* Once what was read is safe. Only what was put or kept since the opening is saved. 0, or -1 with
  * a message. */
 int sitemap_state_save(struct sitemap_state *s, struct buf *err);

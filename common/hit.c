@@ -35,6 +35,7 @@ enum field {
     F_FLAGS,
     F_VERDICT,
     F_N,
+    F_MODIFIED,
     F_LIST = 40,
     FIELDS,
 };
@@ -101,6 +102,7 @@ bool hit_encode(const struct hit *h, struct buf *out)
     p = put_number(p, F_FLAGS, h->flags);
     p = put_number(p, F_VERDICT, h->verdict);
     p = put_number(p, F_N, h->n);
+    p = put_number(p, F_MODIFIED, h->modified);
     p = put_string(p, F_LIST, h->list);
     out->n += (size_t)((char *)p - start);
     return true;
@@ -143,6 +145,7 @@ static void set_number(struct hit *h, uint64_t id, uint64_t v)
     case F_FLAGS: h->flags = clip32(v); break;
     case F_VERDICT: h->verdict = known(v, VERDICTS); break;
     case F_N: h->n = clip32(v); break;
+    case F_MODIFIED: h->modified = clip32(v); break;
     default: break;
     }
 }
@@ -236,10 +239,20 @@ static const char *name_in(const char *const names[], unsigned n, unsigned i)
 const char *hit_kind_name(enum hit_kind k)
 {
     static const char *const names[HIT_KINDS] = {
-        [HIT_PAGEVIEW] = "pageview", [HIT_PULSE] = "pulse",       [HIT_OUTBOUND] = "outbound",
-        [HIT_DOWNLOAD] = "download", [HIT_EVENT] = "event",       [HIT_TALLY] = "tally",
-        [HIT_LINKS] = "links",       [HIT_META] = "meta",         [HIT_SEEN] = "seen",
-        [HIT_CLICK] = "click",       [HIT_PURCHASE] = "purchase", [HIT_CONTROL] = "control",
+        [HIT_PAGEVIEW] = "pageview",
+        [HIT_PULSE] = "pulse",
+        [HIT_OUTBOUND] = "outbound",
+        [HIT_DOWNLOAD] = "download",
+        [HIT_EVENT] = "event",
+        [HIT_TALLY] = "tally",
+        [HIT_LINKS] = "links",
+        [HIT_META] = "meta",
+        [HIT_SEEN] = "seen",
+        [HIT_CATALOGUE] = "catalogue",
+        [HIT_CATALOGUE_END] = "catalogue_end",
+        [HIT_CLICK] = "click",
+        [HIT_PURCHASE] = "purchase",
+        [HIT_CONTROL] = "control",
     };
     return name_in(names, HIT_KINDS, k);
 }

@@ -28,18 +28,21 @@ enum {
 
 /* Stored as numbers: append only. */
 enum hit_kind {
-    HIT_PAGEVIEW = 1,  /* one load or SPA route change */
-    HIT_PULSE = 2,     /* only raises the registers of its pageview */
-    HIT_OUTBOUND = 3,  /* click on a link to another site; target = that link */
-    HIT_DOWNLOAD = 4,  /* click on a file; target = the file */
-    HIT_EVENT = 5,     /* custom event; name = its name */
-    HIT_TALLY = 6,     /* n hits of one site that were refused with one verdict in one second */
-    HIT_LINKS = 9,     /* the links of the page, once per pageview; list = their pages */
-    HIT_SEEN = 10,     /* links of the page that came into view; list = their pages */
-    HIT_CLICK = 11,    /* click on a link to a page of the site; target = that page */
-    HIT_META = 12,     /* what the page says of itself; list as in about.h */
-    HIT_PURCHASE = 13, /* list = what was paid */
-    HIT_CONTROL = 14,  /* a button or another control was used; name = its name */
+    HIT_PAGEVIEW = 1, /* one load or SPA route change */
+    HIT_PULSE = 2,    /* only raises the registers of its pageview */
+    HIT_OUTBOUND = 3, /* click on a link to another site; target = that link */
+    HIT_DOWNLOAD = 4, /* click on a file; target = the file */
+    HIT_EVENT = 5,    /* custom event; name = its name */
+    HIT_TALLY = 6,    /* n hits of one site that were refused with one verdict in one second */
+    /* No hits of browsers, but what a sitemap says; `at` is the run that read it. */
+    HIT_CATALOGUE = 7,     /* lists a page; name = its title, modified */
+    HIT_CATALOGUE_END = 8, /* the run named all pages of the site, n of them */
+    HIT_LINKS = 9,         /* the links of the page, once per pageview; list = their pages */
+    HIT_SEEN = 10,         /* links of the page that came into view; list = their pages */
+    HIT_CLICK = 11,        /* click on a link to a page of the site; target = that page */
+    HIT_META = 12,         /* what the page says of itself; list as in about.h */
+    HIT_PURCHASE = 13,     /* list = what was paid */
+    HIT_CONTROL = 14,      /* a button or another control was used; name = its name */
     HIT_KINDS,
 };
 
@@ -139,7 +142,8 @@ struct hit {
     struct str list;      /* packed: hit_links_open, hit_money */
     uint32_t flags;       /* enum hit_flag */
     enum verdict verdict; /* tallies: of what */
-    uint32_t n;           /* tallies: how many */
+    uint32_t n;           /* tallies: how many; ends of catalogues: pages of the run */
+    uint32_t modified;    /* catalogue: day of the page's last change, UTC, since 1970-01-01 */
 };
 
 /* Appends the encoding of *h. False: *out is full. */

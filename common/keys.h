@@ -52,6 +52,7 @@ struct key key_about(unsigned partition, struct str site);
 struct key key_day(unsigned partition, struct str site, uint32_t day); /* {pN}:day:SITE:20260131 */
 /* {pN}:visitors:SITE:20260131 - daily visitors of that local date */
 struct key key_visitors(unsigned partition, struct str site, uint32_t day);
+struct key key_catalogue(unsigned partition, struct str site); /* {pN}:catalogue:SITE */
 /* {pN}:profiles:SITE:3f2 */
 struct key key_profiles(unsigned partition, struct str site, unsigned bucket);
 

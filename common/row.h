@@ -23,6 +23,7 @@ enum column {
     COL_EVENTS,
     COL_IMPORTED,
     COL_LIVE,
+    COL_USED = 15, /* visits to a page in which it was used */
     COL_ROWS_PAGE = 16,
     COL_ROWS_FREE = 17, /* + 0..6: r s e x f m k */
     COL_EXPOSURES = 24,
@@ -32,6 +33,7 @@ enum column {
     COL_PURCHASES,
     COL_REVENUE,
     COL_LINKS_LEFT_OUT,
+    COL_VISITS = 31, /* to a page: sessions with a pageview of it */
     COL_VERDICT = 32,
     COL_GAP_NONE = 64, /* + gap */
 };

@@ -28,6 +28,7 @@ static const struct {
     [V_UNREADABLE] = {"unreadable", LEDGER_MALFORMED, "a log line in no known format"},
     [V_NOT_A_PAGE] = {"not_a_page", LEDGER_LEFT_OUT, "a log line for an asset, not for a page"},
     [V_NO_CONSENT] = {"no_consent", LEDGER_OPTED_OUT, "identify without consent"},
+    [V_CATALOGUE] = {"catalogue", LEDGER_LEFT_OUT, "no hit, but what a sitemap says"},
 };
 
 static const char *const lines[LEDGER_LINES] = {

@@ -28,6 +28,7 @@ enum verdict {
     V_UNREADABLE = 14,   /* import: a log line in no known format */
     V_NOT_A_PAGE = 15,   /* import: an asset, or a request that is not for a page */
     V_NO_CONSENT = 16,   /* identify without consent */
+    V_CATALOGUE = 17,    /* no hit: a record of what a sitemap says */
     VERDICTS
 };
 

@@ -33,8 +33,8 @@ const ENGAGED_MAX = 30 * MIN
 export const VERDICT = { counted: 0, duplicate: 1, late: 2 }
 export const COLUMN = {
   views: 1, bot_views: 2, sessions: 3, exits: 4, bounces: 5, engaged_ms: 6, daily_visitors: 7, not_found: 8,
-  bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, rows_page: 16, rows_free: 17,
-  exposures: 24, clicks: 25, controls: 26, goals: 27, purchases: 28, revenue: 29, links_left_out: 30, verdict: 32, gap: 64,
+  bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, used: 15, rows_page: 16, rows_free: 17,
+  exposures: 24, clicks: 25, controls: 26, goals: 27, purchases: 28, revenue: 29, links_left_out: 30, visits: 31, verdict: 32, gap: 64,
 }
 
 export function expect(hits) {
@@ -251,6 +251,12 @@ function addSession(out, site, views) {
   add(out, site, day, 'p:' + views.at(-1).page, COLUMN.exits, 1)
   if (views.length === 1 && !first.acted && first.engaged < 10_000)
     for (const name of ['T', 'c:' + channel, ...sources, 'p:' + first.page]) add(out, site, day, name, COLUMN.bounces, 1)
+  for (const page of new Set(views.map((v) => v.page))) {
+    const visit = views.filter((v) => v.page === page)
+    const used = visit.some((v) => v.acted) || visit.reduce((ms, v) => ms + v.engaged, 0) >= 10_000
+    add(out, site, day, 'p:' + page, COLUMN.visits, 1)
+    if (used) add(out, site, day, 'p:' + page, COLUMN.used, 1)
+  }
   for (const v of views) {
     for (const name of ['c:' + channel, ...sources]) add(out, site, v.day, name, COLUMN.views, 1)
     add(out, site, v.day, 'c:' + channel, COLUMN.engaged_ms, v.engaged)

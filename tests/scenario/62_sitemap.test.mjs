@@ -306,7 +306,7 @@ test('files and standard input, as table, CSV and JSON', async (t) => {
 test('a wrong command line is said', async (t) => {
   const site = await Site.start(t)
   const list = site.file('list.txt', '')
-  for (const [more, why] of [[['--format', 'xml'], /^sentier sitemap check/], [['--timeout', '0'], /^sentier sitemap check/], [['--no-such'], /./]]) {
+  for (const [more, why] of [[['--format', 'xml'], /^sentier sitemap --site/], [['--timeout', '0'], /^sentier sitemap --site/], [['--no-such'], /./]]) {
     const did = await site.run(list, { more })
     assert.deepEqual([did.code, did.out], [2, ''])
     assert.match(did.err, why)

@@ -183,7 +183,7 @@ const figures = (row, names) => Object.fromEntries(names.map(([name, column]) =>
 const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events', 'goals', 'exposures', 'clicks', 'controls', 'purchases']
 const named = (...more) => [...NAMED.map((name) => [name, COLUMN[name]]), ...more]
 const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported], ['links_left_out', COLUMN.links_left_out])
-const PAGE = named(['entries', COLUMN.sessions], ['exits', COLUMN.exits])
+const PAGE = named(['entries', COLUMN.sessions], ['exits', COLUMN.exits], ['visits', COLUMN.visits], ['used', COLUMN.used])
 const CHANNEL = ['views', 'sessions', 'bounces', 'engaged_ms', 'daily_visitors'].map((name) => [name, COLUMN[name]])
 const CLASS = ['views', 'sessions', 'daily_visitors'].map((name) => [name, COLUMN[name]])
 const SOURCE = ['views', 'sessions', 'bounces'].map((name) => [name, COLUMN[name]])

@@ -38,6 +38,8 @@ static const struct hit samples[] = {
      .list = {"\0\3h/a", 5},
      .flags = HIT_INTERACTION | HIT_IMPORTED | HIT_GOAL},
     {.kind = HIT_CONTROL, .site = {"s", 1}, .name = {"menu", 4}},
+    {.kind = HIT_CATALOGUE, .site = {"s", 1}, .at_ms = 1, .page = {"h/a", 3}, .modified = 20481},
+    {.kind = HIT_CATALOGUE_END, .site = {"s", 1}, .at_ms = 1, .n = 200000},
     {.kind = HIT_TALLY, .verdict = V_NO_CONSENT, .n = UINT32_MAX, .at_ms = 1},
 };
 
@@ -55,7 +57,7 @@ static void same(const struct hit *a, const struct hit *b)
     assert_true(a->status == b->status && a->channel == b->channel && a->device == b->device);
     assert_true(a->browser == b->browser && a->os == b->os && a->flags == b->flags);
     assert_true(a->engaged_ms == b->engaged_ms && a->depth == b->depth);
-    assert_true(a->verdict == b->verdict && a->n == b->n);
+    assert_true(a->verdict == b->verdict && a->n == b->n && a->modified == b->modified);
 }
 
 static void round_trip(void **state)
