@@ -115,13 +115,6 @@ static uint32_t known(uint64_t v, uint32_t end)
     return v < end ? (uint32_t)v : 0;
 }
 
-/* Not every number below HIT_KINDS is a kind. */
-static enum hit_kind known_kind(uint64_t v)
-{
-    uint32_t kind = known(v, HIT_KINDS);
-    return hit_kind_name((enum hit_kind)kind) == NULL ? 0 : (enum hit_kind)kind;
-}
-
 static uint32_t clip32(uint64_t v)
 {
     return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
@@ -130,7 +123,7 @@ static uint32_t clip32(uint64_t v)
 static void set_number(struct hit *h, uint64_t id, uint64_t v)
 {
     switch (id) {
-    case F_KIND: h->kind = known_kind(v); break;
+    case F_KIND: h->kind = known(v, HIT_KINDS); break;
     case F_AT: h->at_ms = v > INT64_MAX ? INT64_MAX : (int64_t)v; break;
     case F_DAY: h->day = clip32(v); break;
     case F_VISITOR_KIND: h->visitor_kind = known(v, VISITOR_CONSENTED + 1); break;

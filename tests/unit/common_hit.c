@@ -111,7 +111,6 @@ static void what_is_no_hit(void **state)
         {{"\x02\x04\x01", 3}, "another version"},
         {{"\x01", 1}, "no kind"},
         {{"\x01\x04\x3f", 3}, "a kind that does not exist"},
-        {{"\x01\x04\x07", 3}, "a kind between those that do"},
         {{"\x01\x07\x01", 3}, "type 3"},
         {{"\x01\x0a\x05s", 4}, "a length past the end"},
         {{"\x01\x04\x01\x20\x80\x02", 6}, "a number past the limit of a pageview"},
