@@ -458,7 +458,9 @@ static enum batch_result change_links(struct batch *b, const struct fold_told *t
 {
     struct links links = {0};
     if (e->value.n > 0 && !links_decode(e->value, &links)) return damaged(e);
+    bool whole = !links.partial && !told->more;
     enum batch_result added = add_links(b, told, &links);
+    if (whole && links.partial) b->figures.approximated++;
     if (added != BATCH_READY) return added;
     buf_clear(&b->packed);
     if (!links_encode(&links, &b->packed)) return BATCH_MEMORY;
@@ -486,6 +488,7 @@ static enum batch_result take_place(struct batch *b, const struct fold_told *tol
     struct key pages = key_pages(b->partition, str_of(told->site->name));
     if (count->value.n > 0 && !links_count_decode(count->value, &have)) return damaged(count);
     *room = links_count_take(&have);
+    if (!*room) b->figures.approximated++;
     buf_clear(&b->packed);
     bool ok = links_count_encode(&have, &b->packed) &&
               store_set(b->store, count, buf_str(&b->packed)) &&
