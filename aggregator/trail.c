@@ -44,7 +44,9 @@ struct str trail_text(const struct hit *h)
 void trail_begin(struct trail *t)
 {
     sums_make(t->before, t->v, 0);
-    if (t->profile != NULL) visits_make(t->visits_before, t->v, t->before);
+    if (t->profile == NULL) return;
+    profile_clock(t->profile);
+    visits_make(t->visits_before, t->v, t->before);
 }
 
 /* What the sessions changed by, into the profile. */
