@@ -543,8 +543,8 @@ static enum batch_result change_all(struct batch *b)
     if (!deltas_apply(fold_deltas(b->fold))) return BATCH_MEMORY;
     if (!pack_rows(b) || !pack_sites(b)) return BATCH_MEMORY;
     b->figures.approximated = fold_approximated(b->fold);
-    if (pack_told(b) != BATCH_READY) return BATCH_MEMORY;
-    return list_pages(b);
+    enum batch_result told = pack_told(b);
+    return told == BATCH_READY ? list_pages(b) : told;
 }
 
 static enum batch_result need_sites(struct batch *b)
