@@ -13,6 +13,7 @@
 
 #include "bytes.h"
 #include "hash.h"
+#include "pack.h"
 
 enum { BLOCK_BYTES = 64 * 1024, SLOTS_MIN = 64 };
 
@@ -61,12 +62,6 @@ void range_free(struct range *r)
     free(r->slots);
     free(r->site);
     free(r);
-}
-
-bool range_pack(struct buf *rows, struct str name, struct str value)
-{
-    return buf_add_varint(rows, name.n) && buf_add(rows, name) && buf_add_varint(rows, value.n) &&
-           buf_add(rows, value);
 }
 
 /* A copy that lives as long as the range. */
@@ -157,13 +152,12 @@ bool range_add(struct range *r, uint32_t day, struct str rows)
 {
     assert(day >= r->from && day <= r->to);
     struct reader in = reader_of(rows);
+    struct str name, value;
     r->stamp++;
-    while (!reader_done(&in)) {
-        struct str name = get_bytes(&in, get_varint(&in));
-        struct str value = get_bytes(&in, get_varint(&in));
-        assert(!in.bad); /* range_pack wrote it */
+    while (pack_next(&in, &name, &value)) {
         if (!add_packed(r, day, name, value)) return false;
     }
+    assert(!in.bad); /* pack_add wrote it */
     return true;
 }
 
@@ -175,8 +169,8 @@ bool range_pack_merged(const struct range *r, struct buf *rows)
     for (size_t i = 0; ok && i < r->n; i++) {
         if (str_eq(r->rows[i].name, STR("T"))) continue;
         buf_clear(&value);
-        ok = row_encode(&r->rows[i].row, &value) &&
-             range_pack(rows, r->rows[i].name, buf_str(&value));
+        ok =
+            row_encode(&r->rows[i].row, &value) && pack_add(rows, r->rows[i].name, buf_str(&value));
     }
     buf_fini(&value);
     return ok;
@@ -210,20 +204,13 @@ struct ranked {
     struct range_row *row;
 };
 
-static int compare_text(struct str a, struct str b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 /* < 0: a stands before b. */
 static int compare(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
     if (x->value != y->value) return x->value > y->value ? -1 : 1;
-    int order = compare_text(x->row->page, y->row->page);
-    return order != 0 ? order : compare_text(x->row->name, y->row->name);
+    int order = pack_compare(x->row->page, y->row->page);
+    return order != 0 ? order : pack_compare(x->row->name, y->row->name);
 }
 
 /* Restores a heap whose root is the row that stands last. */

@@ -49,14 +49,11 @@ struct range {
 struct range *range_new(struct str site, uint32_t from, uint32_t to);
 void range_free(struct range *r); /* NULL is fine */
 
-/* Stored rows as one piece of bytes, the form in which they are read and cached. */
-bool range_pack(struct buf *rows, struct str name, struct str value);
-
-/* Adds the packed rows of one day in one partition. A name that stands twice in them counts once:
- * HSCAN may return a field twice. from <= day <= to. False: out of memory. */
+/* Adds the rows (plain, as in pack.h) of one day in one partition. A name that stands twice in them
+ * counts once: HSCAN may return a field twice. from <= day <= to. False: out of memory. */
 bool range_add(struct range *r, uint32_t day, struct str rows);
 
-/* All rows but the total, packed. range_add of them on `from`, in a range that begins there too,
+/* All rows but the total, plain. range_add of them on `from`, in a range that begins there too,
  * adds what all these days have added; totals belong to their days. */
 bool range_pack_merged(const struct range *r, struct buf *rows);
 

@@ -11,6 +11,7 @@
 #include "ask.h"
 #include "bytes.h"
 #include "keys.h"
+#include "pack.h"
 #include "sitestate.h"
 
 enum { READ_TRIES = 4, PAGES_PER_QUESTION = 500 };
@@ -81,7 +82,7 @@ static int scan(const struct range_source *s, const struct key *key, char cursor
     memcpy(cursor, next.p, next.n);
     cursor[next.n] = '\0';
     for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
-        if (!range_pack(rows, ask_text(pairs, i), ask_text(pairs, i + 1))) {
+        if (!pack_add(rows, ask_text(pairs, i), ask_text(pairs, i + 1))) {
             buf_printf(err, "out of memory");
             goto out;
         }
@@ -92,14 +93,40 @@ out:
     return result;
 }
 
+/* 1: the day is packed, and its rows are appended; 0: it is not. */
+static int read_packed(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,
+                       struct buf *err)
+{
+    struct day_field field;
+    struct key key = key_month(part, s->site, day, &field);
+    redisReply *r = ask(s->redis, err, ARGV(STR("HGET"), key_str(&key), str_of(field.text)));
+    if (r == NULL) return -1;
+    bool packed = r->type == REDIS_REPLY_STRING;
+    enum pack_result read = packed ? pack_read((struct str){r->str, r->len}, rows) : PACK_OK;
+    freeReplyObject(r);
+    if (read == PACK_OK) return packed;
+    buf_printf(err, read == PACK_MEMORY ? "out of memory" : "%s holds a damaged day", key.p);
+    return -1;
+}
+
 int range_read_day(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,
                    struct buf *err)
 {
     struct key key = key_day(part, s->site, day);
     char cursor[24] = "0";
+    size_t from = rows->n;
+    int packed = read_packed(s, part, day, rows, err);
+    if (packed != 0) return packed < 0 ? -1 : 0;
     do {
         if (scan(s, &key, cursor, rows, err) < 0) return -1;
     } while (strcmp(cursor, "0") != 0);
+
+    /* It may have been packed while its hash was read; then all of it is there. */
+    size_t end = rows->n;
+    packed = read_packed(s, part, day, rows, err);
+    if (packed <= 0) return packed;
+    memmove(rows->p + from, rows->p + end, rows->n - end);
+    rows->n -= end - from;
     return 0;
 }
 

@@ -33,7 +33,8 @@ int range_read_extent(const struct range_source *s, struct range_extent *out, st
  * of which there are only logs, its newest day. */
 uint32_t range_end(const struct range_extent *e, const struct zone *zone, int64_t now_ms);
 
-/* Appends the packed rows of one day in partition `part`. 0, or -1 with why in err. */
+/* Appends the rows (plain, as in pack.h) of one day in partition `part`. 0, or -1 with why in err.
+ */
 int range_read_day(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,
                    struct buf *err);
 

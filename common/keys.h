@@ -46,6 +46,11 @@ struct key key_commit(unsigned partition);                             /* {pN}:c
 struct key key_sites(unsigned partition);                              /* {pN}:sites */
 struct key key_pages(unsigned partition, struct str site);             /* {pN}:pages:SITE */
 struct key key_day(unsigned partition, struct str site, uint32_t day); /* {pN}:day:SITE:20260131 */
+/* {pN}:month:SITE:202601, and the day's field there: "31" */
+struct day_field {
+    char text[3];
+};
+struct key key_month(unsigned partition, struct str site, uint32_t day, struct day_field *field);
 /* {pN}:visitors:SITE:20260131 - daily visitors of that local date */
 struct key key_visitors(unsigned partition, struct str site, uint32_t day);
 /* {pN}:profiles:SITE:3f2 */

@@ -109,6 +109,11 @@ bool sitestate_touch(struct sitestate *s, uint32_t day, bool imported)
     return true;
 }
 
+uint32_t sitestate_open_from(uint32_t last_day)
+{
+    return last_day > OPEN_ROWS_DAYS ? last_day - OPEN_ROWS_DAYS : 0;
+}
+
 static bool due(const struct sitestate *s, const struct open_day *o)
 {
     uint64_t live_day = (uint64_t)s->watermark_ms / DAY_MS;

@@ -25,6 +25,7 @@ enum {
     OPEN_DAYS_MAX = 64,
     CLOSE_AFTER_DAYS = 5,      /* a hit that could still count for such a day would be late */
     CLOSE_AFTER_HITS = 100000, /* logs have no late: their days close when this many hits passed */
+    OPEN_ROWS_DAYS = 5,        /* the newest date and so many before it have a hash of rows each */
 };
 
 enum open_flag { OPEN_LIVE = 1, OPEN_IMPORTED = 2 };
@@ -55,6 +56,9 @@ bool sitestate_hit(struct sitestate *s, const struct hit *h);
 
 /* The day has a daily visitor's hit. True: it was not open (or was closed since). */
 bool sitestate_touch(struct sitestate *s, uint32_t day, bool imported);
+
+/* The rows of earlier dates are packed, when the newest date of the site is last_day. */
+uint32_t sitestate_open_from(uint32_t last_day);
 
 /* Closes one day that is due; false when none is. Call until false, after each hit. */
 bool sitestate_close(struct sitestate *s, uint32_t *day);
