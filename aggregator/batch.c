@@ -20,7 +20,7 @@
 struct batch_site {
     struct sitestate state;
     struct store_entry *entry;
-    uint32_t was_first, was_last; /* its dates before this batch */
+    uint32_t was_first, was_last, was_kept; /* before this batch */
 };
 
 struct batch_hit {
@@ -36,6 +36,7 @@ union batch_state {
 
 struct batch {
     struct store *store;
+    struct retention keep;
     struct fold *fold;
     struct store_batch use;
     unsigned partition;
@@ -60,11 +61,12 @@ struct batch {
     bool failed;
 };
 
-struct batch *batch_new(struct store *store)
+struct batch *batch_new(struct store *store, const struct retention *keep)
 {
     struct batch *b = calloc(1, sizeof *b);
     if (b == NULL) return NULL;
     b->store = store;
+    b->keep = *keep;
     b->fold = fold_new();
     buf_init(&b->records, 0);
     buf_init(&b->packed, 0);
@@ -268,11 +270,14 @@ static enum batch_result need_states(struct batch *b)
         if (e->value.n > 0 && !sitestate_decode(e->value, &site->state)) return damaged(e);
         site->was_first = site->state.first_day;
         site->was_last = site->state.last_day;
+        site->was_kept = site->state.kept_day;
     }
     for (size_t i = 0; i < b->hits_n; i++) {
         struct batch_hit *h = &b->hits[i];
         if (!fold_add(b->fold, &h->site->state, &h->hit, h->weight)) return BATCH_MEMORY;
     }
+    for (size_t i = 0; i < b->sites_n; i++)
+        sitestate_retain(&b->sites[i]->state, &b->keep);
     b->entries = calloc(fold_count(b->fold) + 1, sizeof b->entries[0]);
     if (b->entries == NULL) return BATCH_MEMORY;
     struct day_key last = {0};
@@ -320,7 +325,7 @@ static bool pack_states(struct batch *b)
 static bool list_closed(struct batch *b)
 {
     size_t n = fold_closed_count(b->fold);
-    b->closed = calloc(n + b->packing.n + 1, sizeof b->closed[0]);
+    b->closed = calloc(n + b->packing.n * MONTH_HASHES + 1, sizeof b->closed[0]);
     if (b->closed == NULL) return false;
     for (size_t i = 0; i < n; i++) {
         struct fold_closed c = fold_closed_at(b->fold, i);
@@ -332,7 +337,7 @@ static bool list_closed(struct batch *b)
 
 static bool is_packed(const struct delta *row)
 {
-    return row->day < sitestate_open_from(row->site->last_day);
+    return row->day >= DELTA_MONTH || row->day < sitestate_open_from(row->site->last_day);
 }
 
 static bool need_packed(struct batch *b)
@@ -344,7 +349,9 @@ static bool need_packed(struct batch *b)
     }
     for (size_t i = 0; i < b->sites_n; i++) {
         const struct batch_site *s = b->sites[i];
-        if (!packing_need_closed(&b->packing, &s->state, s->was_first, s->was_last)) return false;
+        if (!packing_need_closed(&b->packing, &s->state, s->was_first, s->was_last) ||
+            !packing_need_months(&b->packing, &s->state, s->was_first, s->was_last, s->was_kept))
+            return false;
     }
     return packing_use(&b->packing, b->store, &b->use);
 }
@@ -471,13 +478,12 @@ static bool pack_days(struct batch *b)
     for (size_t i = 0, at = 0; i < b->packing.n; i++) {
         struct packed_day *day = &b->packing.days[i];
         size_t n, from = deltas_of(b, day, &at);
-        bool gone;
         struct bundle_row *changed = changed_rows(b, from, at, &n);
         if (changed == NULL) return false;
-        bool ok = packing_write(&b->packing, b->store, day, changed, n, &gone);
+        bool ok = packing_write(b->store, day, changed, n);
         free(changed);
         if (!ok) return false;
-        if (gone) b->closed[b->closed_n++] = packing_gone(&b->packing, day);
+        b->closed_n += packing_gone(&b->packing, day, b->closed + b->closed_n);
     }
     return true;
 }
@@ -538,7 +544,7 @@ void batch_days(const struct batch *b, void (*fn)(void *arg, struct str site, ui
     const struct delta *before = NULL;
     for (size_t i = 0; i < b->rows_n; i++) {
         const struct delta *row = deltas_at(d, i);
-        if (!row->changed) continue;
+        if (!row->changed || row->day >= DELTA_MONTH) continue;
         if (before == NULL || before->site != row->site || before->day != row->day) {
             fn(arg, str_of(row->site->name), row->day);
         }

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #include "bytes.h"
+#include "clock.h"
+#include "month.h"
 
 enum { ARENA_CHUNK_BYTES = 64 * 1024, TABLE_MIN = 1024 };
 
@@ -247,9 +249,30 @@ static int by_place(const void *a, const void *b)
     return (x->name.n > y->name.n) - (x->name.n < y->name.n);
 }
 
+/* What belongs to dates that are kept per month goes there, or nowhere when the month is gone. */
+static bool retain(struct deltas *d)
+{
+    bool any = false;
+    for (size_t i = 0, n = d->n; i < n && !d->failed; i++) {
+        struct delta *row = d->rows[i], *to = NULL;
+        if (row->day >= row->site->kept_day) continue;
+        any = true;
+        if (row->day >= row->site->first_day) {
+            uint32_t month = DELTA_MONTH + day_to_month(row->day);
+            to = deltas_row(d, row->site, month, row->name);
+            if (to == NULL || !month_add(&to->add, &row->add, row->day)) return false;
+            if (row->page.n > 0) to->page = row->page;
+        }
+        row_clear(&row->add);
+    }
+    if (any) drop_empty(d);
+    return true;
+}
+
 bool deltas_finish(struct deltas *d)
 {
     drop_empty(d);
+    if (!retain(d)) d->failed = true;
     for (size_t i = 0, n = d->n; i < n && !d->failed; i++) {
         struct delta *row = d->rows[i];
         int64_t max;

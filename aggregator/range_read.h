@@ -25,7 +25,8 @@ unsigned range_part(const struct range_source *s, unsigned i); /* the i-th of th
 struct range_extent {
     bool any; /* false: no hit of this site was ever folded */
     uint32_t first, last;
-    int64_t live_ms; /* newest hit from a browser; 0: all are imported */
+    uint32_t kept_day; /* dates before it are kept per month; 0: none */
+    int64_t live_ms;   /* newest hit from a browser; 0: all are imported */
 };
 int range_read_extent(const struct range_source *s, struct range_extent *out, struct buf *err);
 

@@ -183,6 +183,13 @@ static int64_t live_hits(struct redis_now *redis, const struct site *site, unsig
     if (failed(redis, r, err)) return -1;
     live = r->type == REDIS_REPLY_STRING ? packed_live((struct str){r->str, r->len}) : 0;
     freeReplyObject(r);
+    if (live != 0) return live;
+    struct key months = key_months(p, str_of(site->name));
+    struct month_field of = key_month_field(day_to_month(day)); /* its days are known no more */
+    r = redis_now(redis, ARGV(STR("HGET"), key_str(&months), str_of(of.text)));
+    if (failed(redis, r, err)) return -1;
+    live = r->type == REDIS_REPLY_STRING ? packed_live((struct str){r->str, r->len}) : 0;
+    freeReplyObject(r);
     return live;
 }
 

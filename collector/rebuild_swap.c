@@ -29,7 +29,7 @@ static const char keep_lua[] =
     "for i = 1, #all, 2 do n = n + redis.call('HSETNX', KEYS[2], all[i], all[i + 1]) end\n"
     "return n\n";
 
-/* Days up to ARGV[1] of a month as in the old one. KEYS: old, new. Whether the new one is there. */
+/* Fields up to ARGV[1] as in the old one. KEYS: old, new. Whether the new one is there. */
 static const char keep_month_lua[] =
     "for _, day in ipairs(redis.call('HKEYS', KEYS[2])) do\n"
     "  if day <= ARGV[1] then redis.call('HDEL', KEYS[2], day) end\n"
@@ -45,6 +45,7 @@ enum kind {
     KIND_PAGES,
     KIND_DAY,
     KIND_MONTH,
+    KIND_MONTHS,
     KIND_VISITORS,
     KIND_PROFILES,
     KIND_OTHER
@@ -129,7 +130,7 @@ static void free_names(struct names *l)
 static enum kind kind_of(struct str name)
 {
     static const char *const kinds[] = {
-        "sites", "pages:", "day:", "month:", "visitors:", "profiles:"};
+        "sites", "pages:", "day:", "month:", "months:", "visitors:", "profiles:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }
@@ -192,6 +193,7 @@ bool rebuild_merge_site(struct str was, struct str now, uint32_t day, struct buf
         both.first_day = a.first_day;
     if (a.last_day > both.last_day) both.last_day = a.last_day;
     if (a.hits > both.hits) both.hits = a.hits;
+    if (a.kept_day > both.kept_day) both.kept_day = a.kept_day;
     both.open_n = 0;
     for (uint32_t i = 0; i < a.open_n; i++) {
         if (a.open[i].day <= day) both.open[both.open_n++] = a.open[i];
@@ -296,20 +298,13 @@ static bool day_is_kept(const struct swap *s, unsigned p, struct str name, struc
     return ok && *last <= rebuild_kept_day(s->sites, *site, s->until_ms[p]);
 }
 
-/* The packed days of a month in which the kept days end: of both generations. */
-static int keep_month(const struct swap *s, unsigned p, struct generation_names *g,
-                      const char *name, struct buf *err)
+/* Fields up to `upto` of a hash of days or months: as in the old generation. */
+static int keep_upto(const struct swap *s, unsigned p, struct generation_names *g, const char *name,
+                     const char *upto, struct buf *err)
 {
-    struct str site;
-    uint32_t first, last;
-    if (kind_of(str_of(name)) != KIND_MONTH || !split_month(str_of(name), &site, &first, &last))
-        return 0;
-    uint32_t kept = rebuild_kept_day(s->sites, site, s->until_ms[p]);
-    if (kept < first || kept >= last) return 0;
-    char day[3] = {(char)('0' + (kept - first + 1) / 10), (char)('0' + (kept - first + 1) % 10), 0};
     struct key was = key_of(p, false, str_of(name)), now = key_of(p, true, str_of(name));
     struct str argv[] = {STR("EVAL"),   str_of(keep_month_lua), STR("2"),
-                         key_str(&was), key_str(&now),          str_of(day)};
+                         key_str(&was), key_str(&now),          str_of(upto)};
     redisReply *r = live_ask(s->live, err, 6, argv);
     if (r == NULL) return -1;
     bool there = r->type == REDIS_REPLY_INTEGER && r->integer == 1;
@@ -321,6 +316,26 @@ static int keep_month(const struct swap *s, unsigned p, struct generation_names 
         sort_names(&g->next);
     }
     return live_renew(s->live, err);
+}
+
+/* Packed days of a month in which the kept days end; months up to that one. */
+static int keep_month(const struct swap *s, unsigned p, struct generation_names *g,
+                      const char *name, struct buf *err)
+{
+    struct str whole = str_of(name), site;
+    uint32_t first, last;
+    enum kind kind = kind_of(whole);
+    if (kind == KIND_MONTHS) {
+        site = str_from(whole, sizeof "months:" - 1);
+        uint32_t kept = rebuild_kept_day(s->sites, site, s->until_ms[p]);
+        struct month_field month = key_month_field(day_to_month(kept));
+        return keep_upto(s, p, g, name, month.text, err);
+    }
+    if (kind != KIND_MONTH || !split_month(whole, &site, &first, &last)) return 0;
+    uint32_t kept = rebuild_kept_day(s->sites, site, s->until_ms[p]);
+    if (kept < first || kept >= last) return 0;
+    char day[3] = {(char)('0' + (kept - first + 1) / 10), (char)('0' + (kept - first + 1) % 10), 0};
+    return keep_upto(s, p, g, name, day, err);
 }
 
 static int keep_months(const struct swap *s, unsigned p, struct generation_names *g,

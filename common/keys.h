@@ -51,6 +51,12 @@ struct day_field {
     char text[3];
 };
 struct key key_month(unsigned partition, struct str site, uint32_t day, struct day_field *field);
+/* {pN}:months:SITE, and the field of a month (clock.h) there: "202601" */
+struct month_field {
+    char text[7];
+};
+struct key key_months(unsigned partition, struct str site);
+struct month_field key_month_field(uint32_t month);
 /* {pN}:visitors:SITE:20260131 - daily visitors of that local date */
 struct key key_visitors(unsigned partition, struct str site, uint32_t day);
 /* {pN}:profiles:SITE:3f2 */

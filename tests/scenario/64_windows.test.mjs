@@ -85,11 +85,10 @@ function randomOf(seed) {
   }
 }
 
-const WINDOW = { sites: { shop: { time_zone: 'Europe/Paris', spread: 2 } }, start: false, aggregator: { batch_hits: 200 } }
+const WINDOW = { sites: { shop: { time_zone: 'Europe/Paris', spread: 2 } }, start: false, aggregator: { batch_hits: 200, days_kept: 600 } }
 
-scenario('any range of 500 imported days is exact, whoever is killed', WINDOW, async (world) => {
-  const random = randomOf(64)
-  const first = Date.parse('2024-01-15T00:00:00Z')
+const first = Date.parse('2024-01-15T00:00:00Z')
+function visitsOf500Days(random) {
   const visits = []
   for (let day = 0; day < 500; day++) {
     for (let n = random(12); n > 0; n--) {
@@ -97,7 +96,12 @@ scenario('any range of 500 imported days is exact, whoever is killed', WINDOW, a
       visits.push({ ip: `203.0.113.${random(40)}`, at, path: `/page/n${random(9)}x` })
     }
   }
-  visits.sort((a, b) => a.at - b.at)
+  return visits.sort((a, b) => a.at - b.at)
+}
+
+scenario('any range of 500 imported days is exact, whoever is killed', WINDOW, async (world) => {
+  const random = randomOf(64)
+  const visits = visitsOf500Days(random)
   // Dates of the older log are packed as soon as they come, and each of its batches opens them again.
   const half = visits[Math.floor(visits.length / 2)].at
   const [newer, older] = [visits.filter(({ at }) => at >= half), visits.filter(({ at }) => at < half)]
@@ -124,6 +128,36 @@ scenario('any range of 500 imported days is exact, whoever is killed', WINDOW, a
   for (const n of parted) assert.ok(open(n) <= OPEN_DAYS, `${open(n)} open days`)
   assert.equal(keys.filter((key) => key.startsWith(`{p${parted[0]}}:month:shop:`)).length, 17)
   console.log(`# ${visits.length} lines of 500 days, ${keys.length} keys`)
+})
+
+// The last of the 500 days is 2025-05-28 or the day after: 40 days are kept from 2025-04-01 on, and of 6 months December is the first.
+const SHORT = { ...WINDOW, aggregator: { batch_hits: 150, days_kept: 40, months_kept: 6 } }
+
+scenario('days that are kept no more are whole months, and then nothing', SHORT, async (world) => {
+  const visits = visitsOf500Days(randomOf(65))
+  const dateOf = dateIn('Europe/Paris')
+  await world.redis.start()
+  await world.aggregator.start()
+  await imported(world, 'all.log', visits, 'shop')
+  await world.aggregator.kill9()
+  await world.aggregator.start()
+  await folded(world, visits.length)
+  assert.match(dateOf(visits.at(-1).at), /^2025-05-2[89]$/)
+
+  const views = (from, to) => visits.filter(({ at }) => dateOf(at) >= from && dateOf(at) <= to).length
+  const months = (said) => Object.fromEntries(said.months.map(({ month, views }) => [month, views]))
+  const whole = await report(world, 'shop', '2024-12-01', '2025-05-27')
+  assert.equal(whole.totals.views, views('2024-12-01', '2025-05-27'))
+  assert.deepEqual([whole.whole, whole.totals.visitors_exact, whole.days_from, whole.days[0].day], [true, true, '2025-04-01', '2025-04-01'])
+  assert.deepEqual(months(whole), Object.fromEntries(['2024-12', '2025-01', '2025-02', '2025-03'].map((month) => [month, views(month + '-01', month + '-31')])))
+
+  const part = await report(world, 'shop', '2025-01-15', '2025-04-10')
+  assert.equal(part.totals.views, views('2025-02-01', '2025-04-10'))
+  assert.deepEqual([part.whole, part.totals.visitors_exact, part.months.length], [false, false, 2])
+  assert.equal((await report(world, 'shop', '2024-10-01', '2024-11-30')).totals.views, 0, 'months that are gone')
+  await check(world, 'shop', visits, dateOf, '2025-04-01', '2025-05-29')
+  const keys = await world.redisCall('KEYS', '{p*}:month:shop:*')
+  assert.deepEqual([...new Set(keys.map((key) => key.slice(-6)))].sort(), ['202504', '202505'])
 })
 
 // Two switches of each zone: an hour, half an hour, and one at midnight, which some dates do not have.

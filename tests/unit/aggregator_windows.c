@@ -36,6 +36,7 @@ static struct redis_server server;
 static struct event_base *base;
 static struct redis_link *link_;
 static struct partitions *all;
+static struct retention keep = {DAYS, 25};
 
 /* Who came when: all that the brute force knows. */
 static bool came[VISITORS][DAYS];
@@ -67,7 +68,7 @@ static void on_link(bool up, void *arg)
 static void start(int64_t batch_hits, size_t cache_bytes)
 {
     static const struct partition_fns fns = {on_committed, on_refused};
-    struct partition_opts opts = {1, 5, batch_hits, cache_bytes};
+    struct partition_opts opts = {1, 5, batch_hits, cache_bytes, keep};
     link_ = redis_link_new(base, &server.conf, on_link, NULL);
     all = partitions_new(base, link_, &opts, &fns, NULL);
     redis_server_number(&server, "SET {p0}:lease %s", TOKEN " me");
@@ -263,7 +264,7 @@ static void digest(char hex[65])
     static const char script[] =
         "local out = {} "
         "for _, key in ipairs(redis.call('KEYS', '{p*')) do "
-        "  if string.find(key, ':day:') or string.find(key, ':month:') or "
+        "  if string.find(key, ':day:') or string.find(key, ':month') or "
         "     string.find(key, ':pages:') or string.find(key, ':profiles:') then "
         "    local all = redis.call('HGETALL', key) "
         "    for i = 1, #all, 2 do out[#out + 1] = key .. '|' .. all[i] .. '|' .. all[i + 1] end "
@@ -387,6 +388,60 @@ static void a_hash_is_joined(void **state)
     stop();
 }
 
+/* A range that begins on the first of a month, or in its middle: then with the next month. */
+static void check_months(unsigned from, unsigned first, unsigned to, bool whole, unsigned months)
+{
+    struct buf err = {0};
+    struct range *r;
+    assert_int_equal(range_read(&source, DAY0 + from, DAY0 + to, &r, &err), 0);
+    check(r, first, to);
+    assert_int_equal(range_whole(r), whole);
+    assert_int_equal(range_exact(r), whole);
+    assert_int_equal(r->months_n, months);
+    int64_t views = 0;
+    for (size_t i = 0; i < r->months_n; i++)
+        views += row_get(&r->months[i].total, COL_VIEWS);
+    for (uint32_t i = 0; i <= r->to - r->from; i++)
+        views += row_get(&r->days[i].total, COL_VIEWS);
+    assert_int_equal(views, range_value(r, STR("T"), COL_VIEWS));
+    range_free(r);
+    buf_fini(&err);
+}
+
+/* 100 days of the newest one, 2025-11-27: from 2025-08-01 on; months: from June on. */
+static void old_days_become_months(void **state)
+{
+    (void)state;
+    static const struct {
+        bool logs_first;
+        int64_t batch_hits;
+    } cases[] = {{false, 400}, {false, 100000}, {true, 90}, {true, 100000}};
+    const unsigned june = 240, july = 270, august = 301, last = DAYS - 1; /* days since DAY0 */
+    char want[65], got[65];
+    keep = (struct retention){100, 6};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin(NULL);
+        unsigned n = ship_both(cases[i].logs_first);
+        start(cases[i].batch_hits, 1 << 24);
+        fold_until(n);
+        stop();
+        digest(got);
+        if (i == 0) snprintf(want, sizeof want, "%s", got);
+        assert_string_equal(got, want);
+    }
+    assert_int_equal(redis_server_number(&server, "HLEN {p0}:months:shop"), 2);
+    assert_int_equal(keys_of("{p0}:month:*"), 4);
+    check_months(june, june, last, true, 2);
+    check_months(june, june, july - 1, true, 1);
+    check_months(july, july, august - 1, true, 1);
+    check_months(july, july, august + 9, true, 1);
+    check_months(june, june, august - 1, true, 2);
+    check_months(june + 14, july, last, false, 1);
+    check_months(july + 3, august, last, false, 0);
+    check_read(august, last);
+    keep = (struct retention){DAYS, 25};
+}
+
 /* What cannot be read is not written over. */
 static void damage_stops_the_partition(void **state)
 {
@@ -430,6 +485,7 @@ int main(void)
         cmocka_unit_test_setup(order_and_batches_do_not_show, begin),
         cmocka_unit_test_setup(a_killed_redis_changes_nothing, begin),
         cmocka_unit_test_setup(a_hash_is_joined, begin),
+        cmocka_unit_test_setup(old_days_become_months, begin),
         cmocka_unit_test_setup(damage_stops_the_partition, begin),
     };
     struct timeval beat = {0, 10 * 1000}; /* fold_until looks at least this often */

@@ -179,6 +179,8 @@ static void set_months(void)
     tell("HSET {p0}:month:shop:202512 30 old 31 old");
     tell("HSET {p0}:month:shop:202601 08 old 09 old 12 old");
     tell("HSET {p0}:month:shop:202602 01 old");
+    tell("HSET {p0}:months:shop 202511 old");
+    tell("HSET {p0}:next:months:shop 202511 new 202601 new 202602 new");
     tell("HSET {p0}:next:month:shop:202512 31 new");
     tell("HSET {p0}:next:month:shop:202601 07 new 09 new 11 new");
     tell("HSET {p0}:next:month:shop:202603 05 new");
@@ -190,6 +192,7 @@ static void packed_days_are_renamed(void **state)
     set_months();
     assert_int_equal(rebuild_swap(&w->swap, &w->account, &w->err), 0);
     holds("{p0}:month:shop:202512", "30", NULL);
+    holds("{p0}:months:shop", "202511", "new");
     holds("{p0}:month:shop:202512", "31", "new");
     holds("{p0}:month:shop:202601", "08", NULL);
     holds("{p0}:month:shop:202601", "09", "new");
@@ -218,6 +221,9 @@ static void packed_days_are_kept_one_by_one(void **state)
     assert_int_equal(w->account.site[0].first, DAY_2026_01_10 - 11);
     assert_int_equal(w->account.site[0].last, DAY_2026_01_10);
     assert_int_equal(w->account.site[0].days, 2 + 2 + 1);
+    holds("{p0}:months:shop", "202511", "old");
+    holds("{p0}:months:shop", "202601", NULL);
+    holds("{p0}:months:shop", "202602", "new");
     assert_int_equal(w->account.days, 1 + 1 + 1);
     nothing_of_next_is_left();
 }
