@@ -18,10 +18,12 @@
 #include "links.h"
 #include "listing.h"
 #include "log.h"
+#include "packing.h"
 
 struct batch_site {
     struct sitestate state;
     struct store_entry *entry;
+    uint32_t was_first, was_last, was_kept; /* before this batch */
 };
 
 struct batch_hit {
@@ -37,6 +39,7 @@ union batch_state {
 
 struct batch {
     struct store *store;
+    struct retention keep;
     struct fold *fold;
     struct store_batch use;
     unsigned partition;
@@ -55,6 +58,7 @@ struct batch {
     size_t states_n;
     struct row *rows;
     size_t rows_n;
+    struct packing packing; /* the rows of packed days; they have no entries of their own */
     struct key *closed;
     size_t closed_n;
     struct batch_figures figures;
@@ -62,11 +66,12 @@ struct batch {
     bool failed;
 };
 
-struct batch *batch_new(struct store *store)
+struct batch *batch_new(struct store *store, const struct retention *keep)
 {
     struct batch *b = calloc(1, sizeof *b);
     if (b == NULL) return NULL;
     b->store = store;
+    b->keep = *keep;
     b->fold = fold_new();
     buf_init(&b->records, 0);
     buf_init(&b->packed, 0);
@@ -119,6 +124,7 @@ void batch_end(struct batch *b, bool committed)
         }
     }
     store_done(b->store, &b->use, committed);
+    packing_fini(&b->packing, b->store);
     free_states(b);
     free_rows(b);
     if (b->fold != NULL) fold_clear(b->fold);
@@ -138,7 +144,7 @@ void batch_end(struct batch *b, bool committed)
 bool batch_begin(struct batch *b, unsigned partition, size_t bytes)
 {
     assert(b->use.n == 0 && b->hits_n == 0);
-    b->partition = partition;
+    b->partition = b->packing.partition = partition;
     b->step = 0;
     b->failed = false;
     b->figures = (struct batch_figures){0};
@@ -278,8 +284,12 @@ static bool need_listing(struct batch *b, const struct batch_hit *h)
 static enum batch_result need_states(struct batch *b)
 {
     for (size_t i = 0; i < b->sites_n; i++) {
-        const struct store_entry *e = b->sites[i]->entry;
-        if (e->value.n > 0 && !sitestate_decode(e->value, &b->sites[i]->state)) return damaged(e);
+        struct batch_site *site = b->sites[i];
+        const struct store_entry *e = site->entry;
+        if (e->value.n > 0 && !sitestate_decode(e->value, &site->state)) return damaged(e);
+        site->was_first = site->state.first_day;
+        site->was_last = site->state.last_day;
+        site->was_kept = site->state.kept_day;
     }
     for (size_t i = 0; i < b->hits_n; i++) {
         struct batch_hit *h = &b->hits[i];
@@ -287,6 +297,8 @@ static enum batch_result need_states(struct batch *b)
                                          : fold_add(b->fold, &h->site->state, &h->hit, h->weight);
         if (!added) return BATCH_MEMORY;
     }
+    for (size_t i = 0; i < b->sites_n; i++)
+        sitestate_retain(&b->sites[i]->state, &b->keep);
     b->entries = calloc(fold_count(b->fold) + 1, sizeof b->entries[0]);
     if (b->entries == NULL) return BATCH_MEMORY;
     struct day_key last = {0};
@@ -334,7 +346,7 @@ static bool pack_states(struct batch *b)
 static bool list_closed(struct batch *b)
 {
     size_t n = fold_closed_count(b->fold);
-    b->closed = calloc(n + 1, sizeof b->closed[0]);
+    b->closed = calloc(n + b->packing.n * MONTH_HASHES + 1, sizeof b->closed[0]);
     if (b->closed == NULL) return false;
     for (size_t i = 0; i < n; i++) {
         struct fold_closed c = fold_closed_at(b->fold, i);
@@ -364,13 +376,34 @@ static bool need_told(struct batch *b)
     return true;
 }
 
+static bool is_packed(const struct delta *row)
+{
+    return row->day >= DELTA_MONTH || row->day < sitestate_open_from(row->site->last_day);
+}
+
+static bool need_packed(struct batch *b)
+{
+    const struct deltas *d = fold_deltas(b->fold);
+    for (size_t i = 0; i < deltas_count(d); i++) {
+        const struct delta *row = deltas_at(d, i);
+        if (is_packed(row) && !packing_need(&b->packing, row->site, row->day)) return false;
+    }
+    for (size_t i = 0; i < b->sites_n; i++) {
+        const struct batch_site *s = b->sites[i];
+        if (!packing_need_closed(&b->packing, &s->state, s->was_first, s->was_last) ||
+            !packing_need_months(&b->packing, &s->state, s->was_first, s->was_last, s->was_kept))
+            return false;
+    }
+    return packing_use(&b->packing, b->store, &b->use);
+}
+
 static enum batch_result need_rows(struct batch *b)
 {
     enum batch_result unpacked = unpack_states(b);
     if (unpacked != BATCH_READY) return unpacked;
     struct deltas *d = fold_deltas(b->fold);
     if (!fold_run(b->fold) || !deltas_finish(d)) return BATCH_MEMORY;
-    if (!pack_states(b) || !list_closed(b)) return BATCH_MEMORY;
+    if (!pack_states(b) || !need_packed(b) || !list_closed(b)) return BATCH_MEMORY;
     free_states(b);
 
     free(b->entries);
@@ -379,6 +412,7 @@ static enum batch_result need_rows(struct batch *b)
     struct day_key last = {0};
     for (size_t i = 0; i < deltas_count(d); i++) {
         const struct delta *row = deltas_at(d, i);
+        if (is_packed(row)) continue;
         struct str key = day_key(b, &last, row->site, row->day, key_day);
         b->entries[i] = store_use(b->store, &b->use, b->partition, key, row->name);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
@@ -386,16 +420,28 @@ static enum batch_result need_rows(struct batch *b)
     return need_told(b) ? BATCH_LOAD : BATCH_MEMORY;
 }
 
+/* The row's day when it is packed, else NULL. */
+static struct packed_day *packed_day(struct batch *b, const struct delta *row)
+{
+    return is_packed(row) ? packing_find(&b->packing, row->site, row->day) : NULL;
+}
+
 static enum batch_result unpack_rows(struct batch *b)
 {
     struct deltas *d = fold_deltas(b->fold);
+    const struct store_entry *bad;
+    enum pack_result packed = packing_load(&b->packing, &bad);
+    if (packed != PACK_OK) return packed == PACK_DAMAGED ? damaged(bad) : BATCH_MEMORY;
     b->rows = calloc(deltas_count(d) + 1, sizeof b->rows[0]);
     if (b->rows == NULL) return BATCH_MEMORY;
     b->rows_n = deltas_count(d);
     for (size_t i = 0; i < b->rows_n; i++) {
-        struct str value = b->entries[i]->value;
-        if (value.n > 0 && !row_decode(value, &b->rows[i])) return damaged(b->entries[i]);
-        deltas_at(d, i)->target = &b->rows[i];
+        struct delta *row = deltas_at(d, i);
+        const struct packed_day *day = packed_day(b, row);
+        const struct store_entry *e = day == NULL ? b->entries[i] : day->packed;
+        struct str value = day == NULL ? e->value : bundle_find(&day->bundle, row->name);
+        if (value.n > 0 && !row_decode(value, &b->rows[i])) return damaged(e);
+        row->target = &b->rows[i];
     }
     return BATCH_READY;
 }
@@ -423,7 +469,7 @@ static bool pack_rows(struct batch *b)
         if (row->page.n > 0 && !row->dropped &&
             !set_page(b, str_from(row->name, 1), row->page, key_str(&pages)))
             return false;
-        if (!row->changed) continue;
+        if (!row->changed || b->entries[i] == NULL) continue;
         buf_clear(&b->packed);
         if (!row_empty(row->target) && !row_encode(row->target, &b->packed)) return false;
         if (!store_set(b->store, b->entries[i], buf_str(&b->packed))) return false;
@@ -516,6 +562,60 @@ static enum batch_result pack_told(struct batch *b)
     return result;
 }
 
+/* The deltas of a packed day, where *at stands or behind rows that are not packed: days and deltas
+ * have the same order. */
+static size_t deltas_of(struct batch *b, const struct packed_day *day, size_t *at)
+{
+    struct deltas *d = fold_deltas(b->fold);
+    while (*at < b->rows_n && !is_packed(deltas_at(d, *at)))
+        (*at)++;
+    size_t from = *at;
+    while (*at < b->rows_n && packed_day(b, deltas_at(d, *at)) == day)
+        (*at)++;
+    return from;
+}
+
+/* The changed ones of these deltas; their values stand in b->packed. */
+static struct bundle_row *changed_rows(struct batch *b, size_t from, size_t i, size_t *n)
+{
+    struct deltas *d = fold_deltas(b->fold);
+    struct bundle_row *rows = calloc(i - from + 1, sizeof *rows);
+    size_t *ends = calloc(i - from + 1, sizeof *ends);
+    bool ok = rows != NULL && ends != NULL;
+    *n = 0;
+    buf_clear(&b->packed);
+    for (size_t k = from; ok && k < i; k++) {
+        const struct delta *row = deltas_at(d, k);
+        if (!row->changed) continue;
+        ok = row_empty(row->target) || row_encode(row->target, &b->packed);
+        ends[*n] = b->packed.n;
+        rows[(*n)++].name = row->name;
+    }
+    for (size_t k = 0; ok && k < *n; k++) { /* only now does b->packed not move any more */
+        size_t begin = k == 0 ? 0 : ends[k - 1];
+        rows[k].value = (struct str){b->packed.p + begin, ends[k] - begin};
+    }
+    free(ends);
+    if (ok) return rows;
+    free(rows);
+    return NULL;
+}
+
+static bool pack_days(struct batch *b)
+{
+    for (size_t i = 0, at = 0; i < b->packing.n; i++) {
+        struct packed_day *day = &b->packing.days[i];
+        size_t n, from = deltas_of(b, day, &at);
+        struct bundle_row *changed = changed_rows(b, from, at, &n);
+        if (changed == NULL) return false;
+        bool ok = packing_write(b->store, day, changed, n);
+        free(changed);
+        if (!ok) return false;
+        b->closed_n += packing_gone(&b->packing, day, b->closed + b->closed_n);
+    }
+    return true;
+}
+
 static bool pack_sites(struct batch *b)
 {
     for (size_t i = 0; i < b->sites_n; i++) {
@@ -541,7 +641,7 @@ static enum batch_result change_all(struct batch *b)
     enum batch_result unpacked = unpack_rows(b);
     if (unpacked != BATCH_READY) return unpacked;
     if (!deltas_apply(fold_deltas(b->fold))) return BATCH_MEMORY;
-    if (!pack_rows(b) || !pack_sites(b)) return BATCH_MEMORY;
+    if (!pack_rows(b) || !pack_days(b) || !pack_sites(b)) return BATCH_MEMORY;
     b->figures.approximated = fold_approximated(b->fold);
     enum batch_result told = pack_told(b);
     return told == BATCH_READY ? list_pages(b) : told;
@@ -583,7 +683,7 @@ void batch_days(const struct batch *b, void (*fn)(void *arg, struct str site, ui
     const struct delta *before = NULL;
     for (size_t i = 0; i < b->rows_n; i++) {
         const struct delta *row = deltas_at(d, i);
-        if (!row->changed) continue;
+        if (!row->changed || row->day >= DELTA_MONTH) continue;
         if (before == NULL || before->site != row->site || before->day != row->day) {
             fn(arg, str_of(row->site->name), row->day);
         }

@@ -13,13 +13,15 @@
 #include <stdint.h>
 
 #include "keys.h"
+#include "sitestate.h"
 #include "store.h"
 #include "verdict.h"
 
 struct batch;
 
-struct batch *batch_new(struct store *store); /* NULL: out of memory. Reused for many batches */
-void batch_free(struct batch *b);             /* NULL is fine */
+/* NULL: out of memory. Reused for many batches. */
+struct batch *batch_new(struct store *store, const struct retention *keep);
+void batch_free(struct batch *b); /* NULL is fine */
 
 /* bytes: at least the records of all entries that will be added. False: out of memory. */
 bool batch_begin(struct batch *b, unsigned partition, size_t bytes);

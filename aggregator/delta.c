@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #include "bytes.h"
+#include "clock.h"
+#include "month.h"
 
 enum { ARENA_CHUNK_BYTES = 64 * 1024, TABLE_MIN = 1024 };
 
@@ -217,11 +219,10 @@ const uint64_t *deltas_ledger(const struct deltas *d)
 /* The column of the total row that counts rows of this kind; 0: the kind has no limit. */
 static uint32_t limit_column(char kind, int64_t *max)
 {
-    static const char free_kinds[] = "rsexfmk";
+    static const char kinds[] = ROW_LIMITED_KINDS;
+    const char *at = kind == '\0' ? NULL : strchr(kinds, kind);
     *max = kind == 'p' ? ROWS_PAGE_MAX : ROWS_FREE_MAX;
-    if (kind == 'p') return COL_ROWS_PAGE;
-    const char *at = kind == '\0' ? NULL : strchr(free_kinds, kind);
-    return at == NULL ? 0 : (uint32_t)(COL_ROWS_FREE + (at - free_kinds));
+    return at == NULL ? 0 : (uint32_t)(COL_ROWS_PAGE + (at - kinds));
 }
 
 /* Rows whose sums cancelled out go. The entries stay in the pool, behind those in use. */
@@ -254,9 +255,30 @@ static int by_place(const void *a, const void *b)
     return (x->name.n > y->name.n) - (x->name.n < y->name.n);
 }
 
+/* What belongs to dates that are kept per month goes there, or nowhere when the month is gone. */
+static bool retain(struct deltas *d)
+{
+    bool any = false;
+    for (size_t i = 0, n = d->n; i < n && !d->failed; i++) {
+        struct delta *row = d->rows[i], *to = NULL;
+        if (row->day >= row->site->kept_day) continue;
+        any = true;
+        if (row->day >= row->site->first_day) {
+            uint32_t month = DELTA_MONTH + day_to_month(row->day);
+            to = deltas_row(d, row->site, month, row->name);
+            if (to == NULL || !month_add(&to->add, &row->add, row->day)) return false;
+            if (row->page.n > 0) to->page = row->page;
+        }
+        row_clear(&row->add);
+    }
+    if (any) drop_empty(d);
+    return true;
+}
+
 bool deltas_finish(struct deltas *d)
 {
     drop_empty(d);
+    if (!retain(d)) d->failed = true;
     for (size_t i = 0, n = d->n; i < n && !d->failed; i++) {
         struct delta *row = d->rows[i];
         int64_t max;

@@ -17,9 +17,13 @@
 #include "sitestate.h"
 #include "verdict.h"
 
+/* Instead of a date: the month of this number (clock.h), for dates that have no rows of their own.
+ */
+#define DELTA_MONTH 0x80000000u
+
 struct delta {
     struct sitestate *site;
-    uint32_t day;
+    uint32_t day;       /* or DELTA_MONTH + month */
     struct str name;    /* row name as in README.md; lives until deltas_clear */
     struct str page;    /* rows of pages: the page, when a hit of this batch named it; borrowed from
                            the hit, or a copy (deltas_copy) */

@@ -2,12 +2,15 @@
  * Fields of one hash are asked for together. A field that Redis does not have is an answer too: the
  * entry is known from then on, and empty. An answer that is none (a link that died, an error)
  * leaves its entries unknown; who asked decides whether to go on.
+ *
+ * A whole hash is a question of its own.
  */
 #include "load.h"
 
 #include <stdlib.h>
 
 #include "log.h"
+#include "pack.h"
 
 struct load {
     struct store *store;
@@ -28,10 +31,30 @@ static bool take_values(const struct load *load, const redisReply *r)
     return true;
 }
 
+/* All fields of a hash. */
+static bool take_whole(const struct load *load, const redisReply *r)
+{
+    struct buf rows;
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements % 2 != 0) return false;
+    buf_init(&rows, PACK_MAX_BYTES);
+    bool ok = true;
+    for (size_t i = 0; ok && i < r->elements; i += 2)
+        ok = pack_add(&rows, reply_str(r->element[i]), reply_str(r->element[i + 1]));
+    ok = ok && store_loaded(load->store, load->entries[0], buf_str(&rows));
+    buf_fini(&rows);
+    return ok;
+}
+
+static bool is_whole(const struct store_entry *e)
+{
+    return e->field.n == 0;
+}
+
 static void on_values(const redisReply *reply, void *arg)
 {
     struct load *load = arg;
-    bool ok = take_values(load, reply);
+    bool whole = is_whole(load->entries[0]);
+    bool ok = whole ? take_whole(load, reply) : take_values(load, reply);
     if (!ok && !redis_retryable(reply)) {
         log_error("load.refused", "err=%s",
                   reply->type == REDIS_REPLY_ERROR ? reply->str : "not what was asked for");
@@ -46,11 +69,12 @@ static bool ask(struct redis_link *link, struct load *load)
 {
     struct str *argv = malloc((load->n + 2) * sizeof *argv);
     if (argv == NULL) return false;
-    argv[0] = STR("HMGET");
+    argv[0] = is_whole(load->entries[0]) ? STR("HGETALL") : STR("HMGET");
     argv[1] = load->entries[0]->hash->key;
     for (size_t i = 0; i < load->n; i++)
         argv[2 + i] = load->entries[i]->field;
-    bool sent = redis_send(link, on_values, load, (int)load->n + 2, argv) == 0;
+    int argc = is_whole(load->entries[0]) ? 2 : (int)load->n + 2;
+    bool sent = redis_send(link, on_values, load, argc, argv) == 0;
     free(argv);
     return sent;
 }

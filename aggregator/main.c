@@ -226,10 +226,12 @@ static int start_fold(struct aggregator *a)
 {
     static const struct partition_fns partition_fns = {on_committed, on_refused};
     static const struct lease_fns lease_fns = {on_taken, on_lost};
-    struct partition_opts partition_opts = {.partitions = (unsigned)a->redis.partitions,
-                                            .poll_ms = a->conf.poll_ms,
-                                            .batch_hits = a->conf.batch_hits,
-                                            .cache_bytes = (size_t)a->conf.cache_bytes};
+    struct partition_opts partition_opts = {
+        .partitions = (unsigned)a->redis.partitions,
+        .poll_ms = a->conf.poll_ms,
+        .batch_hits = a->conf.batch_hits,
+        .cache_bytes = (size_t)a->conf.cache_bytes,
+        .keep = {(uint32_t)a->conf.days_kept, (uint32_t)a->conf.months_kept}};
     struct lease_opts lease_opts = {
         .name = a->name, .partitions = (unsigned)a->redis.partitions, .lease_ms = a->conf.lease_ms};
     a->link = redis_link_new(a->base, &a->redis, on_link, a);

@@ -11,6 +11,8 @@ struct aggregator_conf {
     int64_t batch_hits;
     int64_t lease_ms;
     int64_t cache_bytes;
+    int64_t days_kept;
+    int64_t months_kept;
     int64_t summary_ms;
     int64_t summary_cache_bytes;
     int64_t stop_ms;

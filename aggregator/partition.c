@@ -548,7 +548,7 @@ struct partitions *partitions_new(struct event_base *base, struct redis_link *li
     all->store = store_new(opts->cache_bytes);
     if (all->store == NULL) goto fail;
     while (all->pool_n < BATCHES) {
-        struct batch *b = batch_new(all->store);
+        struct batch *b = batch_new(all->store, &opts->keep);
         if (b == NULL) goto fail;
         all->pool[all->pool_n++] = b;
     }

@@ -10,6 +10,7 @@
 
 #include "commit.h"
 #include "redis.h"
+#include "sitestate.h"
 #include "store.h"
 
 struct partition_opts {
@@ -17,6 +18,7 @@ struct partition_opts {
     int64_t poll_ms;     /* how often streams at rest are looked at */
     int64_t batch_hits;  /* a batch ends with the entry that reaches this */
     size_t cache_bytes;
+    struct retention keep; /* of rows */
 };
 
 struct partition_fns {

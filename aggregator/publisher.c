@@ -131,10 +131,19 @@ static int part_moved(const struct range_source *s, unsigned part, const struct 
     struct key key = key_day(range_part(s, part), s->site, d->day);
     redisReply *r = ask(s->redis, err, ARGV(STR("HMGET"), key_str(&key), STR("T"), STR("L")));
     if (r == NULL) return -1;
-    uint64_t mark = mark_value('T', ask_text(r, 0)) + mark_value('L', ask_text(r, 1));
-    if (mark != d->parts[part].mark) *moved = true;
+    uint64_t found = mark_value('T', ask_text(r, 0)) + mark_value('L', ask_text(r, 1));
     freeReplyObject(r);
-    return 0;
+    struct cached_part packed = {.mark = 0};
+    int result = 0;
+    if (found == 0) { /* nothing yet, or packed since */
+        buf_init(&packed.rows, RANGE_PART_MAX_BYTES);
+        result = range_read_day(s, range_part(s, part), d->day, &packed.rows, err);
+        if (result == 0) mark(&packed);
+        found = packed.mark;
+        buf_fini(&packed.rows);
+    }
+    if (result == 0 && found != d->parts[part].mark) *moved = true;
+    return result;
 }
 
 /* Drops the days that other processes have changed, and their neighbours. */

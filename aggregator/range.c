@@ -12,7 +12,9 @@
 #include <stdlib.h>
 
 #include "bytes.h"
+#include "clock.h"
 #include "hash.h"
+#include "pack.h"
 
 enum { BLOCK_BYTES = 64 * 1024, SLOTS_MIN = 64 };
 
@@ -28,7 +30,7 @@ struct range *range_new(struct str site, uint32_t from, uint32_t to)
     struct range *r = calloc(1, sizeof *r);
     if (r == NULL) return NULL;
     size_t days = (size_t)(to - from) + 1;
-    r->from = from;
+    r->from = r->begin = from;
     r->to = to;
     r->site = strndup(site.n == 0 ? "" : site.p, site.n);
     r->days = calloc(days, sizeof *r->days);
@@ -50,6 +52,9 @@ void range_free(struct range *r)
         row_fini(&r->rows[i].row);
     for (uint32_t i = 0; r->days != NULL && i <= r->to - r->from; i++)
         row_fini(&r->days[i].total);
+    for (size_t i = 0; i < r->months_n; i++)
+        row_fini(&r->months[i].total);
+    free(r->months);
     while (r->blocks != NULL) {
         struct range_block *b = r->blocks;
         r->blocks = b->next;
@@ -61,12 +66,6 @@ void range_free(struct range *r)
     free(r->slots);
     free(r->site);
     free(r);
-}
-
-bool range_pack(struct buf *rows, struct str name, struct str value)
-{
-    return buf_add_varint(rows, name.n) && buf_add(rows, name) && buf_add_varint(rows, value.n) &&
-           buf_add(rows, value);
 }
 
 /* A copy that lives as long as the range. */
@@ -127,17 +126,19 @@ static struct range_row *row_of(struct range *r, struct str name)
     return &r->rows[r->n - 1];
 }
 
-/* Adds one day's row to the row of the range: plain columns, and its share of the persons. */
-static bool add_row(struct range *r, uint32_t day, struct row *into, const struct row *from)
+/* Adds a row to the row of the range: plain columns, and its share of the persons. Dates or months:
+ * `at`, of a range that begins at `begin`. */
+static bool add_row(uint32_t begin, uint32_t at, struct row *into, const struct row *from)
 {
     for (uint32_t i = 0; i < from->n && from->cells[i].column < COL_GAP_NONE; i++) {
         if (!row_add(into, from->cells[i].column, from->cells[i].value)) return false;
     }
-    int64_t persons = row_persons(from, day, r->from);
+    int64_t persons = row_persons(from, at, begin);
     return persons == 0 || row_add(into, COL_GAP_NONE, persons);
 }
 
-static bool add_packed(struct range *r, uint32_t day, struct str name, struct str value)
+static bool add_packed(struct range *r, uint32_t begin, struct range_day *at, struct str name,
+                       struct str value)
 {
     row_clear(&r->scratch);
     if (name.n == 0 || !row_decode(value, &r->scratch)) {
@@ -148,23 +149,57 @@ static bool add_packed(struct range *r, uint32_t day, struct str name, struct st
     if (row == NULL) return false;
     if (row->stamp == r->stamp) return true;
     row->stamp = r->stamp;
-    if (str_eq(name, STR("T")) && !row_merge(&r->days[day - r->from].total, &r->scratch))
-        return false;
-    return add_row(r, day, &row->row, &r->scratch);
+    if (str_eq(name, STR("T")) && !row_merge(&at->total, &r->scratch)) return false;
+    return add_row(begin, at->day, &row->row, &r->scratch);
+}
+
+static bool add_rows(struct range *r, uint32_t begin, struct range_day *at, struct str rows)
+{
+    struct reader in = reader_of(rows);
+    struct str name, value;
+    r->stamp++;
+    while (pack_next(&in, &name, &value)) {
+        if (!add_packed(r, begin, at, name, value)) return false;
+    }
+    assert(!in.bad); /* pack_add wrote it */
+    return true;
 }
 
 bool range_add(struct range *r, uint32_t day, struct str rows)
 {
     assert(day >= r->from && day <= r->to);
-    struct reader in = reader_of(rows);
-    r->stamp++;
-    while (!reader_done(&in)) {
-        struct str name = get_bytes(&in, get_varint(&in));
-        struct str value = get_bytes(&in, get_varint(&in));
-        assert(!in.bad); /* range_pack wrote it */
-        if (!add_packed(r, day, name, value)) return false;
-    }
+    return add_rows(r, r->begin, &r->days[day - r->from], rows);
+}
+
+bool range_add_month(struct range *r, uint32_t month, struct str rows)
+{
+    assert(r->months_n > 0 && month - r->months[0].day < r->months_n);
+    return add_rows(r, day_to_month(r->begin), &r->months[month - r->months[0].day], rows);
+}
+
+bool range_keep(struct range *r, uint32_t day)
+{
+    uint32_t first = day_to_month(r->from), last = day_to_month(r->to), kept = day_to_month(day);
+    if (day <= r->from) return true;
+    r->kept_day = r->begin = day;
+    if (month_to_day(first) < r->from) first++;
+    if (month_to_day(last + 1) > r->to + 1) last--;
+    if (last >= kept) last = kept - 1;
+    if (last < first) return true;
+    r->months = calloc(last - first + 1, sizeof *r->months);
+    if (r->months == NULL) return false;
+    r->begin = month_to_day(first);
+    for (uint32_t m = first; m <= last; m++)
+        r->months[r->months_n++].day = m;
     return true;
+}
+
+bool range_whole(const struct range *r)
+{
+    if (r->kept_day == 0) return true;
+    if (r->months_n == 0 || r->begin != r->from) return false;
+    uint32_t end = month_to_day(r->months[r->months_n - 1].day + 1);
+    return end == r->kept_day || end == r->to + 1;
 }
 
 bool range_pack_merged(const struct range *r, struct buf *rows)
@@ -175,8 +210,8 @@ bool range_pack_merged(const struct range *r, struct buf *rows)
     for (size_t i = 0; ok && i < r->n; i++) {
         if (str_eq(r->rows[i].name, STR("T"))) continue;
         buf_clear(&value);
-        ok = row_encode(&r->rows[i].row, &value) &&
-             range_pack(rows, r->rows[i].name, buf_str(&value));
+        ok =
+            row_encode(&r->rows[i].row, &value) && pack_add(rows, r->rows[i].name, buf_str(&value));
     }
     buf_fini(&value);
     return ok;
@@ -199,6 +234,11 @@ bool range_set_page(struct range *r, struct range_row *row, struct str page)
     return keep(r, page, &row->page);
 }
 
+bool range_exact(const struct range *r)
+{
+    return range_whole(r) && r->to - r->from <= GAP_MAX;
+}
+
 bool range_pages_exact(const struct range *r)
 {
     return r->to - r->from < RANGE_PAGE_DAYS;
@@ -210,20 +250,13 @@ struct ranked {
     struct range_row *row;
 };
 
-static int compare_text(struct str a, struct str b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 /* < 0: a stands before b. */
 static int compare(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
     if (x->value != y->value) return x->value > y->value ? -1 : 1;
-    int order = compare_text(x->row->page, y->row->page);
-    return order != 0 ? order : compare_text(x->row->name, y->row->name);
+    int order = pack_compare(x->row->page, y->row->page);
+    return order != 0 ? order : pack_compare(x->row->name, y->row->name);
 }
 
 /* Restores a heap whose root is the row that stands last. */

@@ -33,8 +33,13 @@ struct range {
     uint32_t from, to; /* local dates, inclusive */
     struct range_row *rows;
     size_t n;
-    struct range_day *days; /* to - from + 1 of them */
-    uint64_t unreadable;    /* stored rows that are not what row.h writes; left out */
+    struct range_day *days;   /* to - from + 1 of them */
+    uint32_t begin;           /* the first date that is counted: from, or later by range_keep */
+    uint32_t kept_day;        /* earlier dates are known as whole months alone; 0: none */
+    struct range_day *months; /* those of the range, whole and before kept_day; day: month
+                                 (clock.h), gaps are months */
+    size_t months_n;
+    uint64_t unreadable; /* stored rows that are not what row.h writes; left out */
 
     /* inside */
     size_t cap;
@@ -49,20 +54,24 @@ struct range {
 struct range *range_new(struct str site, uint32_t from, uint32_t to);
 void range_free(struct range *r); /* NULL is fine */
 
-/* Stored rows as one piece of bytes, the form in which they are read and cached. */
-bool range_pack(struct buf *rows, struct str name, struct str value);
-
-/* Adds the packed rows of one day in one partition. A name that stands twice in them counts once:
- * HSCAN may return a field twice. from <= day <= to. False: out of memory. */
+/* Adds the rows (plain, as in pack.h) of one day in one partition. A name that stands twice in them
+ * counts once: HSCAN may return a field twice. from <= day <= to. False: out of memory. */
 bool range_add(struct range *r, uint32_t day, struct str rows);
 
-/* All rows but the total, packed. range_add of them on `from`, in a range that begins there too,
+/* Dates before `day`, a first of a month, are known per month: none of these dates is added, but
+ * the months that the range holds wholly. Before the first rows. False: out of memory. */
+bool range_keep(struct range *r, uint32_t day);
+bool range_whole(const struct range *r); /* no date of the range is left out by that */
+bool range_add_month(struct range *r, uint32_t month, struct str rows); /* one of r->months */
+
+/* All rows but the total, plain. range_add of them on `from`, in a range that begins there too,
  * adds what all these days have added; totals belong to their days. */
 bool range_pack_merged(const struct range *r, struct buf *rows);
 
 struct range_row *range_find(const struct range *r, struct str name); /* NULL: none */
 int64_t range_value(const struct range *r, struct str name, uint32_t column);
 bool range_set_page(struct range *r, struct range_row *row, struct str page);
+bool range_exact(const struct range *r);       /* persons are */
 bool range_pages_exact(const struct range *r); /* persons of pages are exact */
 
 /* The rows of a kind (first byte of the name), greatest `column` first, then by page or name.

@@ -10,7 +10,9 @@
 
 #include "ask.h"
 #include "bytes.h"
+#include "clock.h"
 #include "keys.h"
+#include "pack.h"
 #include "sitestate.h"
 
 enum { READ_TRIES = 4, PAGES_PER_QUESTION = 500 };
@@ -30,6 +32,7 @@ unsigned range_part(const struct range_source *s, unsigned i)
 static void widen(struct range_extent *e, const struct sitestate *state)
 {
     if (state->watermark_ms > e->live_ms) e->live_ms = state->watermark_ms;
+    if (state->kept_day > e->kept_day) e->kept_day = state->kept_day;
     if (state->last_day == 0) return;
     if (!e->any || state->first_day < e->first) e->first = state->first_day;
     if (!e->any || state->last_day > e->last) e->last = state->last_day;
@@ -81,7 +84,7 @@ static int scan(const struct range_source *s, const struct key *key, char cursor
     memcpy(cursor, next.p, next.n);
     cursor[next.n] = '\0';
     for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
-        if (!range_pack(rows, ask_text(pairs, i), ask_text(pairs, i + 1))) {
+        if (!pack_add(rows, ask_text(pairs, i), ask_text(pairs, i + 1))) {
             buf_printf(err, "out of memory");
             goto out;
         }
@@ -102,20 +105,86 @@ int range_read_hash(const struct range_source *s, const struct key *key, struct 
     return 0;
 }
 
+/* 1: the field is there, and its rows are appended; 0: it is not. */
+static int read_field(const struct range_source *s, struct key key, const char *field,
+                      struct buf *rows, struct buf *err)
+{
+    redisReply *r = ask(s->redis, err, ARGV(STR("HGET"), key_str(&key), str_of(field)));
+    if (r == NULL) return -1;
+    bool packed = r->type == REDIS_REPLY_STRING;
+    enum pack_result read = packed ? pack_read((struct str){r->str, r->len}, rows) : PACK_OK;
+    freeReplyObject(r);
+    if (read == PACK_OK) return packed;
+    buf_printf(err, read == PACK_MEMORY ? "out of memory" : "%s holds damaged rows", key.p);
+    return -1;
+}
+
+static int read_packed(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,
+                       struct buf *err)
+{
+    struct day_field field;
+    struct key key = key_month(part, s->site, day, &field);
+    return read_field(s, key, field.text, rows, err);
+}
+
 int range_read_day(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,
                    struct buf *err)
 {
     struct key key = key_day(part, s->site, day);
-    return range_read_hash(s, &key, rows, err);
+    size_t from = rows->n;
+    int packed = read_packed(s, part, day, rows, err);
+    if (packed != 0) return packed < 0 ? -1 : 0;
+    if (range_read_hash(s, &key, rows, err) < 0) return -1;
+
+    /* It may have been packed while its hash was read; then all of it is there. */
+    size_t end = rows->n;
+    packed = read_packed(s, part, day, rows, err);
+    if (packed <= 0) return packed;
+    memmove(rows->p + from, rows->p + end, rows->n - end);
+    rows->n -= end - from;
+    return 0;
 }
 
-static int read_once(const struct range_source *s, struct range *r, struct buf *err)
+static int read_months(const struct range_source *s, unsigned part, struct range *r,
+                       struct buf *err)
 {
     struct buf rows;
     buf_init(&rows, RANGE_PART_MAX_BYTES);
     int result = 0;
+    for (size_t i = 0; result >= 0 && i < r->months_n; i++) {
+        struct month_field field = key_month_field(r->months[i].day);
+        buf_clear(&rows);
+        result = read_field(s, key_months(part, s->site), field.text, &rows, err);
+        if (result <= 0 || range_add_month(r, r->months[i].day, buf_str(&rows))) continue;
+        buf_printf(err, "out of memory");
+        result = -1;
+    }
+    buf_fini(&rows);
+    return result < 0 ? -1 : 0;
+}
+
+/* Before kept_day there may be dates in a partition whose hits are older than those of others. */
+static bool wanted(const struct range *r, uint32_t day)
+{
+    if (day >= r->kept_day) return true;
+    return r->months_n > 0 && day_to_month(day) - r->months[0].day < r->months_n;
+}
+
+static int read_once(const struct range_source *s, struct range *r, struct buf *err)
+{
+    struct range_extent extent;
+    if (range_read_extent(s, &extent, err) < 0) return -1;
+    if (!range_keep(r, extent.kept_day)) {
+        buf_printf(err, "out of memory");
+        return -1;
+    }
+    struct buf rows;
+    buf_init(&rows, RANGE_PART_MAX_BYTES);
+    int result = 0;
     for (unsigned i = 0; result == 0 && i < range_parts(s); i++) {
+        result = read_months(s, range_part(s, i), r, err);
         for (uint32_t day = r->from; result == 0 && day <= r->to; day++) {
+            if (!wanted(r, day)) continue;
             buf_clear(&rows);
             result = range_read_day(s, range_part(s, i), day, &rows, err);
             if (result == 0 && !range_add(r, day, buf_str(&rows))) {

@@ -26,7 +26,8 @@ unsigned range_part(const struct range_source *s, unsigned i); /* the i-th of th
 struct range_extent {
     bool any; /* false: no hit of this site was ever folded */
     uint32_t first, last;
-    int64_t live_ms; /* newest hit from a browser; 0: all are imported */
+    uint32_t kept_day; /* dates before it are kept per month; 0: none */
+    int64_t live_ms;   /* newest hit from a browser; 0: all are imported */
 };
 int range_read_extent(const struct range_source *s, struct range_extent *out, struct buf *err);
 
@@ -34,11 +35,12 @@ int range_read_extent(const struct range_source *s, struct range_extent *out, st
  * of which there are only logs, its newest day. */
 uint32_t range_end(const struct range_extent *e, const struct zone *zone, int64_t now_ms);
 
-/* Appends all fields of a hash, packed as by range_pack; one may stand twice. 0, or -1 and err. */
+/* Appends all fields of a hash, packed as in pack.h; one may stand twice. 0, or -1 and err. */
 int range_read_hash(const struct range_source *s, const struct key *key, struct buf *rows,
                     struct buf *err);
 
-/* Appends the packed rows of one day in partition `part`. 0, or -1 with why in err. */
+/* Appends the rows (plain, as in pack.h) of one day in partition `part`. 0, or -1 with why in err.
+ */
 int range_read_day(const struct range_source *s, unsigned part, uint32_t day, struct buf *rows,
                    struct buf *err);
 

@@ -268,9 +268,17 @@ static bool add_days(const struct reading *g, struct table *t)
 {
     struct cell cells[TABLE_COLUMNS_MAX];
     bool ok = true;
+    for (size_t i = 0; ok && i < g->range->months_n; i++) {
+        const struct range_day *m = &g->range->months[i];
+        char month[DATE_TEXT_BYTES];
+        date_format(month_to_day(m->day), month);
+        fill(g, (struct str){month, 7}, &m->total, m->day, cells);
+        ok = table_add(t, cells);
+    }
     for (uint32_t i = 0; ok && i <= g->days.to - g->days.from; i++) {
         const struct range_day *d = &g->range->days[i];
         char date[DATE_TEXT_BYTES];
+        if (d->day < g->range->kept_day) continue;
         date_format(d->day, date);
         fill(g, str_of(date), &d->total, d->day, cells);
         ok = table_add(t, cells);
@@ -332,6 +340,12 @@ static void print_notes(struct report *r, const struct reading *g)
                    "Visitors of a page are exact up to %d days; over longer ranges one who stays "
                    "away longer counts again.\n",
                    RANGE_PAGE_DAYS);
+    if (g->range->kept_day > 0) {
+        char date[DATE_TEXT_BYTES];
+        date_format(g->range->kept_day, date);
+        buf_printf(&r->out, "Before %s there are whole months alone%s\n", date,
+                   range_whole(g->range) ? "." : "; the days of the others are left out.");
+    }
     if (g->range->unreadable > 0)
         buf_printf(&r->out, "%llu stored rows could not be read and are left out.\n",
                    (unsigned long long)g->range->unreadable);

@@ -21,6 +21,10 @@ struct store_hash {
     unsigned partition;
 };
 
+/* The name of no field: the entry is the whole hash, as plain rows (common/pack.h). Such an entry
+ * is loaded and never set, and what it says is not kept in step with other entries of the hash. */
+#define STORE_WHOLE STR("")
+
 /* Look, don't keep longer than the batch. */
 struct store_entry {
     struct store_hash *hash;

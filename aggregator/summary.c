@@ -31,26 +31,16 @@ static const struct list lists[] = {
      'p',
      "page",
      COL_VIEWS,
-     {{"views", COL_VIEWS},
-      {"bot_views", COL_BOT_VIEWS},
-      {"visitors", COL_GAP_NONE},
-      {"daily_visitors", COL_DAILY_VISITORS},
-      {"entries", COL_SESSIONS},
-      {"exits", COL_EXITS},
-      {"visits", COL_VISITS},
-      {"used", COL_USED},
-      {"bounces", COL_BOUNCES},
-      {"engaged_ms", COL_ENGAGED_MS},
-      {"not_found", COL_NOT_FOUND},
-      {"bot_not_found", COL_BOT_NOT_FOUND},
-      {"outbound", COL_OUTBOUND},
-      {"downloads", COL_DOWNLOADS},
-      {"events", COL_EVENTS},
-      {"goals", COL_GOALS},
-      {"exposures", COL_EXPOSURES},
-      {"clicks", COL_CLICKS},
-      {"controls", COL_CONTROLS},
-      {"purchases", COL_PURCHASES}}},
+     {{"views", COL_VIEWS},         {"bot_views", COL_BOT_VIEWS},
+      {"visitors", COL_GAP_NONE},   {"daily_visitors", COL_DAILY_VISITORS},
+      {"entries", COL_SESSIONS},    {"exits", COL_EXITS},
+      {"visits", COL_VISITS},       {"used", COL_USED},
+      {"bounces", COL_BOUNCES},     {"engaged_ms", COL_ENGAGED_MS},
+      {"not_found", COL_NOT_FOUND}, {"bot_not_found", COL_BOT_NOT_FOUND},
+      {"outbound", COL_OUTBOUND},   {"downloads", COL_DOWNLOADS},
+      {"events", COL_EVENTS},       {"goals", COL_GOALS},
+      {"exposures", COL_EXPOSURES}, {"clicks", COL_CLICKS},
+      {"controls", COL_CONTROLS},   {"purchases", COL_PURCHASES}}},
     {"channels",
      'c',
      "channel",
@@ -245,10 +235,22 @@ static json_t *totals(const struct range *r)
     json_t *object = json_object();
     bool ok = object != NULL &&
               set_figures(object, total_figures, total == NULL ? NULL : &total->row) &&
-              set(object, "visitors_exact", json_boolean(r->to - r->from <= GAP_MAX));
+              set(object, "visitors_exact", json_boolean(range_exact(r)));
     if (ok) return object;
     json_decref(object);
     return NULL;
+}
+
+/* The total of a date or a month. */
+static bool add_total(json_t *list, const char *label, const char *text, const struct range_day *d)
+{
+    json_t *object = json_object();
+    bool ok = object != NULL && set(object, label, json_string(text)) &&
+              set_figures(object, day_figures, &d->total) &&
+              set_number(object, "visitors", row_persons(&d->total, d->day, d->day)) &&
+              json_array_append(list, object) == 0;
+    json_decref(object);
+    return ok;
 }
 
 static json_t *days(const struct range *r)
@@ -257,18 +259,32 @@ static json_t *days(const struct range *r)
     for (uint32_t i = 0; list != NULL && i <= r->to - r->from; i++) {
         const struct range_day *d = &r->days[i];
         char date[DATE_TEXT_BYTES];
+        if (d->day < r->kept_day) continue;
         date_format(d->day, date);
-        json_t *object = json_object();
-        bool ok = object != NULL && set(object, "day", json_string(date)) &&
-                  set_figures(object, day_figures, &d->total) &&
-                  set_number(object, "visitors", row_persons(&d->total, d->day, d->day));
-        if (ok && json_array_append(list, object) < 0) ok = false;
-        json_decref(object);
-        if (ok) continue;
+        if (add_total(list, "day", date, d)) continue;
         json_decref(list);
         list = NULL;
     }
     return list;
+}
+
+/* Of a range that reaches behind the dates that are kept. */
+static bool set_months(json_t *doc, const struct range *r)
+{
+    char date[DATE_TEXT_BYTES];
+    if (r->kept_day == 0) return true;
+    date_format(r->kept_day, date);
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < r->months_n; i++) {
+        char month[DATE_TEXT_BYTES];
+        date_format(month_to_day(r->months[i].day), month);
+        month[7] = '\0';
+        if (add_total(list, "month", month, &r->months[i])) continue;
+        json_decref(list);
+        list = NULL;
+    }
+    return set(doc, "months", list) && set(doc, "days_from", json_string(date)) &&
+           set(doc, "whole", json_boolean(range_whole(r)));
 }
 
 /* ---- the ledger ---- */
@@ -334,7 +350,7 @@ json_t *summary_document(const struct range *r, const struct summary_opts *opts)
     json_t *doc = json_object();
     if (doc == NULL) return NULL;
     bool ok = set_head(doc, r, opts) && set(doc, "totals", totals(r)) &&
-              set(doc, "ledger", ledger(r)) && set(doc, "days", days(r)) &&
+              set(doc, "ledger", ledger(r)) && set(doc, "days", days(r)) && set_months(doc, r) &&
               set_lists(doc, r, opts->limit);
     if (ok) return doc;
     json_decref(doc);

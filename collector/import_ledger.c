@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "keys.h"
+#include "pack.h"
 #include "row.h"
 
 enum { ROTATION_MS = 5 * 60 * 1000 };
@@ -142,19 +143,52 @@ static int check_imports(struct redis_now *redis, const struct site *site,
     return result;
 }
 
+static int64_t live_of(struct str total)
+{
+    struct row row = {0};
+    int64_t live = row_decode(total, &row) ? row_get(&row, COL_LIVE) : 0;
+    row_fini(&row);
+    return live;
+}
+
+/* Of a packed day. */
+static int64_t packed_live(struct str packed)
+{
+    struct buf rows = {0};
+    struct str name, value;
+    int64_t live = 0;
+    if (pack_read(packed, &rows) == PACK_OK) {
+        struct reader in = reader_of(buf_str(&rows));
+        while (pack_next(&in, &name, &value)) {
+            if (str_eq(name, STR("T"))) live = live_of(value);
+        }
+    }
+    buf_fini(&rows);
+    return live;
+}
+
 /* Live hits of a day in one partition; -1: Redis. */
 static int64_t live_hits(struct redis_now *redis, const struct site *site, unsigned p, uint32_t day,
                          struct buf *err)
 {
+    struct day_field field;
     struct key key = key_day(p, str_of(site->name), day);
-    struct row row = {0};
-    int64_t live = 0;
+    struct key month = key_month(p, str_of(site->name), day, &field);
     redisReply *r = redis_now(redis, ARGV(STR("HGET"), key_str(&key), STR("T")));
     if (failed(redis, r, err)) return -1;
-    if (r->type == REDIS_REPLY_STRING && row_decode((struct str){r->str, r->len}, &row)) {
-        live = row_get(&row, COL_LIVE);
-    }
-    row_fini(&row);
+    int64_t live = r->type == REDIS_REPLY_STRING ? live_of((struct str){r->str, r->len}) : 0;
+    freeReplyObject(r);
+    if (live != 0) return live;
+    r = redis_now(redis, ARGV(STR("HGET"), key_str(&month), str_of(field.text)));
+    if (failed(redis, r, err)) return -1;
+    live = r->type == REDIS_REPLY_STRING ? packed_live((struct str){r->str, r->len}) : 0;
+    freeReplyObject(r);
+    if (live != 0) return live;
+    struct key months = key_months(p, str_of(site->name));
+    struct month_field of = key_month_field(day_to_month(day)); /* its days are known no more */
+    r = redis_now(redis, ARGV(STR("HGET"), key_str(&months), str_of(of.text)));
+    if (failed(redis, r, err)) return -1;
+    live = r->type == REDIS_REPLY_STRING ? packed_live((struct str){r->str, r->len}) : 0;
     freeReplyObject(r);
     return live;
 }

@@ -256,6 +256,12 @@ static uint64_t find_record(struct segment_reader *r, uint64_t at, uint64_t limi
     }
 }
 
+void segment_skip_to(struct segment_reader *r, uint64_t offset)
+{
+    assert(offset >= r->offset);
+    r->offset = offset;
+}
+
 enum segment_result segment_next(struct segment_reader *r, uint64_t limit, struct record *out)
 {
     if (r->offset >= limit) return SEGMENT_MORE;

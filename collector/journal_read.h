@@ -49,6 +49,10 @@ enum segment_result { SEGMENT_RECORD, SEGMENT_MORE /* nothing whole before `limi
  * that no longer grows). payload is borrowed until the next call. */
 enum segment_result segment_next(struct segment_reader *r, uint64_t limit, struct record *out);
 
+/* Goes on at a record further behind, at an offset that one has been read from. `prev` and
+ * segment_last know nothing of what is skipped. */
+void segment_skip_to(struct segment_reader *r, uint64_t offset);
+
 /* Last seq of the partition before the record that comes next; 0: none, or not known. */
 uint64_t segment_last(const struct segment_reader *r, unsigned partition);
 uint64_t segment_bytes(const struct segment_reader *r);  /* of the file now */

@@ -40,8 +40,15 @@ static void close_reader(struct lane *l)
 {
     segment_close(l->reader);
     l->reader = NULL;
-    l->passed = 0;
-    l->holding = false;
+    l->passed = l->skip_to = 0;
+    l->holding = l->skipped = false;
+}
+
+static void go_to(struct lane *l, size_t i)
+{
+    close_reader(l);
+    l->at = i;
+    l->fresh = true;
 }
 
 static void end_fetch(struct lane *l, struct slot *s)
@@ -80,6 +87,7 @@ static void drop_front(struct lane *l)
     segment_close(l->front.reader);
     l->front = (struct front){0};
     end_fetches(l);
+    if (l->skipped || l->skip_to > 0) go_to(l, l->at); /* from its start, then */
 }
 
 static void return_to_front(struct lane *l)
@@ -153,13 +161,6 @@ static size_t segment_of(const struct lane *l, uint64_t seq)
         }
     }
     return low;
-}
-
-static void go_to(struct lane *l, size_t i)
-{
-    close_reader(l);
-    l->at = i;
-    l->fresh = true;
 }
 
 static struct segment *insert_segment(struct lane *l, size_t i)
@@ -294,6 +295,15 @@ void lane_stop(struct lane *l)
     l->state = LANE_NEW;
 }
 
+/* Whether the reader stands behind the slot's first record that was passed over. from: its offset;
+ * 0: not known. */
+static bool passed_by(const struct lane *l, const struct slot *s, uint64_t from)
+{
+    if (l->reader == NULL) return false;
+    if (from > 0) return segment_offset(l->reader) > from;
+    return l->skipped || l->last_seq > s->queued;
+}
+
 void lane_rewind(struct lane *l, unsigned partition)
 {
     struct slot *s = &l->slots[partition];
@@ -305,9 +315,17 @@ void lane_rewind(struct lane *l, unsigned partition)
     l->behind--;
     l->fetching++;
     size_t i = segment_of(l, s->queued + 1);
-    if (i < l->at || (i == l->at && l->reader != NULL && l->last_seq > s->queued)) {
+    uint64_t from = 0;
+    if (s->behind_in > 0) {
+        i = segment_of(l, s->behind_in);
+        from = l->seg[i].first_seq == s->behind_in ? s->behind_from : 0;
+    }
+    if (i < l->at || (i == l->at && passed_by(l, s, from))) {
         set_front(l);
         go_to(l, i);
+        l->skip_to = from;
+    } else if (i == l->at && l->reader == NULL && from < l->skip_to) {
+        l->skip_to = from;
     }
     if (!l->front.set) end_fetch(l, s); /* it all lies ahead */
 }
@@ -321,6 +339,7 @@ static void set_behind(struct lane *l, struct slot *s)
     s->fetch_to = s->fetch_weight = 0;
     l->behind += !s->behind;
     s->behind = true;
+    s->behind_in = 0;
 }
 
 void lane_take_back(struct lane *l, unsigned partition, uint64_t prev, uint64_t weight)
@@ -350,8 +369,12 @@ void lane_sent(struct lane *l, const struct record *r)
 void lane_fall_behind(struct lane *l, const struct record *r)
 {
     struct slot *s = &l->slots[r->partition];
-    set_behind(l, s);
     l->seg[l->at].dated = false;
+    if (!s->behind) {
+        set_behind(l, s);
+        s->behind_in = l->seg[l->at].first_seq;
+        s->behind_from = r->offset;
+    }
     if (r->seq <= s->behind_to) return;
     s->behind_to = r->seq;
     s->behind_weight += r->weight;
@@ -411,14 +434,16 @@ static enum lane_result open_segment(struct lane *l)
     bool fresh = l->fresh;
     l->gap_seen = l->gap_rescanned = l->fresh = false;
     l->last_seq = g->first_seq - 1;
+    l->skipped = l->skip_to > segment_offset(l->reader);
+    if (l->skipped) segment_skip_to(l->reader, l->skip_to);
+    l->skip_to = 0;
     if (fresh) return LANE_OPENED;
     skip_damage(l);
     return LANE_RECORD;
 }
 
-static void finish_segment(struct lane *l)
+static void note_whole(struct lane *l, struct segment *g)
 {
-    struct segment *g = &l->seg[l->at];
     uint64_t damaged = segment_damaged_bytes(l->reader);
     if (damaged > g->damaged) {
         log_error("journal.damage", "first_seq=%llu bytes=%llu", (unsigned long long)g->first_seq,
@@ -427,6 +452,12 @@ static void finish_segment(struct lane *l)
     g->damaged = damaged;
     g->weight = l->passed;
     g->counted = true;
+}
+
+static void finish_segment(struct lane *l)
+{
+    struct segment *g = &l->seg[l->at];
+    if (!l->skipped) note_whole(l, g);
     g->size = segment_bytes(l->reader); /* what the next scan compares with */
     close_reader(l);
     l->at++;

@@ -35,7 +35,9 @@ struct slot {
     uint64_t acked;         /* Redis has everything up to this */
     uint64_t behind_to;     /* last seq that was passed over */
     uint64_t behind_weight; /* of what was passed over */
-    uint64_t fetch_to;      /* likewise, of what a rewind is fetching now; 0: it is not */
+    uint64_t behind_from;   /* the first one stands at this offset ... */
+    uint64_t behind_in;     /* ... of the segment with this first_seq; 0: not known */
+    uint64_t fetch_to;      /* as behind_to, of what a rewind is fetching now; 0: it is not */
     uint64_t fetch_weight;
     struct part *open; /* in the partition's open batch */
     bool behind;       /* records were passed over; a rewind will fetch them */
@@ -78,10 +80,12 @@ struct lane {
     bool gap_seen, gap_rescanned; /* the next segment does not follow; is one not listed yet? */
     uint64_t last_seq;            /* of the record read last */
     uint64_t passed;              /* weight read in segment `at` */
-    uint64_t queued_weight;       /* in batches */
-    unsigned parts;               /* in batches */
-    unsigned behind, fetching;    /* slots that are */
-    uint64_t behind_weight;       /* of both */
+    uint64_t skip_to;          /* an offset in segment `at`: nobody needs what stands before it */
+    bool skipped;              /* the reader has not read the segment from its start */
+    uint64_t queued_weight;    /* in batches */
+    unsigned parts;            /* in batches */
+    unsigned behind, fetching; /* slots that are */
+    uint64_t behind_weight;    /* of both */
     struct front front;
     uint64_t shipped_hint; /* weight in Redis when it was known last */
     struct record held;    /* read, but its partition is busy */

@@ -29,19 +29,32 @@ static const char keep_lua[] =
     "for i = 1, #all, 2 do n = n + redis.call('HSETNX', KEYS[2], all[i], all[i + 1]) end\n"
     "return n\n";
 
+/* Fields up to ARGV[1] as in the old one. KEYS: old, new. Whether the new one is there. */
+static const char keep_month_lua[] =
+    "for _, day in ipairs(redis.call('HKEYS', KEYS[2])) do\n"
+    "  if day <= ARGV[1] then redis.call('HDEL', KEYS[2], day) end\n"
+    "end\n"
+    "local all = redis.call('HGETALL', KEYS[1])\n"
+    "for i = 1, #all, 2 do\n"
+    "  if all[i] <= ARGV[1] then redis.call('HSET', KEYS[2], all[i], all[i + 1]) end\n"
+    "end\n"
+    "return redis.call('EXISTS', KEYS[2])\n";
+
 enum kind {
     KIND_SITES,
     KIND_PAGES,
     KIND_LINKS,
     KIND_ABOUT,
     KIND_DAY,
+    KIND_MONTH,
+    KIND_MONTHS,
     KIND_VISITORS,
     KIND_PROFILES,
     KIND_CATALOGUE,
     KIND_OTHER
 };
 
-enum { DATE_DIGITS = 8, HEAD_KEYS = 9, HEAD_ARGS = 8 };
+enum { DATE_DIGITS = 8, MONTH_DIGITS = 6, HEAD_KEYS = 9, HEAD_ARGS = 8 };
 
 struct names {
     char **at; /* what follows {pN}: */
@@ -95,6 +108,16 @@ static void sort_names(struct names *l)
     l->n = kept;
 }
 
+static void drop_name(struct names *l, const char *name)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(l->at[i], name) != 0) continue;
+        free(l->at[i]);
+        memmove(l->at + i, l->at + i + 1, (--l->n - i) * sizeof(char *));
+        return;
+    }
+}
+
 static bool has_name(const struct names *l, const char *name)
 {
     return l->n > 0 && bsearch(&name, l->at, l->n, sizeof(char *), by_name) != NULL;
@@ -110,7 +133,8 @@ static void free_names(struct names *l)
 static enum kind kind_of(struct str name)
 {
     static const char *const kinds[] = {
-        "sites", "pages:", "links:", "about:", "day:", "visitors:", "profiles:", "catalogue:"};
+        "sites",  "pages:",  "links:",    "about:",    "day:",
+        "month:", "months:", "visitors:", "profiles:", "catalogue:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }
@@ -132,6 +156,19 @@ static bool split_day(struct str name, struct str *site, uint32_t *day)
     *site = (struct str){name.p + colon + 1, name.n - colon - 2 - DATE_DIGITS};
     unsigned date = (unsigned)strtoul(name.p + name.n - DATE_DIGITS, NULL, 10);
     *day = date_to_day((int)(date / 10000), (int)(date / 100 % 100), (int)(date % 100));
+    return true;
+}
+
+/* month:SITE:202601 -> its first and last day */
+static bool split_month(struct str name, struct str *site, uint32_t *first, uint32_t *last)
+{
+    size_t colon = str_find(name, ':');
+    if (name.n < colon + 2 + MONTH_DIGITS + 1) return false;
+    *site = (struct str){name.p + colon + 1, name.n - colon - 2 - MONTH_DIGITS};
+    int month = (int)strtoul(name.p + name.n - MONTH_DIGITS, NULL, 10);
+    bool december = month % 100 == 12;
+    *first = date_to_day(month / 100, month % 100, 1);
+    *last = date_to_day(month / 100 + december, december ? 1 : month % 100 + 1, 1) - 1;
     return true;
 }
 
@@ -167,6 +204,7 @@ bool rebuild_merge_site(struct str was, struct str now, uint32_t day, struct buf
         both.first_day = a.first_day;
     if (a.last_day > both.last_day) both.last_day = a.last_day;
     if (a.hits > both.hits) both.hits = a.hits;
+    if (a.kept_day > both.kept_day) both.kept_day = a.kept_day;
     both.open_n = 0;
     for (uint32_t i = 0; i < a.open_n; i++) {
         if (a.open[i].day <= day) both.open[both.open_n++] = a.open[i];
@@ -258,12 +296,70 @@ static int keep_hashes(const struct swap *s, unsigned p, const struct generation
     return 0;
 }
 
+/* A key of days that all keep their old counters; *last: the last one. */
 static bool day_is_kept(const struct swap *s, unsigned p, struct str name, struct str *site,
-                        uint32_t *day)
+                        uint32_t *last)
 {
     enum kind kind = kind_of(name);
-    if (s->until_ms[p] == 0 || (kind != KIND_DAY && kind != KIND_VISITORS)) return false;
-    return split_day(name, site, day) && *day <= rebuild_kept_day(s->sites, *site, s->until_ms[p]);
+    uint32_t first;
+    if (s->until_ms[p] == 0) return false;
+    bool ok = kind == KIND_MONTH
+                  ? split_month(name, site, &first, last)
+                  : (kind == KIND_DAY || kind == KIND_VISITORS) && split_day(name, site, last);
+    return ok && *last <= rebuild_kept_day(s->sites, *site, s->until_ms[p]);
+}
+
+/* Fields up to `upto` of a hash of days or months: as in the old generation. */
+static int keep_upto(const struct swap *s, unsigned p, struct generation_names *g, const char *name,
+                     const char *upto, struct buf *err)
+{
+    struct key was = key_of(p, false, str_of(name)), now = key_of(p, true, str_of(name));
+    struct str argv[] = {STR("EVAL"),   str_of(keep_month_lua), STR("2"),
+                         key_str(&was), key_str(&now),          str_of(upto)};
+    redisReply *r = live_ask(s->live, err, 6, argv);
+    if (r == NULL) return -1;
+    bool there = r->type == REDIS_REPLY_INTEGER && r->integer == 1;
+    bool known = has_name(&g->next, name);
+    freeReplyObject(r);
+    if (known && !there) drop_name(&g->next, name);
+    if (there && !known) {
+        if (!name_add(&g->next, str_of(name))) return -1;
+        sort_names(&g->next);
+    }
+    return live_renew(s->live, err);
+}
+
+/* Packed days of a month in which the kept days end; months up to that one. */
+static int keep_month(const struct swap *s, unsigned p, struct generation_names *g,
+                      const char *name, struct buf *err)
+{
+    struct str whole = str_of(name), site;
+    uint32_t first, last;
+    enum kind kind = kind_of(whole);
+    if (kind == KIND_MONTHS) {
+        site = str_from(whole, sizeof "months:" - 1);
+        uint32_t kept = rebuild_kept_day(s->sites, site, s->until_ms[p]);
+        struct month_field month = key_month_field(day_to_month(kept));
+        return keep_upto(s, p, g, name, month.text, err);
+    }
+    if (kind != KIND_MONTH || !split_month(whole, &site, &first, &last)) return 0;
+    uint32_t kept = rebuild_kept_day(s->sites, site, s->until_ms[p]);
+    if (kept < first || kept >= last) return 0;
+    char day[3] = {(char)('0' + (kept - first + 1) / 10), (char)('0' + (kept - first + 1) % 10), 0};
+    return keep_upto(s, p, g, name, day, err);
+}
+
+static int keep_months(const struct swap *s, unsigned p, struct generation_names *g,
+                       struct buf *err)
+{
+    for (size_t i = 0; i < g->live.n; i++) {
+        if (keep_month(s, p, g, g->live.at[i], err) < 0) return -1;
+    }
+    for (size_t i = g->next.n; i-- > 0;) { /* those that the old one does not have; some may go */
+        const char *name = g->next.at[i];
+        if (!has_name(&g->live, name) && keep_month(s, p, g, name, err) < 0) return -1;
+    }
+    return 0;
 }
 
 static int account_day(struct swap_account *a, struct str site, uint32_t day)
@@ -283,6 +379,40 @@ static int account_day(struct swap_account *a, struct str site, uint32_t day)
     if (day < of->first) of->first = day;
     if (day > of->last) of->last = day;
     of->days++;
+    return 0;
+}
+
+/* Counts the days of a packed month that are kept, or those that are not. */
+static int account_month(const struct swap *s, unsigned p, bool next, struct str name,
+                         struct swap_account *a, struct buf *err)
+{
+    struct key key = key_of(p, next, name);
+    struct str site, argv[] = {STR("HKEYS"), key_str(&key)};
+    uint32_t first, last;
+    redisReply *r = live_ask(s->live, err, 2, argv);
+    if (r == NULL) return -1;
+    int result = split_month(name, &site, &first, &last) ? 0 : -1;
+    uint32_t kept = s->until_ms[p] == 0 ? 0 : rebuild_kept_day(s->sites, site, s->until_ms[p]);
+    for (size_t i = 0; result == 0 && i < r->elements; i++) {
+        uint32_t day = first + (uint32_t)strtoul(r->element[i]->str, NULL, 10) - 1;
+        if (next && day > kept) a->days++;
+        if (!next && day <= kept) result = account_day(a, site, day);
+    }
+    freeReplyObject(r);
+    return result;
+}
+
+static int account_months(const struct swap *s, unsigned p, const struct generation_names *g,
+                          struct swap_account *a, struct buf *err)
+{
+    const struct names *lists[] = {&g->live, &g->next};
+    for (int next = 0; next < 2; next++) {
+        for (size_t i = 0; i < lists[next]->n; i++) {
+            struct str name = str_of(lists[next]->at[i]);
+            if (kind_of(name) != KIND_MONTH) continue;
+            if (account_month(s, p, next == 1, name, a, err) < 0) return -1;
+        }
+    }
     return 0;
 }
 
@@ -431,7 +561,7 @@ static int run_call(const struct swap *s, unsigned p, const struct call *c, size
     return ok ? 0 : -1;
 }
 
-static int swap_one(const struct swap *s, unsigned p, const struct generation_names *g,
+static int swap_one(const struct swap *s, unsigned p, struct generation_names *g,
                     struct swap_account *out, struct buf *err)
 {
     struct call c = {.n_healed = 0};
@@ -440,8 +570,10 @@ static int swap_one(const struct swap *s, unsigned p, const struct generation_na
         out->kept_partitions += g->live.n > 0;
         return 0;
     }
-    if (s->until_ms[p] != 0 && (keep_sites(s, p, err) < 0 || keep_hashes(s, p, g, out, err) < 0))
+    if (s->until_ms[p] != 0 && (keep_sites(s, p, err) < 0 || keep_hashes(s, p, g, out, err) < 0 ||
+                                keep_months(s, p, g, err) < 0))
         return -1;
+    if (account_months(s, p, g, out, err) < 0) return -1;
     if (add_head_keys(&c, p) && add_renames(s, p, g, &c, out)) {
         size_t renames = (c.keys - HEAD_KEYS) / 2;
         if (add_unlinks(s, p, g, &c, out) && add_healed(s, p, &c))

@@ -10,8 +10,8 @@
 #include "log.h"
 
 enum {
-    REWIND_MS = 500,      /* at most one in this time: each begins at a segment's start */
-    READ_BUDGET = 2048,   /* records of a lane per turn */
+    REWIND_MS = 500,    /* at most one in this time: it is one way through a part of the backlog */
+    READ_BUDGET = 2048, /* records of a lane per turn */
     DEAD_READERS_MAX = 8, /* segments of earlier runs read at a time */
 };
 

@@ -55,6 +55,18 @@ uint32_t day_to_yyyymmdd(uint32_t day)
     return (uint32_t)(y * 10000 + m * 100 + d);
 }
 
+uint32_t day_to_month(uint32_t day)
+{
+    int y, m, d;
+    day_to_date(day, &y, &m, &d);
+    return (uint32_t)(y * 12 + m - 1);
+}
+
+uint32_t month_to_day(uint32_t month)
+{
+    return date_to_day((int)(month / 12), (int)(month % 12) + 1, 1);
+}
+
 void date_format(uint32_t day, char out[DATE_TEXT_BYTES])
 {
     uint32_t n = day_to_yyyymmdd(day);

@@ -108,6 +108,25 @@ struct key key_day(unsigned partition, struct str site, uint32_t day)
                 day_to_yyyymmdd(day));
 }
 
+struct key key_month(unsigned partition, struct str site, uint32_t day, struct day_field *field)
+{
+    uint32_t date = day_to_yyyymmdd(day);
+    *field = (struct day_field){{(char)('0' + date / 10 % 10), (char)('0' + date % 10), '\0'}};
+    return make("{p%u}:%smonth:%.*s:%06u", partition, generation, STR_ARG(site), date / 100);
+}
+
+struct key key_months(unsigned partition, struct str site)
+{
+    return make("{p%u}:%smonths:%.*s", partition, generation, STR_ARG(site));
+}
+
+struct month_field key_month_field(uint32_t month)
+{
+    struct month_field field;
+    snprintf(field.text, sizeof field.text, "%06u", (month / 12 * 100 + month % 12 + 1) % 1000000);
+    return field;
+}
+
 struct key key_visitors(unsigned partition, struct str site, uint32_t day)
 {
     return make("{p%u}:%svisitors:%.*s:%08u", partition, generation, STR_ARG(site),

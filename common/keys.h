@@ -50,6 +50,17 @@ struct key key_links(unsigned partition, struct str site);
 /* {pN}:about:SITE - what the site's pages say of themselves */
 struct key key_about(unsigned partition, struct str site);
 struct key key_day(unsigned partition, struct str site, uint32_t day); /* {pN}:day:SITE:20260131 */
+/* {pN}:month:SITE:202601, and the day's field there: "31" */
+struct day_field {
+    char text[3];
+};
+struct key key_month(unsigned partition, struct str site, uint32_t day, struct day_field *field);
+/* {pN}:months:SITE, and the field of a month (clock.h) there: "202601" */
+struct month_field {
+    char text[7];
+};
+struct key key_months(unsigned partition, struct str site);
+struct month_field key_month_field(uint32_t month);
 /* {pN}:visitors:SITE:20260131 - daily visitors of that local date */
 struct key key_visitors(unsigned partition, struct str site, uint32_t day);
 struct key key_catalogue(unsigned partition, struct str site); /* {pN}:catalogue:SITE */

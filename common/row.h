@@ -37,6 +37,10 @@ enum column {
     COL_VERDICT = 32,
     COL_GAP_NONE = 64, /* + gap */
 };
+/* Kinds of rows of which a day has no more than so many, in the order of their columns from
+ * COL_ROWS_PAGE on. */
+#define ROW_LIMITED_KINDS "prsexfmk"
+
 enum {
     GAP_MAX = 400,
     PAGE_GAP_MAX = 28,

@@ -12,6 +12,7 @@
 #include <assert.h>
 
 #include "bytes.h"
+#include "clock.h"
 
 enum { SITESTATE_VERSION = 1 };
 
@@ -36,6 +37,7 @@ bool sitestate_encode(const struct sitestate *s, struct buf *out)
         buf_add_varint(out, s->open[i].flags);
         buf_add_varint(out, s->open[i].touched);
     }
+    if (s->kept_day != 0) buf_add_varint(out, s->kept_day);
     return !out->failed;
 }
 
@@ -72,6 +74,7 @@ bool sitestate_decode(struct str in, struct sitestate *s)
         s->open[i].touched = get_upto(&r, s->hits);
         if (i > 0 && s->open[i].day <= s->open[i - 1].day) r.bad = true;
     }
+    if (!reader_done(&r)) s->kept_day = (uint32_t)get_upto(&r, HIT_DAY_MAX);
     if (!r.bad && reader_done(&r)) return true;
     forget(s);
     return false;
@@ -107,6 +110,21 @@ bool sitestate_touch(struct sitestate *s, uint32_t day, bool imported)
     s->open[i] = (struct open_day){day, flag, s->hits};
     s->open_n++;
     return true;
+}
+
+uint32_t sitestate_open_from(uint32_t last_day)
+{
+    return last_day > OPEN_ROWS_DAYS ? last_day - OPEN_ROWS_DAYS : 0;
+}
+
+void sitestate_retain(struct sitestate *s, const struct retention *keep)
+{
+    if (s->last_day < keep->days) return;
+    uint32_t kept = month_to_day(day_to_month(s->last_day - keep->days + 1));
+    if (kept > s->kept_day && kept > s->first_day) s->kept_day = kept;
+    uint32_t newest = day_to_month(s->last_day);
+    uint32_t oldest = newest < keep->months ? 0 : month_to_day(newest - keep->months + 1);
+    if (oldest > s->first_day && oldest <= s->kept_day) s->first_day = oldest;
 }
 
 static bool due(const struct sitestate *s, const struct open_day *o)

@@ -3,7 +3,8 @@
  * {pN}:sites:
  *
  *   01, watermark_ms, imported_ms, first_day, last_day, hits,
- *   number of open days, then for each by rising date: day, flags, touched      (all varints)
+ *   number of open days, then for each by rising date: day, flags, touched, and when it is not 0
+ *   kept_day                                                                   (all varints)
  *
  * An open day is a local date whose daily visitors still have fold state ({pN}:visitors:SITE:DAY).
  */
@@ -25,6 +26,7 @@ enum {
     OPEN_DAYS_MAX = 64,
     CLOSE_AFTER_DAYS = 5,      /* a hit that could still count for such a day would be late */
     CLOSE_AFTER_HITS = 100000, /* logs have no late: their days close when this many hits passed */
+    OPEN_ROWS_DAYS = 5,        /* the newest date and so many before it have a hash of rows each */
 };
 
 enum open_flag { OPEN_LIVE = 1, OPEN_IMPORTED = 2 };
@@ -43,6 +45,7 @@ struct sitestate {
     uint64_t hits;                           /* folded so far: the clock of open days */
     struct open_day open[OPEN_DAYS_MAX + 1]; /* by rising date */
     uint32_t open_n;
+    uint32_t kept_day; /* a first of a month: rows of earlier dates are kept per month; 0: none */
 };
 
 /* All zero but the name. */
@@ -55,6 +58,16 @@ bool sitestate_hit(struct sitestate *s, const struct hit *h);
 
 /* The day has a daily visitor's hit. True: it was not open (or was closed since). */
 bool sitestate_touch(struct sitestate *s, uint32_t day, bool imported);
+
+/* The rows of earlier dates are packed, when the newest date of the site is last_day. */
+uint32_t sitestate_open_from(uint32_t last_day);
+
+/* What the newest date leaves of days and months; both only ever move on. Earlier months than that
+ * of first_day have no rows any more. */
+struct retention {
+    uint32_t days, months;
+};
+void sitestate_retain(struct sitestate *s, const struct retention *keep);
 
 /* Closes one day that is due; false when none is. Call until false, after each hit. */
 bool sitestate_close(struct sitestate *s, uint32_t *day);

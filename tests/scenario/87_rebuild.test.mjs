@@ -66,7 +66,7 @@ function withoutTouched(bytes) {
 // The stream, what was seen and the lease are not state: a rebuild leaves them as they are. The id of
 // the last commit is random.
 async function dump(world) {
-  const state = (await keys(world)).filter((key) => /^\{p\d+\}:(commit|sites|pages|links|about|catalogue|day|visitors|profiles)/.test(key))
+  const state = (await keys(world)).filter((key) => /^\{p\d+\}:(commit|sites|pages|links|about|catalogue|day|months?|visitors|profiles)/.test(key))
   const replies = await redisCalls(world.socket, state.map((key) => ['HGETALL', key]))
   const lines = {}
   replies.forEach((all, at) => {
@@ -368,7 +368,7 @@ scenario('what the archive does not hold is refused, or keeps its counters', OPT
   const { out } = await rebuilt(world, '--incomplete')
   assert.match(out, /kept +shop: the counters of \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d, as they were/)
   const after = await dump(world)
-  const days = (state) => Object.fromEntries(Object.entries(state).filter(([key]) => /:(day|visitors|commit)/.test(key)))
+  const days = (state) => Object.fromEntries(Object.entries(state).filter(([key]) => /:(day|months?|visitors|commit)/.test(key)))
   assert.deepEqual(days(after), days(before), 'days and ledger are the old ones')
   for (const key of Object.keys(before)) assert.ok(key in after, key)
   await send(world, 700, 750)

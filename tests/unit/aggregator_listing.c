@@ -26,7 +26,8 @@ static int set_up(void **state)
 {
     (void)state;
     store = store_new(1 << 20);
-    batch = batch_new(store);
+    static const struct retention keep = {.days = 400, .months = 25};
+    batch = batch_new(store, &keep);
     return store == NULL || batch == NULL;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "bytes.h"
+#include "pack.h"
 #include "range.h"
 
 enum { FIRST_DAY = 20000, DAYS = 60, PEOPLE = 40, PAGES = 4, PARTS = 3 };
@@ -68,7 +69,7 @@ static void pack(struct buf *rows, struct str name, const struct row *row)
 {
     struct buf value;
     buf_init(&value, 0);
-    assert_true(row_encode(row, &value) && range_pack(rows, name, buf_str(&value)));
+    assert_true(row_encode(row, &value) && pack_add(rows, name, buf_str(&value)));
     buf_fini(&value);
 }
 
@@ -222,9 +223,9 @@ static void damaged_rows_are_counted_and_left_out(void **state)
     struct row row = {0};
     struct buf rows = {0};
     row_add(&row, COL_VIEWS, 7);
-    assert_true(range_pack(&rows, STR("pbad"), STR("\x02\x01\x02"))); /* version 2 */
-    assert_true(range_pack(&rows, STR("pcut"), STR("\x01\x01")));     /* no value */
-    assert_true(range_pack(&rows, STR("pempty"), STR("")));
+    assert_true(pack_add(&rows, STR("pbad"), STR("\x02\x01\x02"))); /* version 2 */
+    assert_true(pack_add(&rows, STR("pcut"), STR("\x01\x01")));     /* no value */
+    assert_true(pack_add(&rows, STR("pempty"), STR("")));
     pack(&rows, STR(""), &row); /* no name */
     pack(&rows, STR("pgood"), &row);
     assert_true(range_add(r, 5, buf_str(&rows)));

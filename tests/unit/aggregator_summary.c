@@ -10,6 +10,7 @@
 
 #include "bytes.h"
 #include "hit.h"
+#include "pack.h"
 #include "summary.h"
 
 enum { DAY = 20454 }; /* 2026-01-01 */
@@ -30,7 +31,7 @@ static void add(struct range *r, const struct put *p)
         assert_true(row_add(&row, p->cells[i].column, p->cells[i].value));
     }
     assert_true(row_encode(&row, &value));
-    assert_true(range_pack(&rows, (struct str){p->name, p->n}, buf_str(&value)));
+    assert_true(pack_add(&rows, (struct str){p->name, p->n}, buf_str(&value)));
     assert_true(range_add(r, p->day, buf_str(&rows)));
     row_fini(&row);
     buf_fini(&value);

@@ -189,6 +189,82 @@ static void an_incomplete_one_keeps_what_it_cannot_know(void **state)
     nothing_of_next_is_left();
 }
 
+static void set_months(void)
+{
+    tell("HSET {p0}:month:shop:202512 30 old 31 old");
+    tell("HSET {p0}:month:shop:202601 08 old 09 old 12 old");
+    tell("HSET {p0}:month:shop:202602 01 old");
+    tell("HSET {p0}:months:shop 202511 old");
+    tell("HSET {p0}:next:months:shop 202511 new 202601 new 202602 new");
+    tell("HSET {p0}:next:month:shop:202512 31 new");
+    tell("HSET {p0}:next:month:shop:202601 07 new 09 new 11 new");
+    tell("HSET {p0}:next:month:shop:202603 05 new");
+}
+
+static void packed_days_are_renamed(void **state)
+{
+    struct world *w = *state;
+    set_months();
+    assert_int_equal(rebuild_swap(&w->swap, &w->account, &w->err), 0);
+    holds("{p0}:month:shop:202512", "30", NULL);
+    holds("{p0}:months:shop", "202511", "new");
+    holds("{p0}:month:shop:202512", "31", "new");
+    holds("{p0}:month:shop:202601", "08", NULL);
+    holds("{p0}:month:shop:202601", "09", "new");
+    holds("{p0}:month:shop:202603", "05", "new");
+    assert_int_equal(redis_server_number(&server, "EXISTS {p0}:month:shop:202602"), 0);
+    assert_int_equal(w->account.days, 2 + 5);
+    nothing_of_next_is_left();
+}
+
+/* Until the 10th, in the middle of a month. */
+static void packed_days_are_kept_one_by_one(void **state)
+{
+    struct world *w = *state;
+    set_months();
+    w->until_ms[0] = (int64_t)DAY_2026_01_10 * DAY_MS - 3600 * 1000;
+    assert_int_equal(rebuild_swap(&w->swap, &w->account, &w->err), 0);
+    holds("{p0}:month:shop:202512", "30", "old");
+    holds("{p0}:month:shop:202512", "31", "old");
+    holds("{p0}:month:shop:202601", "07", NULL);
+    holds("{p0}:month:shop:202601", "08", "old");
+    holds("{p0}:month:shop:202601", "09", "old");
+    holds("{p0}:month:shop:202601", "11", "new");
+    holds("{p0}:month:shop:202601", "12", NULL);
+    holds("{p0}:month:shop:202603", "05", "new");
+    assert_int_equal(redis_server_number(&server, "EXISTS {p0}:month:shop:202602"), 0);
+    assert_int_equal(w->account.site[0].first, DAY_2026_01_10 - 11);
+    assert_int_equal(w->account.site[0].last, DAY_2026_01_10);
+    assert_int_equal(w->account.site[0].days, 2 + 2 + 1);
+    holds("{p0}:months:shop", "202511", "old");
+    holds("{p0}:months:shop", "202601", NULL);
+    holds("{p0}:months:shop", "202602", "new");
+    assert_int_equal(w->account.days, 1 + 1 + 1);
+    nothing_of_next_is_left();
+}
+
+/* A month of which the rebuild knows nothing but kept days comes and goes with them. */
+static void a_month_of_kept_days_alone(void **state)
+{
+    struct world *w = *state;
+    tell("HSET {p0}:month:shop:202601 08 old 12 old");
+    w->until_ms[0] = (int64_t)DAY_2026_01_10 * DAY_MS - 3600 * 1000;
+    assert_int_equal(rebuild_swap(&w->swap, &w->account, &w->err), 0);
+    holds("{p0}:month:shop:202601", "08", "old");
+    holds("{p0}:month:shop:202601", "12", NULL);
+    nothing_of_next_is_left();
+}
+
+static void a_month_that_only_the_next_one_had(void **state)
+{
+    struct world *w = *state;
+    tell("HSET {p0}:next:month:shop:202601 08 new");
+    w->until_ms[0] = (int64_t)DAY_2026_01_10 * DAY_MS - 3600 * 1000;
+    assert_int_equal(rebuild_swap(&w->swap, &w->account, &w->err), 0);
+    assert_int_equal(redis_server_number(&server, "EXISTS {p0}:month:shop:202601"), 0);
+    nothing_of_next_is_left();
+}
+
 static void an_empty_one_is_born_again(void **state)
 {
     struct world *w = *state;
@@ -275,6 +351,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_whole_one_takes_the_place),
         CASE(an_incomplete_one_keeps_what_it_cannot_know),
+        CASE(packed_days_are_renamed),
+        CASE(packed_days_are_kept_one_by_one),
+        CASE(a_month_of_kept_days_alone),
+        CASE(a_month_that_only_the_next_one_had),
         CASE(an_empty_one_is_born_again),
         CASE(not_under_another_lease),
         CASE(not_after_another_commit),
