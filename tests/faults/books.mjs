@@ -1,31 +1,59 @@
 // Every counter in Redis against the model, which is given the hits that the journals hold, each
 // once. Only for rounds in which no journal lost anything.
 
+import { inflateSync } from 'node:zlib'
 import { COLUMN, expect } from '../model/model.mjs'
 import { hitsOf } from './journal.mjs'
 
 const PARTITIONS = 64
 const NUMBERED = 'cvbo' // rows named by a number of one byte
 
-// {pN}:day values: version, then pairs of column and zigzag value
-function cells(text) {
-  const bytes = Buffer.from(text, 'latin1')
-  let at = 1
-  const number = () => {
+class Reader {
+  constructor(bytes, at) {
+    Object.assign(this, { bytes, at })
+  }
+
+  get more() {
+    return this.at < this.bytes.length
+  }
+
+  number() {
     let value = 0
     for (let scale = 1; ; scale *= 128) {
-      const byte = bytes[at++]
+      const byte = this.bytes[this.at++]
       value += (byte & 127) * scale
       if (byte < 128) return value
     }
   }
+
+  text() {
+    const from = this.number() + this.at
+    const text = this.bytes.toString('latin1', this.at, from)
+    this.at = from
+    return text
+  }
+}
+
+// A row: version, then pairs of column and zigzag value
+function cells(text) {
+  const reader = new Reader(Buffer.from(text, 'latin1'), 1)
   const found = []
-  while (at < bytes.length) {
-    const column = number()
-    const zigzag = number()
+  while (reader.more) {
+    const column = reader.number()
+    const zigzag = reader.number()
     found.push([column, zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2])
   }
   return found
+}
+
+// A packed day: version, length, and the deflated names and rows
+function unpacked(text) {
+  const head = new Reader(Buffer.from(text, 'latin1'), 1)
+  head.number()
+  const reader = new Reader(inflateSync(head.bytes.subarray(head.at)), 0)
+  const rows = []
+  while (reader.more) rows.push([reader.text(), reader.text()])
+  return rows
 }
 
 function rowName(field, pages) {
@@ -44,14 +72,20 @@ async function stored(stack) {
   const sums = new Map()
   const ids = new Map()
   for (let n = 0; n < PARTITIONS; n++) {
-    const days = await stack.call('KEYS', `{p${n}}:day:shop:*`)
+    const open = await stack.call('KEYS', `{p${n}}:day:shop:*`)
+    const months = await stack.call('KEYS', `{p${n}}:month:shop:*`)
+    const days = []
+    for (const key of open) days.push([dayOf(key), pairs(await stack.call('HGETALL', key))])
+    for (const key of months) {
+      for (const [day, packed] of pairs(await stack.call('HGETALL', key))) days.push([dayOf(key + day), unpacked(packed)])
+    }
     if (days.length === 0) continue
     const pages = new Map(pairs(await stack.call('HGETALL', `{p${n}}:pages:shop`)))
     for (const [id, page] of pages) ids.set(page, Buffer.from(id, 'latin1').readBigUInt64LE().toString())
-    for (const key of days) {
-      for (const [field, value] of pairs(await stack.call('HGETALL', key))) {
+    for (const [day, rows] of days) {
+      for (const [field, value] of rows) {
         for (const [column, amount] of cells(value)) {
-          const name = `${dayOf(key)} ${rowName(field, pages)} ${column}`
+          const name = `${day} ${rowName(field, pages)} ${column}`
           sums.set(name, (sums.get(name) ?? 0) + amount)
         }
       }

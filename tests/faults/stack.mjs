@@ -12,6 +12,7 @@ import { Relay } from './relay.mjs'
 
 const PARTITIONS = 64
 const SPREAD = 8
+const DAYS_KEPT = 36500 // what is imported is years old, and compared by the day
 const LENGTHS_EVERY_MS = 50
 
 export class Stack {
@@ -30,7 +31,7 @@ export class Stack {
 
   async #start(plan) {
     const sites = { shop: { origins: 'https://shop.example', spread: SPREAD } }
-    const world = await World.lay({ sites, collector: { workers: 2, ...plan.collector }, aggregator: plan.aggregator })
+    const world = await World.lay({ sites, collector: { workers: 2, ...plan.collector }, aggregator: { days_kept: DAYS_KEPT, ...plan.aggregator } })
     Object.assign(this, { world, top: world.top, servers: [], problems: [], mounts: [], old: [] })
     world.options.collector.data = join(this.top, 'journals')
     if (plan.tmpfs) this.mount(world.options.collector.data, plan.tmpfs)
