@@ -49,7 +49,7 @@ scenario('a visit to the demo is in the report', DEMO, async (world) => {
     assert.deepEqual([report.totals.visitors, report.totals.daily_visitors], [0, 1])
     assert.match(report.outbound[0].target, /^www\.openstreetmap\.org/)
     assert.deepEqual(report.downloads, [{ file: host + '/demo/packing-list.txt', clicks: 1 }])
-    assert.deepEqual(report.events, [{ name: 'basket', count: 1 }])
+    assert.deepEqual(report.events, [{ name: 'basket', count: 1, goals: 0 }])
     assert.equal(at(report, '/demo').entries, 1)
     assert.deepEqual(page.faults, [])
   }, ALONE)
