@@ -37,7 +37,7 @@ static void append(struct bundle *b, struct str rows)
 
 static int by_name(const void *a, const void *b)
 {
-    return pack_compare(((const struct bundle_row *)a)->name, ((const struct bundle_row *)b)->name);
+    return str_order(((const struct bundle_row *)a)->name, ((const struct bundle_row *)b)->name);
 }
 
 /* A sum is at most as long as what it adds, so `sums` never moves. */
@@ -94,7 +94,7 @@ struct str bundle_find(const struct bundle *b, struct str name)
     size_t low = 0, high = b->n;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        int order = pack_compare(b->rows[mid].name, name);
+        int order = str_order(b->rows[mid].name, name);
         if (order == 0) return b->rows[mid].value;
         if (order < 0)
             low = mid + 1;

@@ -214,18 +214,6 @@ static void add_part(const struct count *c, const struct part *p, int sign)
     add(c, text_row(c, p->day, 's', source_of(&p->marks)), COL_VIEWS, sign * (int64_t)p->views);
 }
 
-/* How many of the first n items of a and b are the same. */
-static uint32_t common(const void *a, uint32_t an, const void *b, uint32_t bn, size_t size)
-{
-    uint32_t i = 0;
-    while (i < an && i < bn &&
-           memcmp((const char *)a + i * size, (const char *)b + i * size, size) == 0)
-        i++;
-    return i;
-}
-#define COMMON(a, b, list)                                                                         \
-    common((a)->list, (a)->list##_n, (b)->list, (b)->list##_n, sizeof(a)->list[0])
-
 /* The items of s from the given places on. */
 struct places {
     uint32_t sessions, parts, days, pages, visits;
@@ -251,7 +239,9 @@ static void add_from(const struct count *c, const struct sums *s, struct places 
     for (uint32_t i = from.visits; i < s->visits_n; i++) {
         struct delta *page = page_row(c, s->visits[i].day, s->visits[i].page);
         add(c, page, COL_VISITS, sign);
-        if (s->visits[i].used) add(c, page, COL_USED, sign);
+        const struct page_visit *v = &s->visits[i];
+        bool used = v->interaction || v->engaged_ms >= USED_ENGAGED_MS; /* in all */
+        if (used) add(c, page, COL_USED, sign);
     }
 }
 
@@ -259,11 +249,11 @@ void count_sums(const struct count *c, const struct sums *before, const struct s
                 bool consented)
 {
     struct places from = {
-        .sessions = COMMON(before, now, sessions),
-        .parts = COMMON(before, now, parts),
-        .days = COMMON(before, now, days),
-        .pages = COMMON(before, now, pages),
-        .visits = COMMON(before, now, visits),
+        .sessions = SUMS_COMMON(before, now, sessions),
+        .parts = SUMS_COMMON(before, now, parts),
+        .days = SUMS_COMMON(before, now, days),
+        .pages = SUMS_COMMON(before, now, pages),
+        .visits = SUMS_COMMON(before, now, visits),
     };
     add_from(c, before, from, consented, -1);
     add_from(c, now, from, consented, +1);

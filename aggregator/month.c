@@ -64,7 +64,7 @@ void month_fini(struct month_rows *m)
 
 static int by_name(const void *a, const void *b)
 {
-    return pack_compare(((const struct month_row *)a)->name, ((const struct month_row *)b)->name);
+    return str_order(((const struct month_row *)a)->name, ((const struct month_row *)b)->name);
 }
 
 /* Adds the rows of one name, from i on; returns the first one of another. 0: *result says why. */

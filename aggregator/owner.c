@@ -231,9 +231,7 @@ static struct owned *find(const struct owner *o, struct str name)
     while (low < high) {
         size_t middle = (low + high) / 2;
         struct owned *w = &o->sites->sites[middle];
-        size_t n = strlen(w->publisher.name);
-        int order = memcmp(name.p, w->publisher.name, name.n < n ? name.n : n);
-        if (order == 0) order = (name.n > n) - (name.n < n);
+        int order = str_order(name, str_of(w->publisher.name));
         if (order == 0) return w;
         if (order < 0)
             high = middle;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "ask.h"
-#include "bytes.h"
+#include "pack.h"
 
 enum { NAMES_PER_QUESTION = 500, LISTINGS_MAX_BYTES = 256 * 1024 * 1024 };
 
@@ -51,15 +51,6 @@ static void add_rows(struct page_list *l, const struct range *r)
     }
 }
 
-/* The next field of the catalogue; false: there is none. */
-static bool next_listing(struct reader *in, struct str *field, struct str *value)
-{
-    if (reader_done(in)) return false;
-    *field = get_bytes(in, get_varint(in));
-    *value = get_bytes(in, get_varint(in));
-    return true;
-}
-
 static int by_id(const void *a, const void *b)
 {
     const struct page_line *x = a, *y = b;
@@ -71,7 +62,7 @@ static size_t most_lines(const struct page_list *l)
     struct reader in = reader_of(buf_str(&l->listings));
     struct str field, value;
     size_t n = l->now->n + (l->before == NULL ? 0 : l->before->n);
-    while (next_listing(&in, &field, &value))
+    while (pack_next(&in, &field, &value))
         n++;
     return n;
 }
@@ -85,7 +76,7 @@ static bool make_lines(struct page_list *l)
     if (l->lines == NULL) return false;
     add_rows(l, l->now);
     add_rows(l, l->before);
-    while (next_listing(&in, &field, &value)) {
+    while (pack_next(&in, &field, &value)) {
         if (field.n == PAGE_ID_BYTES) memcpy(l->lines[l->n++].id, field.p, PAGE_ID_BYTES);
     }
     qsort(l->lines, l->n, sizeof *l->lines, by_id);
@@ -102,7 +93,7 @@ static bool take_listings(struct page_list *l, struct buf *err)
     struct reader in = reader_of(buf_str(&l->listings));
     struct str field, value;
     bool ok = true;
-    while (ok && next_listing(&in, &field, &value)) {
+    while (ok && pack_next(&in, &field, &value)) {
         struct page_line key, *line;
         if (field.n != PAGE_ID_BYTES) {
             ok = catalogue_head_decode(value, &l->head);

@@ -136,14 +136,6 @@ bool profile_encode(const struct profile *p, struct buf *out)
 
 /* Decoding. */
 
-static uint64_t get_upto(struct reader *r, uint64_t max)
-{
-    uint64_t v = get_varint(r);
-    if (v <= max) return v;
-    r->bad = true;
-    return 0;
-}
-
 static int32_t get_sessions(struct reader *r)
 {
     int64_t n = get_zigzag(r);
@@ -439,25 +431,13 @@ static bool add_from(struct profile *p, const struct visits *x, struct places fr
     return true;
 }
 
-/* How many of the first n items of a and b are the same. */
-static uint32_t common(const void *a, uint32_t an, const void *b, uint32_t bn, size_t size)
-{
-    uint32_t i = 0;
-    while (i < an && i < bn &&
-           memcmp((const char *)a + i * size, (const char *)b + i * size, size) == 0)
-        i++;
-    return i;
-}
-#define COMMON(a, b, list)                                                                         \
-    common((a)->list, (a)->list##_n, (b)->list, (b)->list##_n, sizeof(a)->list[0])
-
 /* Usually only the last session differs: what both have in common from the start is skipped. */
 bool profile_visits(struct profile *p, const struct visits *before, const struct visits *now)
 {
     struct places from = {
-        .stays = COMMON(before, now, stays),
-        .pages = COMMON(before, now, pages),
-        .weights = COMMON(before, now, weights),
+        .stays = SUMS_COMMON(before, now, stays),
+        .pages = SUMS_COMMON(before, now, pages),
+        .weights = SUMS_COMMON(before, now, weights),
     };
     return add_from(p, before, from, -1) && add_from(p, now, from, +1);
 }

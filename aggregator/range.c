@@ -255,8 +255,8 @@ static int compare(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
     if (x->value != y->value) return x->value > y->value ? -1 : 1;
-    int order = pack_compare(x->row->page, y->row->page);
-    return order != 0 ? order : pack_compare(x->row->name, y->row->name);
+    int order = str_order(x->row->page, y->row->page);
+    return order != 0 ? order : str_order(x->row->name, y->row->name);
 }
 
 /* Restores a heap whose root is the row that stands last. */

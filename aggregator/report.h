@@ -58,9 +58,6 @@ report_fn report_list, report_links, report_verdicts, report_customers, report_p
 /* Says why on stderr; returns REPORT_FAILED. */
 int report_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The days that --last, --from and --to name. 0, or REPORT_FAILED after saying why. */
-int report_days(struct report *r, uint32_t *from, uint32_t *to);
-
 /* 0, or REPORT_FAILED after saying why. */
 int report_load(struct report *r);    /* the configuration */
 int report_connect(struct report *r); /* then Redis and its data set */
@@ -71,9 +68,11 @@ struct report_days {
     uint32_t from, to;
     char label[16]; /* "28d"; "" for dates */
 };
-/* 0, or REPORT_FAILED after saying why. */
+/* The days that --last, --from and --to name. 0, or REPORT_FAILED after saying why. */
 int report_choose_days(const struct report *r, const struct range_extent *extent,
                        struct report_days *out);
+/* The same, and reads the extent before; a site without data is refused. */
+int report_days(struct report *r, struct range_extent *extent, struct report_days *out);
 
 /* Puts the document, and a newline, into out; takes it. */
 int report_print_json(struct report *r, json_t *document);

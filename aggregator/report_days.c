@@ -46,3 +46,16 @@ int report_choose_days(const struct report *r, const struct range_extent *extent
     if (a->from == NULL && a->to == NULL) snprintf(g->label, sizeof g->label, "%ud", days);
     return REPORT_OK;
 }
+
+int report_days(struct report *r, struct range_extent *extent, struct report_days *out)
+{
+    struct buf err = {0};
+    int result = REPORT_OK;
+    if (range_read_extent(&r->source, extent, &err) < 0)
+        result = report_fail("%.*s", STR_ARG(buf_str(&err)));
+    else if (!extent->any)
+        result = report_fail("site '%s' has no data yet; sentier status shows whether hits arrive",
+                             r->args.site);
+    buf_fini(&err);
+    return result == REPORT_OK ? report_choose_days(r, extent, out) : result;
+}

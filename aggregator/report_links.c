@@ -486,7 +486,11 @@ int report_links(struct report *r)
 {
     struct graph g = {.r = r};
     struct buf err = {0};
-    if (report_open(r) != 0 || report_days(r, &g.from, &g.to) != 0) return REPORT_FAILED;
+    struct range_extent extent;
+    struct report_days days;
+    if (report_open(r) != 0 || report_days(r, &extent, &days) != 0) return REPORT_FAILED;
+    g.from = days.from;
+    g.to = days.to;
     int result = REPORT_FAILED;
     if (read_links(&g, &err) < 0 || range_read(&r->source, g.from, g.to, &g.range, &err) < 0) {
         report_fail("%.*s", STR_ARG(buf_str(&err)));

@@ -421,29 +421,6 @@ static int read_rows(struct report *r, struct reading *g)
     return result < 0 ? REPORT_FAILED : REPORT_OK;
 }
 
-static int read_extent(struct report *r, struct reading *g)
-{
-    struct buf err = {0};
-    int result = REPORT_OK;
-    if (range_read_extent(&r->source, &g->extent, &err) < 0)
-        result = report_fail("%.*s", STR_ARG(buf_str(&err)));
-    else if (!g->extent.any)
-        result = report_fail("site '%s' has no data yet; sentier status shows whether hits arrive",
-                             r->args.site);
-    buf_fini(&err);
-    return result;
-}
-
-int report_days(struct report *r, uint32_t *from, uint32_t *to)
-{
-    struct reading g = {.list = NULL};
-    if (read_extent(r, &g) != 0 || report_choose_days(r, &g.extent, &g.days) != 0)
-        return REPORT_FAILED;
-    *from = g.days.from;
-    *to = g.days.to;
-    return REPORT_OK;
-}
-
 static int unknown_list(const char *name)
 {
     struct buf known = {0};
@@ -470,8 +447,7 @@ int report_list(struct report *r)
     struct reading g = {.list = find_list(r->args.subject)};
     if (g.list == NULL) return unknown_list(r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;
-    if (read_extent(r, &g) != 0 || report_choose_days(r, &g.extent, &g.days) != 0)
-        return REPORT_FAILED;
+    if (report_days(r, &g.extent, &g.days) != 0) return REPORT_FAILED;
     int result = read_rows(r, &g);
     if (result == REPORT_OK) {
         switch (r->args.format) {

@@ -15,7 +15,7 @@
 #include "row.h"
 #include "sitestate.h"
 
-enum { BOUNCE_ENGAGED_MS = 10 * 1000, USED_ENGAGED_MS = 10 * 1000 };
+enum { BOUNCE_ENGAGED_MS = 10 * 1000 };
 
 static struct marks marks_of(const struct pageview *p)
 {
@@ -111,11 +111,12 @@ static void add_visit(struct sums *s, const struct pageview *p, uint32_t from)
         i = ++s->visits_n;
         s->visits[i - 1].page = p->page;
         s->visits[i - 1].day = s->sessions[s->sessions_n - 1].day;
-        s->visit_ms[i - 1] = 0;
     }
-    s->visit_ms[i - 1] += p->engaged_ms;
-    if (p->interaction_at_ms > 0 || s->visit_ms[i - 1] >= USED_ENGAGED_MS)
-        s->visits[i - 1].used = true;
+    struct page_visit *visit = &s->visits[i - 1];
+    visit->opened++;
+    visit->engaged_ms += p->engaged_ms;
+    if (p->engaged_ms > visit->longest_ms) visit->longest_ms = p->engaged_ms;
+    if (p->interaction_at_ms > 0) visit->interaction = true;
 }
 
 /* Only what the last use filled; so that bytes between fields are zero too. */

@@ -43,11 +43,15 @@ struct page_day {
     uint32_t gap; /* 0: none within PAGE_GAP_MAX */
 };
 
+enum { USED_ENGAGED_MS = 10 * 1000 }; /* so long is use; so is an interaction */
+
 /* All pageviews of a page in one session. */
 struct page_visit {
     uint64_t page;
     uint32_t day; /* the session's */
-    bool used;    /* an interaction, or 10 s engaged in all */
+    uint32_t opened;
+    uint32_t engaged_ms, longest_ms; /* of all; of one pageview */
+    bool interaction;
 };
 
 struct sums {
@@ -58,8 +62,20 @@ struct sums {
     struct active_day days[RECENT_MAX];
     struct page_day pages[RECENT_MAX];
     struct page_visit visits[RECENT_MAX];
-    uint32_t visit_ms[RECENT_MAX]; /* per visit, engaged */
 };
+
+/* How many of the first n items of two lists have the same bytes. */
+static inline uint32_t sums_common(const void *a, uint32_t an, const void *b, uint32_t bn,
+                                   size_t size)
+{
+    uint32_t i = 0;
+    while (i < an && i < bn &&
+           memcmp((const char *)a + i * size, (const char *)b + i * size, size) == 0)
+        i++;
+    return i;
+}
+#define SUMS_COMMON(a, b, list)                                                                    \
+    sums_common((a)->list, (a)->list##_n, (b)->list, (b)->list##_n, sizeof(a)->list[0])
 
 /* Pageview `border` begins a session whatever stands before it; 0: no border. Bytes of equal things
  * are equal. The sums borrow from v until it changes. */

@@ -1,7 +1,7 @@
 /*
- * Sessions are those of the sums; here each is looked at page by page. Whether a visit was use is
- * decided per pageview, so many short looks never add up to one. The session's day decides the
- * week, as it decides all other figures of a session.
+ * Sessions and their visits are those of the sums. For a person, whether a visit was use is decided
+ * per pageview, so many short looks never add up to one. The session's day decides the week, as it
+ * decides all other figures of a session.
  */
 #include "visit.h"
 
@@ -26,15 +26,10 @@ static struct stay stay_of(const struct session *s)
     };
 }
 
-/* The page's visit in the session whose visits begin at `from`. */
-static struct visit *visit_of(struct visits *x, uint32_t from, uint64_t page, uint32_t day)
+static struct visit visit_of(const struct page_visit *v)
 {
-    for (uint32_t i = x->pages_n; i-- > from;) {
-        if (x->pages[i].page == page) return &x->pages[i];
-    }
-    struct visit *visit = &x->pages[x->pages_n++];
-    *visit = (struct visit){.page = page, .day = day};
-    return visit;
+    bool used = v->interaction || v->longest_ms >= USED_ENGAGED_MS;
+    return (struct visit){.page = v->page, .day = v->day, .opened = v->opened, .used = used};
 }
 
 static struct weight weight_of(const struct pageview *p)
@@ -50,18 +45,14 @@ static struct weight weight_of(const struct pageview *p)
 void visits_make(struct visits *x, const struct visitor *v, const struct sums *s)
 {
     assert(v->views_n <= RECENT_MAX);
-    x->stays_n = x->pages_n = x->weights_n = 0;
-    for (uint32_t i = 0; i < s->sessions_n; i++) {
-        uint32_t end = i + 1 < s->sessions_n ? s->starts[i + 1] : v->views_n;
-        uint32_t from = x->pages_n;
-        x->stays[x->stays_n++] = stay_of(&s->sessions[i]);
-        for (uint32_t j = s->starts[i]; j < end; j++) {
-            const struct pageview *p = &v->views[j];
-            if (p->flags & PV_BOT) continue;
-            struct visit *visit = visit_of(x, from, p->page, s->sessions[i].day);
-            visit->opened++;
-            if (p->engaged_ms >= USED_ENGAGED_MS || p->interaction_at_ms != 0) visit->used = 1;
-            x->weights[x->weights_n++] = weight_of(p);
-        }
+    x->stays_n = s->sessions_n;
+    for (uint32_t i = 0; i < s->sessions_n; i++)
+        x->stays[i] = stay_of(&s->sessions[i]);
+    x->pages_n = s->visits_n;
+    for (uint32_t i = 0; i < s->visits_n; i++)
+        x->pages[i] = visit_of(&s->visits[i]);
+    x->weights_n = 0;
+    for (uint32_t i = 0; i < v->views_n; i++) {
+        if (!(v->views[i].flags & PV_BOT)) x->weights[x->weights_n++] = weight_of(&v->views[i]);
     }
 }

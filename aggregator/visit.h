@@ -9,8 +9,6 @@
 
 #include "session.h"
 
-enum { USED_ENGAGED_MS = 10 * 1000 }; /* a visit this long is use; so is an interaction */
-
 /* A session, by its first pageview. */
 struct stay {
     uint32_t day;

@@ -109,14 +109,6 @@ bool visitor_encode(const struct visitor *v, struct buf *out)
 
 /* Decoding. A number over its limit turns the reader bad. */
 
-static uint64_t get_upto(struct reader *r, uint64_t max)
-{
-    uint64_t v = get_varint(r);
-    if (v <= max) return v;
-    r->bad = true;
-    return 0;
-}
-
 static int64_t get_time(struct reader *r)
 {
     return (int64_t)get_upto(r, HIT_AT_MAX_MS);

@@ -134,9 +134,7 @@ static const struct known *find_known(const struct known *table, size_t n, struc
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        struct str k = table[middle].key;
-        int order = memcmp(key.p, k.p, key.n < k.n ? key.n : k.n);
-        if (order == 0) order = (key.n > k.n) - (key.n < k.n);
+        int order = str_order(key, table[middle].key);
         if (order == 0) return &table[middle];
         if (order < 0)
             high = middle;

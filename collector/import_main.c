@@ -142,21 +142,11 @@ static void choose_host(struct importer *im)
     im->host = im->host_text;
 }
 
-static int find_site(struct importer *im, struct buf *err)
-{
-    im->site = sites_find(im->sites, str_of(im->site_name));
-    if (im->site != NULL) return 0;
-    buf_printf(err, "there is no [site %s]; the configuration has:", im->site_name);
-    for (size_t i = 0; i < sites_count(im->sites); i++) {
-        buf_printf(err, " %s", sites_at(im->sites, i)->name);
-    }
-    return -1;
-}
-
 static int open_all(struct importer *im, struct buf *err)
 {
     unsigned partitions = (unsigned)redis.partitions;
-    if (find_site(im, err) < 0) return -1;
+    im->site = sites_need(im->sites, im->site_name, err);
+    if (im->site == NULL) return -1;
     choose_host(im);
     if (journal_make_dir(conf.data, im->journal_dir, sizeof im->journal_dir) < 0) {
         buf_printf(err, "%s: %s", im->journal_dir, strerror(errno));
@@ -357,9 +347,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    int started = conf_load(im.conf_file, sections, &im.sites, &err);
-    for (unsigned i = 0; i < n_sets && started == 0; i++)
-        started = conf_set(sections, sets[i], &err);
+    int started = conf_load_set(im.conf_file, sets, n_sets, sections, &im.sites, &err);
     im.terminal = isatty(STDERR_FILENO);
     if (started == 0) started = open_all(&im, &err);
     if (started < 0) complain(NULL, &err);

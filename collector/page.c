@@ -210,13 +210,6 @@ static bool is_kept(const struct site *rules, struct str name)
     return false;
 }
 
-static int compare(struct str a, struct str b)
-{
-    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static void put_query(struct writer *w, struct str query, const struct site *rules)
 {
     char scratch[QUERY_MAX_BYTES];
@@ -235,7 +228,7 @@ static void put_query(struct writer *w, struct str query, const struct site *rul
             return;
         }
         size_t at = n++; /* equal names keep their order */
-        for (; at > 0 && compare(kept[at - 1].name, pair.name) > 0; at--)
+        for (; at > 0 && str_order(kept[at - 1].name, pair.name) > 0; at--)
             kept[at] = kept[at - 1];
         kept[at] = pair;
     }

@@ -103,10 +103,7 @@ static bool parse_arguments(struct rebuilder *b, int argc, char **argv)
 
 static int load(struct rebuilder *b, struct buf *err)
 {
-    if (conf_load(b->conf_file, sections, &b->sites, err) < 0) return -1;
-    for (unsigned i = 0; i < b->n_sets; i++) {
-        if (conf_set(sections, b->sets[i], err) < 0) return -1;
-    }
+    if (conf_load_set(b->conf_file, b->sets, b->n_sets, sections, &b->sites, err) < 0) return -1;
     if (b->archives == 0 && conf.archive[0] != '\0') b->archive[b->archives++] = conf.archive;
     if (b->journals == 0) b->journal[b->journals++] = conf.data;
     return 0;

@@ -155,13 +155,8 @@ static bool parse_arguments(struct checker *c, int argc, char **argv, const char
 
 static int open_all(struct checker *c, bool sources_given, struct buf *err)
 {
-    c->site = sites_find(c->sites, str_of(c->site_name));
-    if (c->site == NULL) {
-        buf_printf(err, "there is no [site %s]; the configuration has:", c->site_name);
-        for (size_t i = 0; i < sites_count(c->sites); i++)
-            buf_printf(err, " %s", sites_at(c->sites, i)->name);
-        return -1;
-    }
+    c->site = sites_need(c->sites, c->site_name, err);
+    if (c->site == NULL) return -1;
     if (!sources_given && c->site->sitemap[0] == '\0') {
         buf_printf(err, "[site %s] has no `sitemap`; name a file or a URL", c->site_name);
         return -1;
@@ -469,9 +464,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    int result = conf_load(c.conf_file, sections, &c.sites, &err);
-    for (unsigned i = 0; i < n_sets && result == 0; i++)
-        result = conf_set(sections, sets[i], &err);
+    int result = conf_load_set(c.conf_file, sets, n_sets, sections, &c.sites, &err);
     bool given = optind < argc;
     if (result == 0) result = open_all(&c, given, &err);
     if (result == 0) {

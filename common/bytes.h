@@ -104,6 +104,15 @@ static inline uint64_t get_varint(struct reader *r)
     return 0;
 }
 
+/* The number when it is at most max; else the reader turns bad. */
+static inline uint64_t get_upto(struct reader *r, uint64_t max)
+{
+    uint64_t v = get_varint(r);
+    if (v <= max) return v;
+    r->bad = true;
+    return 0;
+}
+
 static inline int64_t get_zigzag(struct reader *r)
 {
     return unzigzag(get_varint(r));

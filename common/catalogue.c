@@ -19,14 +19,6 @@ bool catalogue_page_encode(const struct catalogue_page *p, struct buf *out)
     return !out->failed;
 }
 
-static uint64_t get_upto(struct reader *r, uint64_t max)
-{
-    uint64_t v = get_varint(r);
-    if (v <= max) return v;
-    r->bad = true;
-    return 0;
-}
-
 bool catalogue_page_decode(struct str in, struct catalogue_page *p)
 {
     *p = (struct catalogue_page){.first_ms = 0};

@@ -522,6 +522,19 @@ int conf_set(const struct conf_section *sections, const char *assignment, struct
     return -1;
 }
 
+int conf_load_set(const char *file, const char *const *sets, unsigned n,
+                  const struct conf_section *sections, struct sites **sites, struct buf *err)
+{
+    if (conf_load(file, sections, sites, err) < 0) return -1;
+    for (unsigned i = 0; i < n; i++) {
+        if (conf_set(sections, sets[i], err) == 0) continue;
+        sites_free(*sites);
+        *sites = NULL;
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- help and sample: the same rows, printed ---- */
 
 static void print_rows(FILE *out, const struct conf_opt *opts, bool sample)

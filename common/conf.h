@@ -63,6 +63,10 @@ void conf_free_section(const struct conf_section *section);
  * section has that name. 0, or -1 with a message. */
 int conf_set(const struct conf_section *sections, const char *assignment, struct buf *err);
 
+/* conf_load, then conf_set for each of n. 0; -1 with a message, and *sites is NULL. */
+int conf_load_set(const char *file, const char *const *sets, unsigned n,
+                  const struct conf_section *sections, struct sites **sites, struct buf *err);
+
 void conf_print_help(FILE *out, const struct conf_section *sections);
 /* Annotated sample: every option with its help, default and range, commented out. */
 void conf_print_sample(FILE *out, const struct conf_section *sections);

@@ -26,13 +26,6 @@ bool pack_next(struct reader *in, struct str *name, struct str *value)
     return !in->bad;
 }
 
-int pack_compare(struct str a, struct str b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 bool pack_write(struct str rows, struct buf *out)
 {
     uLongf n = compressBound(rows.n);
@@ -50,7 +43,7 @@ static bool in_order(struct str rows)
     struct reader in = reader_of(rows);
     struct str name, value, before = {NULL, 0};
     while (pack_next(&in, &name, &value)) {
-        if (value.n == 0 || pack_compare(before, name) >= 0) return false;
+        if (value.n == 0 || str_order(before, name) >= 0) return false;
         before = name;
     }
     return !in.bad;

@@ -21,10 +21,7 @@ bool pack_add(struct buf *rows, struct str name, struct str value);
 /* The next plain row, borrowed. False: no more, or in->bad. */
 bool pack_next(struct reader *in, struct str *name, struct str *value);
 
-/* Order of names: by bytes, a prefix first. */
-int pack_compare(struct str a, struct str b);
-
-/* rows: plain, in rising order. False: no memory. */
+/* rows: plain, in rising order of names (str_order). False: no memory. */
 bool pack_write(struct str rows, struct buf *out);
 
 enum pack_result { PACK_OK, PACK_DAMAGED, PACK_MEMORY };

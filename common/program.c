@@ -72,18 +72,6 @@ static void print_sample(const struct program *p)
     if (p->samples_all) conf_print_site_sample(stdout);
 }
 
-static int load(const struct program *p, const struct arguments *a, struct sites **sites,
-                struct buf *err)
-{
-    if (conf_load(a->conf_file, p->sections, sites, err) < 0) return -1;
-    for (unsigned i = 0; i < a->n_sets; i++) {
-        if (conf_set(p->sections, a->sets[i], err) == 0) continue;
-        sites_free(*sites);
-        return -1;
-    }
-    return 0;
-}
-
 enum program_result program_start(const struct program *p, int argc, char **argv,
                                   struct sites **sites, const char **conf_file)
 {
@@ -103,7 +91,7 @@ enum program_result program_start(const struct program *p, int argc, char **argv
     if (a.help || a.sample || a.version) return PROGRAM_DONE;
 
     *conf_file = a.conf_file;
-    if (load(p, &a, sites, &err) < 0) {
+    if (conf_load_set(a.conf_file, a.sets, a.n_sets, p->sections, sites, &err) < 0) {
         fprintf(stderr, "%s: %.*s\n", p->name, STR_ARG(buf_str(&err)));
         buf_fini(&err);
         return PROGRAM_REFUSED;

@@ -90,26 +90,29 @@ void sites_seal(struct sites *s)
     s->sealed = true;
 }
 
-static int compare_name(struct str a, const char *b)
-{
-    size_t n = strlen(b);
-    int c = memcmp(a.p, b, a.n < n ? a.n : n);
-    return c != 0 ? c : (a.n > n) - (a.n < n);
-}
-
 const struct site *sites_find(const struct sites *s, struct str name)
 {
     assert(s->sealed);
     size_t low = 0, high = name.n == 0 ? 0 : s->n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int c = compare_name(name, s->all[middle].name);
+        int c = str_order(name, str_of(s->all[middle].name));
         if (c == 0) return &s->all[middle];
         if (c < 0)
             high = middle;
         else
             low = middle + 1;
     }
+    return NULL;
+}
+
+const struct site *sites_need(const struct sites *s, const char *name, struct buf *err)
+{
+    const struct site *site = sites_find(s, str_of(name));
+    if (site != NULL) return site;
+    buf_printf(err, "there is no [site %s]; the configuration has:", name);
+    for (size_t i = 0; i < s->n; i++)
+        buf_printf(err, " %s", s->all[i].name);
     return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "str.h"
 #include "zone.h"
 
@@ -26,6 +27,8 @@ struct site {
 struct sites;
 
 const struct site *sites_find(const struct sites *s, struct str name); /* NULL: unknown */
+/* NULL: unknown; err says which ones there are. */
+const struct site *sites_need(const struct sites *s, const char *name, struct buf *err);
 size_t sites_count(const struct sites *s);
 const struct site *sites_at(const struct sites *s, size_t i); /* in order of name */
 

@@ -41,15 +41,6 @@ bool sitestate_encode(const struct sitestate *s, struct buf *out)
     return !out->failed;
 }
 
-/* The number when it is at most max; else the reader turns bad. */
-static uint64_t get_upto(struct reader *r, uint64_t max)
-{
-    uint64_t v = get_varint(r);
-    if (v <= max) return v;
-    r->bad = true;
-    return 0;
-}
-
 /* All but the name. */
 static void forget(struct sitestate *s)
 {
