@@ -239,9 +239,7 @@ static void add_from(const struct count *c, const struct sums *s, struct places 
     for (uint32_t i = from.visits; i < s->visits_n; i++) {
         struct delta *page = page_row(c, s->visits[i].day, s->visits[i].page);
         add(c, page, COL_VISITS, sign);
-        const struct page_visit *v = &s->visits[i];
-        bool used = v->interaction || v->engaged_ms >= USED_ENGAGED_MS; /* in all */
-        if (used) add(c, page, COL_USED, sign);
+        if (visit_used(&s->visits[i])) add(c, page, COL_USED, sign);
     }
 }
 

@@ -4,7 +4,7 @@
  * everywhere, which floating point is not: the sums of two machines must be the same bytes.
  *
  * A year has 12.2 half-lives, so a sum of visits at its end has 13 more bits than one at its
- * beginning: a visit adds less than 2^30, and 63 bits hold them all.
+ * beginning: a visit of 256 pageviews of 30 minutes adds less than 2^30, and 63 bits hold them all.
  */
 #include "interest.h"
 
@@ -62,11 +62,12 @@ uint32_t interest_year(int64_t at_ms)
     return (uint32_t)year;
 }
 
-uint32_t interest_weight(uint32_t engaged_ms, uint32_t depth, bool interaction)
+uint32_t interest_weight(uint32_t engaged_ms, uint32_t depth, bool interaction, bool goal)
 {
     uint32_t weight = log_of_2(TEN_SECONDS_MS + engaged_ms) - log_of_2(TEN_SECONDS_MS);
     if (depth >= INTEREST_DEPTH) weight += INTEREST_WEIGHT_ONE / 2;
     if (interaction) weight += INTEREST_WEIGHT_ONE;
+    if (goal) weight += 3 * INTEREST_WEIGHT_ONE;
     return weight;
 }
 
@@ -88,7 +89,7 @@ int64_t interest_amount(uint32_t weight, int64_t at_ms)
     struct half_lives h = half_lives_of(at_ms - landmark_ms(interest_year(at_ms)));
     enum { TOO_MANY = WEIGHT_BITS + ONE_BITS - SUM_BITS };
     uint64_t grown = weight * power_of_2(h.fraction) << h.whole;
-    assert(h.whole < 13 && weight < 16 * INTEREST_WEIGHT_ONE);
+    assert(h.whole < 13 && weight < 21 * INTEREST_WEIGHT_ONE);
     return (int64_t)((grown + (UINT64_C(1) << (TOO_MANY - 1))) >> TOO_MANY);
 }
 

@@ -2,7 +2,7 @@
  * interest.h - how much a visit to a page says of a person's interest, and how that fades. Whole
  * numbers only, so that every machine gets the same; sums are exact and take any order.
  *
- *   weight  w = log2(1 + engaged_s / 10) + 0.5 (depth >= 75 %) + 1 (interaction)
+ *   weight  w = log2(1 + engaged_s / 10) + 0.5 (depth >= 75 %) + 1 (interaction) + 3 (goal)
  *   score   = sum of w * 2^(-(now - at) / 30 days)
  *
  * Kept as forward decay: what a visit adds is w * 2^((at - landmark) / 30 days), the landmark being
@@ -23,7 +23,7 @@ enum {
 };
 
 uint32_t interest_year(int64_t at_ms); /* UTC; at_ms >= 0 */
-uint32_t interest_weight(uint32_t engaged_ms, uint32_t depth, bool interaction);
+uint32_t interest_weight(uint32_t engaged_ms, uint32_t depth, bool interaction, bool goal);
 
 /* What a visit of this weight adds to the sum of interest_year(at_ms). */
 int64_t interest_amount(uint32_t weight, int64_t at_ms);

@@ -110,13 +110,15 @@ static void add_visit(struct sums *s, const struct pageview *p, uint32_t from)
     if (i == from) {
         i = ++s->visits_n;
         s->visits[i - 1].page = p->page;
+        s->visits[i - 1].at_ms = p->at_ms;
         s->visits[i - 1].day = s->sessions[s->sessions_n - 1].day;
     }
     struct page_visit *visit = &s->visits[i - 1];
     visit->opened++;
     visit->engaged_ms += p->engaged_ms;
-    if (p->engaged_ms > visit->longest_ms) visit->longest_ms = p->engaged_ms;
-    if (p->interaction_at_ms > 0) visit->interaction = true;
+    if (p->depth > visit->depth) visit->depth = p->depth;
+    if (p->interaction_at_ms > 0) visit->flags |= VISIT_INTERACTION;
+    if (p->flags & PV_GOAL) visit->flags |= VISIT_GOAL;
 }
 
 /* Only what the last use filled; so that bytes between fields are zero too. */

@@ -45,14 +45,23 @@ struct page_day {
 
 enum { USED_ENGAGED_MS = 10 * 1000 }; /* so long is use; so is an interaction */
 
-/* All pageviews of a page in one session. */
+enum visit_flag { VISIT_INTERACTION = 1, VISIT_GOAL = 2 };
+
+/* A visit: all pageviews of a page in one session. */
 struct page_visit {
     uint64_t page;
-    uint32_t day; /* the session's */
-    uint32_t opened;
-    uint32_t engaged_ms, longest_ms; /* of all; of one pageview */
-    bool interaction;
+    int64_t at_ms;       /* of the first */
+    uint32_t day;        /* the session's */
+    uint32_t opened;     /* pageviews */
+    uint32_t engaged_ms; /* of all */
+    uint32_t depth;      /* the greatest */
+    uint32_t flags;      /* enum visit_flag: of any */
 };
+
+static inline bool visit_used(const struct page_visit *v)
+{
+    return v->flags & VISIT_INTERACTION || v->engaged_ms >= USED_ENGAGED_MS;
+}
 
 struct sums {
     uint32_t sessions_n, parts_n, days_n, pages_n, visits_n;

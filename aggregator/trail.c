@@ -46,7 +46,7 @@ void trail_begin(struct trail *t)
     sums_make(t->before, t->v, 0);
     if (t->profile == NULL) return;
     profile_clock(t->profile);
-    visits_make(t->visits_before, t->v, t->before);
+    visits_make(t->visits_before, t->before);
 }
 
 /* What the sessions changed by, into the profile. */
@@ -55,7 +55,7 @@ static bool settle_profile(struct trail *t)
     struct visits *before = t->visits_before, *now = t->visits_now;
     t->profile->sessions += (uint64_t)t->now->sessions_n - t->before->sessions_n;
     t->profile->days += (uint64_t)t->now->days_n - t->before->days_n;
-    visits_make(now, t->v, t->now);
+    visits_make(now, t->now);
     t->visits_before = now;
     t->visits_now = before;
     return profile_visits(t->profile, before, now);
@@ -154,6 +154,14 @@ static bool number_seen(const struct pageview *p, uint32_t number)
     return p->numbers[number / 64] >> (number % 64) & 1;
 }
 
+static bool reaches_goal(const struct signal *s)
+{
+    struct str currency;
+    int64_t minor;
+    return (s->kind == HIT_EVENT && s->goal) ||
+           (s->kind == HIT_PURCHASE && hit_money(s->text, &currency, &minor));
+}
+
 /* Raises registers; a click counts once per number. Repeating a signal changes nothing. */
 static void apply_signal(struct trail *t, struct pageview *p, const struct signal *s)
 {
@@ -168,6 +176,7 @@ static void apply_signal(struct trail *t, struct pageview *p, const struct signa
         if (t->profile != NULL) profile_engaged(t->profile, p->page, grown);
     }
     if (seen) return;
+    if (reaches_goal(s)) p->flags |= PV_GOAL;
     struct click click = {p->day, p->page, s->kind, s->goal, s->text, {NULL, 0}};
     count_click(&t->count, &click);
 }

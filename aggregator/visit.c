@@ -1,11 +1,9 @@
 /*
- * Sessions and their visits are those of the sums. For a person, whether a visit was use is decided
- * per pageview, so many short looks never add up to one. The session's day decides the week, as it
- * decides all other figures of a session.
+ * Sessions and their visits are those of the sums. The session's day decides the week, as it
+ * decides all other figures of a session; its first pageview of the page decides how fresh the
+ * visit is.
  */
 #include "visit.h"
-
-#include <assert.h>
 
 #include "interest.h"
 
@@ -28,31 +26,29 @@ static struct stay stay_of(const struct session *s)
 
 static struct visit visit_of(const struct page_visit *v)
 {
-    bool used = v->interaction || v->longest_ms >= USED_ENGAGED_MS;
-    return (struct visit){.page = v->page, .day = v->day, .opened = v->opened, .used = used};
+    return (struct visit){
+        .page = v->page, .day = v->day, .opened = v->opened, .used = visit_used(v)};
 }
 
-static struct weight weight_of(const struct pageview *p)
+static struct weight weight_of(const struct page_visit *v)
 {
-    uint32_t weight = interest_weight(p->engaged_ms, p->depth, p->interaction_at_ms != 0);
+    uint32_t weight = interest_weight(v->engaged_ms, v->depth, v->flags & VISIT_INTERACTION,
+                                      v->flags & VISIT_GOAL);
     return (struct weight){
-        .page = p->page,
-        .year = interest_year(p->at_ms),
-        .amount = interest_amount(weight, p->at_ms),
+        .page = v->page,
+        .year = interest_year(v->at_ms),
+        .amount = interest_amount(weight, v->at_ms),
     };
 }
 
-void visits_make(struct visits *x, const struct visitor *v, const struct sums *s)
+void visits_make(struct visits *x, const struct sums *s)
 {
-    assert(v->views_n <= RECENT_MAX);
     x->stays_n = s->sessions_n;
     for (uint32_t i = 0; i < s->sessions_n; i++)
         x->stays[i] = stay_of(&s->sessions[i]);
-    x->pages_n = s->visits_n;
-    for (uint32_t i = 0; i < s->visits_n; i++)
+    x->pages_n = x->weights_n = s->visits_n;
+    for (uint32_t i = 0; i < s->visits_n; i++) {
         x->pages[i] = visit_of(&s->visits[i]);
-    x->weights_n = 0;
-    for (uint32_t i = 0; i < v->views_n; i++) {
-        if (!(v->views[i].flags & PV_BOT)) x->weights[x->weights_n++] = weight_of(&v->views[i]);
+        x->weights[i] = weight_of(&s->visits[i]);
     }
 }

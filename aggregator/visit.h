@@ -1,6 +1,6 @@
 /*
  * visit.h - what a person's recent pageviews add to its profile beyond themselves: sessions and
- * by whom, what was done with each page in each session, and how much each pageview weighs. Made
+ * by whom, what was done with each page in each session, and how much that weighs. Made
  * anew before and after a visitor's hits, like the sums of session.h; the profile takes the
  * difference. No struct here has bytes between its fields, so equal things have equal bytes.
  */
@@ -21,10 +21,10 @@ struct visit {
     uint64_t page;
     uint32_t day;    /* of the session */
     uint32_t opened; /* pageviews */
-    uint64_t used;   /* 1: in one of them at least; 0: tried and left */
+    uint64_t used;   /* 1; 0: tried and left */
 };
 
-/* A pageview. */
+/* How much a visit says of interest. */
 struct weight {
     uint64_t page;
     uint64_t year;  /* UTC */
@@ -38,7 +38,6 @@ struct visits {
     struct weight weights[RECENT_MAX];
 };
 
-/* s: the sums of v, made with the same border. */
-void visits_make(struct visits *x, const struct visitor *v, const struct sums *s);
+void visits_make(struct visits *x, const struct sums *s);
 
 #endif

@@ -16,7 +16,10 @@
 #include "row.h"
 #include "sitestate.h"
 
-enum { VISITOR_VERSION = 1 };
+enum {
+    VISITOR_VERSION = 1,
+    PV_KEPT = PV_BOT | PV_NOT_FOUND | PV_GOAL, /* the other flags say what follows */
+};
 
 void visitor_fini(struct visitor *v)
 {
@@ -42,7 +45,7 @@ int64_t pageview_last_ms(const struct pageview *p)
 
 static void encode_view(const struct pageview *p, int64_t before_ms, struct buf *out)
 {
-    uint32_t flags = p->flags & (PV_BOT | PV_NOT_FOUND);
+    uint32_t flags = p->flags & PV_KEPT;
     if (p->id != 0) flags |= PV_ID;
     if (p->source_n > 0) flags |= PV_SOURCE;
     if (p->engaged_ms > 0) flags |= PV_ENGAGED;
@@ -137,8 +140,8 @@ static char *get_text(struct reader *r, uint32_t n)
 
 static void decode_view(struct reader *r, int64_t before_ms, struct pageview *p)
 {
-    uint32_t flags = (uint32_t)get_upto(r, 63);
-    *p = (struct pageview){.flags = flags & (PV_BOT | PV_NOT_FOUND)};
+    uint32_t flags = (uint32_t)get_upto(r, 127);
+    *p = (struct pageview){.flags = flags & PV_KEPT};
     p->at_ms = before_ms + (int64_t)get_upto(r, (uint64_t)(HIT_AT_MAX_MS - before_ms));
     p->page = get_le64(r);
     p->day = (uint32_t)get_upto(r, HIT_DAY_MAX);

@@ -45,6 +45,7 @@ enum pageview_flag {
     PV_SOURCE = 8,
     PV_ENGAGED = 16,
     PV_INTERACTION = 32,
+    PV_GOAL = 64, /* an event that is a goal, or a purchase */
 };
 
 struct pageview {

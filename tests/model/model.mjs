@@ -144,7 +144,7 @@ function judge(out, hits) {
   })
 }
 
-function viewOf(begun, hits) {
+function viewOf(begun, hits, judged) {
   const engaged = Math.min(ENGAGED_MAX, Math.max(...hits.map((h) => h.engaged)))
   const reports = hits.filter((h) => h.engaged > 0 && Math.min(h.engaged, ENGAGED_MAX) === engaged).map((h) => h.at)
   const actions = hits.filter(acts).map((h) => h.at)
@@ -152,7 +152,8 @@ function viewOf(begun, hits) {
   if (reports.length > 0) last = Math.max(last, Math.min(...reports))
   if (actions.length > 0) last = Math.max(last, ...actions)
   const depth = Math.max(...hits.map((h) => h.depth))
-  return { ...begun, engaged, depth, last, acted: actions.length > 0, notFound: begun.status === 404 }
+  const goal = judged.some((h) => (h.kind === 'event' && h.goal) || h.kind === 'purchase')
+  return { ...begun, engaged, depth, last, acted: actions.length > 0, goal, notFound: begun.status === 404 }
 }
 
 function foldGroup(out, g) {
@@ -161,7 +162,7 @@ function foldGroup(out, g) {
   for (const h of g.hits) {
     if (h.pageview === '0') {
       verdict(out, h, VERDICT.counted)
-      views.push(viewOf(h, [h]))
+      views.push(viewOf(h, [h], [h]))
     } else if (ids.has(h.pageview)) ids.get(h.pageview).push(h)
     else ids.set(h.pageview, [h])
   }
@@ -169,9 +170,10 @@ function foldGroup(out, g) {
     const { views: found, alone } = byPageview(hits)
     judge(out, alone)
     for (const f of found) {
-      const view = viewOf(f.begun, f.hits)
+      const judged = judge(out, f.hits)
+      const view = viewOf(f.begun, f.hits, judged)
       views.push(view)
-      for (const h of judge(out, f.hits))
+      for (const h of judged)
         if (!view.bot && h.number !== f.begun.number) addClick(out, g.site, view.day, view.page, h)
     }
   }
@@ -253,9 +255,8 @@ function addSession(out, site, views) {
     for (const name of ['T', 'c:' + channel, ...sources, 'p:' + first.page]) add(out, site, day, name, COLUMN.bounces, 1)
   for (const page of new Set(views.map((v) => v.page))) {
     const visit = views.filter((v) => v.page === page)
-    const used = visit.some((v) => v.acted) || visit.reduce((ms, v) => ms + v.engaged, 0) >= 10_000
     add(out, site, day, 'p:' + page, COLUMN.visits, 1)
-    if (used) add(out, site, day, 'p:' + page, COLUMN.used, 1)
+    if (isUse(visit)) add(out, site, day, 'p:' + page, COLUMN.used, 1)
   }
   for (const v of views) {
     for (const name of ['c:' + channel, ...sources]) add(out, site, v.day, name, COLUMN.views, 1)
@@ -285,7 +286,7 @@ function addDays(out, g, views, sessions) {
 }
 
 const weekOf = (day) => Math.floor((day + 3) / 7) // Monday to Sunday
-const isUse = (v) => v.engaged >= 10_000 || v.acted
+const isUse = (visit) => visit.some((v) => v.acted) || visit.reduce((ms, v) => ms + v.engaged, 0) >= 10_000
 
 function groupBy(list, keyOf) {
   const groups = new Map()
@@ -293,11 +294,13 @@ function groupBy(list, keyOf) {
   return groups
 }
 
+// A visit: the pageviews of a page in one session.
+const visitsTo = (sessions, page) => sessions.map((s) => s.filter((v) => v.page === page)).filter((visit) => visit.length > 0)
+
 // Sessions that opened the page, by what was done with it.
 function trials(sessions, page) {
-  const opened = sessions.map((s) => s.filter((v) => v.page === page)).filter((s) => s.length > 0)
-  return { tried: opened.filter((s) => !s.some(isUse)).length, used: opened.filter((s) => s.some(isUse)).length,
-    opened: opened.flat().length }
+  const opened = visitsTo(sessions, page)
+  return { tried: opened.filter((visit) => !isUse(visit)).length, used: opened.filter(isUse).length, opened: opened.flat().length }
 }
 
 function pageOfProfile(page, views, sessions, newestDay) {
@@ -307,7 +310,7 @@ function pageOfProfile(page, views, sessions, newestDay) {
   for (const [week, these] of groupBy(sessions, (s) => weekOf(s[0].day)))
     if (week > weekOf(newestDay) - 8 && trials(these, page).opened > 0) weeks.set(week, trials(these, page))
   const { tried, used } = trials(sessions, page)
-  return { visits: of, views: of.length, engaged_ms: of.reduce((n, v) => n + v.engaged, 0), first_day: Math.min(...days),
+  return { visits: visitsTo(sessions, page), views: of.length, engaged_ms: of.reduce((n, v) => n + v.engaged, 0), first_day: Math.min(...days),
     last_day: Math.max(...days), tried, used, weeks }
 }
 
@@ -316,9 +319,10 @@ const HALF_LIFE = 30 * 24 * HOUR
 // Of the visits to a page. What is older than the year before that of the newest hit is gone, being worth nothing.
 export function interestOf(visits, newest, now) {
   const year = (at) => new Date(at).getUTCFullYear()
-  const weigh = (v) => Math.log2(1 + v.engaged / 10_000) + (v.depth >= 75 ? 0.5 : 0) + (v.acted ? 1 : 0)
-  const kept = visits.filter((v) => year(v.at) >= year(newest) - 1)
-  return kept.reduce((sum, v) => sum + weigh(v) * 2 ** ((v.at - now) / HALF_LIFE), 0)
+  const weigh = (visit) => Math.log2(1 + visit.reduce((ms, v) => ms + v.engaged, 0) / 10_000) +
+    (visit.some((v) => v.depth >= 75) ? 0.5 : 0) + (visit.some((v) => v.acted) ? 1 : 0) + (visit.some((v) => v.goal) ? 3 : 0)
+  const kept = visits.filter(([first]) => year(first.at) >= year(newest) - 1)
+  return kept.reduce((sum, visit) => sum + weigh(visit) * 2 ** ((visit[0].at - now) / HALF_LIFE), 0)
 }
 
 // Of a person with sessions on these days.

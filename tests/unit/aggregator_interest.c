@@ -22,13 +22,14 @@ static void near_to(double got, double want, double tolerance)
 static void test_weight(void **state)
 {
     (void)state;
-    assert_int_equal(interest_weight(0, 0, false), 0);
-    assert_int_equal(interest_weight(10000, 74, false), INTEREST_WEIGHT_ONE);
-    assert_int_equal(interest_weight(0, 75, false), INTEREST_WEIGHT_ONE / 2);
-    assert_int_equal(interest_weight(0, 0, true), INTEREST_WEIGHT_ONE);
-    assert_int_equal(interest_weight(70000, 100, true), INTEREST_WEIGHT_ONE * 9 / 2);
+    assert_int_equal(interest_weight(0, 0, false, false), 0);
+    assert_int_equal(interest_weight(10000, 74, false, false), INTEREST_WEIGHT_ONE);
+    assert_int_equal(interest_weight(0, 75, false, false), INTEREST_WEIGHT_ONE / 2);
+    assert_int_equal(interest_weight(0, 0, true, false), INTEREST_WEIGHT_ONE);
+    assert_int_equal(interest_weight(70000, 100, true, false), INTEREST_WEIGHT_ONE * 9 / 2);
+    assert_int_equal(interest_weight(70000, 100, true, true), INTEREST_WEIGHT_ONE * 15 / 2);
     for (uint32_t ms = 0; ms <= 1800000; ms += 977)
-        near_to(interest_weight(ms, 0, false) / 65536.0, log2(1 + ms / 10000.0), 4e-5);
+        near_to(interest_weight(ms, 0, false, false) / 65536.0, log2(1 + ms / 10000.0), 4e-5);
 }
 
 static void test_year(void **state)
@@ -55,7 +56,8 @@ static void test_growth(void **state)
         assert_true(got >= before);
         before = got;
     }
-    int64_t most = interest_amount(12 * INTEREST_WEIGHT_ONE, begin + 366 * DAY_MS - 1);
+    uint32_t most_weight = interest_weight(256 * 1800000u, 100, true, true);
+    int64_t most = interest_amount(most_weight, begin + 366 * DAY_MS - 1);
     assert_true(most > 0 && most < INT64_C(1) << 30);
 }
 
