@@ -24,6 +24,7 @@ struct batch_site {
     struct sitestate state;
     struct store_entry *entry;
     uint32_t was_first, was_last, was_kept; /* before this batch */
+    bool listed;                            /* its catalogue changes */
 };
 
 struct batch_hit {
@@ -277,6 +278,7 @@ static bool need_listing(struct batch *b, const struct batch_hit *h)
         fold_unreadable(b->fold, h->weight);
         return true;
     }
+    h->site->listed = true;
     return listings_need(&b->listings, b->store, &b->use, b->partition, str_of(h->site->state.name),
                          &h->hit, h->weight);
 }
@@ -681,6 +683,10 @@ void batch_days(const struct batch *b, void (*fn)(void *arg, struct str site, ui
 {
     struct deltas *d = fold_deltas(b->fold);
     const struct delta *before = NULL;
+    for (size_t i = 0; i < b->sites_n; i++) {
+        const struct sitestate *s = &b->sites[i]->state;
+        if (b->sites[i]->listed) fn(arg, str_of(s->name), s->last_day);
+    }
     for (size_t i = 0; i < b->rows_n; i++) {
         const struct delta *row = deltas_at(d, i);
         if (!row->changed || row->day >= DELTA_MONTH) continue;

@@ -41,7 +41,7 @@ struct store_batch *batch_use(struct batch *b);
 /* After BATCH_READY: */
 const uint64_t *batch_ledger(const struct batch *b);              /* weight by verdict */
 const struct key *batch_closed(const struct batch *b, size_t *n); /* keys that go */
-/* fn for each site's day whose rows changed. */
+/* fn for each site's day whose rows changed, and for the newest one when the catalogue did. */
 void batch_days(const struct batch *b, void (*fn)(void *arg, struct str site, uint32_t day),
                 void *arg);
 

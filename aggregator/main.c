@@ -1,6 +1,7 @@
 /*
  * sentier-aggregator: one thread with one link to Redis folds the partitions whose leases it holds;
- * the owner's thread keeps the summaries. Several of these share the partitions between them.
+ * two threads keep the summaries and the other documents. Several of these share the partitions
+ * between them.
  *
  * A stop reads no more, lets commits under way finish, gives the leases back, publishes the last
  * summaries, and ends with 0. A second signal does not wait. Nothing is lost either way.
@@ -15,6 +16,7 @@
 
 #include "admin.h"
 #include "dataset.h"
+#include "documents.h"
 #include "keys.h"
 #include "lease.h"
 #include "log.h"
@@ -26,6 +28,7 @@
 #include "stats.h"
 
 enum { READY_CHECK_MS = 20, NAME_BYTES = 80 };
+enum { SUMMARIES, DOCUMENTS, OWNERS }; /* what an owner keeps */
 
 struct aggregator {
     struct aggregator_conf conf;
@@ -38,7 +41,7 @@ struct aggregator {
     struct redis_link *link;
     struct leases *leases;
     struct partitions *partitions;
-    struct owner *owner;
+    struct owner *owners[OWNERS]; /* NULL: nothing is published */
     struct admin *admin;
     struct event *ready_timer, *stop_timer;
     struct event *signals[3];
@@ -52,20 +55,23 @@ static void on_taken(void *arg, unsigned partition, const char *token)
 {
     struct aggregator *a = arg;
     partitions_take(a->partitions, partition, token);
-    if (a->owner != NULL) owner_set_home(a->owner, partition, true);
+    for (int i = 0; i < OWNERS; i++)
+        if (a->owners[i] != NULL) owner_set_home(a->owners[i], partition, true);
 }
 
 static void on_lost(void *arg, unsigned partition)
 {
     struct aggregator *a = arg;
     partitions_drop(a->partitions, partition);
-    if (a->owner != NULL) owner_set_home(a->owner, partition, false);
+    for (int i = 0; i < OWNERS; i++)
+        if (a->owners[i] != NULL) owner_set_home(a->owners[i], partition, false);
 }
 
 static void on_committed(void *arg, struct str site, uint32_t day)
 {
     struct aggregator *a = arg;
-    if (a->owner != NULL) owner_mark_dirty(a->owner, site, day);
+    for (int i = 0; i < OWNERS; i++)
+        if (a->owners[i] != NULL) owner_mark_dirty(a->owners[i], site, day);
 }
 
 static void on_refused(void *arg, unsigned partition)
@@ -114,7 +120,8 @@ static struct aggregator_stats gather(const struct aggregator *a)
 {
     struct aggregator_stats s = {.name = a->name, .redis_up = redis_link_up(a->link)};
     partitions_stats(a->partitions, &s.partitions);
-    if (a->owner != NULL) owner_stats(a->owner, &s.owner);
+    if (a->owners[SUMMARIES] != NULL) owner_stats(a->owners[SUMMARIES], &s.summaries);
+    if (a->owners[DOCUMENTS] != NULL) owner_stats(a->owners[DOCUMENTS], &s.documents);
     return s;
 }
 
@@ -211,15 +218,27 @@ static struct event *repeat(struct aggregator *a, int64_t ms, short flags, event
     return NULL;
 }
 
-static int start_owner(struct aggregator *a)
+static int start_owners(struct aggregator *a)
 {
     struct owner_opts opts = {.redis = &a->redis,
                               .partitions = (unsigned)a->redis.partitions,
                               .summary_ms = a->conf.summary_ms,
                               .cache_bytes = a->conf.summary_cache_bytes,
                               .late_after_h = LATE_AFTER_MS / 3600000};
-    a->owner = owner_new(&opts);
-    return a->owner == NULL ? -1 : owner_set_sites(a->owner, a->sites);
+    for (int i = 0; i < OWNERS; i++) {
+        opts.documents = i == DOCUMENTS ? site_documents : NULL;
+        a->owners[i] = owner_new(&opts);
+        if (a->owners[i] == NULL || owner_set_sites(a->owners[i], a->sites) < 0) return -1;
+    }
+    return 0;
+}
+
+static void stop_owners(struct aggregator *a)
+{
+    for (int i = OWNERS; i-- > 0;) {
+        owner_free(a->owners[i]);
+        a->owners[i] = NULL;
+    }
 }
 
 static int start_fold(struct aggregator *a)
@@ -267,8 +286,7 @@ static void start_stop_timer(struct aggregator *a)
 static void on_folded(void *arg)
 {
     struct aggregator *a = arg;
-    owner_free(a->owner); /* while the leases are ours: publishes what these commits changed */
-    a->owner = NULL;
+    stop_owners(a); /* while the leases are ours: publishes what these commits changed */
     start_stop_timer(a);
     leases_stop(a->leases, on_left, a);
 }
@@ -292,7 +310,8 @@ static void on_reload(evutil_socket_t signal_number, short what, void *arg)
     if (a->stopping) return;
     struct sites *sites = program_reload_sites(a->program, a->conf_file);
     if (sites == NULL) return;
-    if (a->owner != NULL) owner_set_sites(a->owner, sites);
+    for (int i = 0; i < OWNERS; i++)
+        if (a->owners[i] != NULL) owner_set_sites(a->owners[i], sites);
     sites_free(a->sites);
     a->sites = sites;
 }
@@ -319,7 +338,7 @@ static void shut(struct aggregator *a)
     redis_link_free(a->link);
     leases_free(a->leases);
     partitions_free(a->partitions);
-    owner_free(a->owner);
+    stop_owners(a);
     for (unsigned i = 0; i < 3; i++)
         free_event(a->signals[i]);
     free_event(a->ready_timer);
@@ -337,7 +356,7 @@ static int run(struct aggregator *a)
     if (a->base == NULL) return EXIT_FAILURE;
     a->admin = admin_new(a->base, a->conf.admin, pages, a);
     if (a->admin == NULL || catch_signals(a) < 0) return EXIT_FAILURE;
-    if ((!a->next && start_owner(a) < 0) || start_fold(a) < 0) {
+    if ((!a->next && start_owners(a) < 0) || start_fold(a) < 0) {
         log_error("aggregator.start", "out of memory or threads");
         return EXIT_FAILURE;
     }

@@ -25,9 +25,9 @@
 
 #include "ask.h"
 #include "clock.h"
+#include "documents.h"
 #include "keys.h"
 #include "log.h"
-#include "publisher.h"
 #include "redis_now.h"
 
 enum {
@@ -449,7 +449,8 @@ static void refresh(struct owner *o, struct owned *w)
     int64_t start = clock_mono_ms();
     buf_init(&err, 0);
     unqueue(o, w);
-    int result = publisher_publish(&w->publisher, &o->env, &err);
+    int result = o->env.documents == NULL ? publisher_publish(&w->publisher, &o->env, &err)
+                                          : documents_publish(&w->publisher, &o->env, &err);
     int64_t end = clock_mono_ms(), took = end - start, pause = OWNER_SHARE * took;
     if (result < 0) {
         failed(o, "refresh", &err);
@@ -503,9 +504,11 @@ static void listen_to_others(struct owner *o)
     atomic_store(&o->dirty, o->queued);
 }
 
-/* What is known to have changed is still published; pauses do not matter any more. */
+/* What is known to have changed is still published; pauses do not matter any more. Documents may
+ * take long: those are for who holds the lease next. */
 static void drain(struct owner *o)
 {
+    if (o->env.documents != NULL) return;
     int64_t until = clock_mono_ms() + OWNER_DRAIN_MS;
     listen_to_others(o);
     uint64_t errors = atomic_load(&o->errors);
@@ -575,7 +578,9 @@ struct owner *owner_new(const struct owner_opts *opts)
     if (o->opts.cache_bytes <= 0) o->opts.cache_bytes = OWNER_CACHE_BYTES;
     o->env = (struct publish_env){.partitions = opts->partitions,
                                   .late_after_h = opts->late_after_h,
-                                  .cache_max = (size_t)o->opts.cache_bytes};
+                                  .cache_max = (size_t)o->opts.cache_bytes,
+                                  .documents = opts->documents,
+                                  .stopping = &o->stopping};
     TAILQ_INIT(&o->fresh);
     TAILQ_INIT(&o->stale);
     o->wake[0] = o->wake[1] = -1;

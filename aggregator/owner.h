@@ -1,7 +1,8 @@
 /*
- * owner.h - keeps the summaries of the sites whose home partition this process folds: its own
- * thread, its own blocking Redis link. A site's first change is published at once, then at most
- * every summary_ms, and never so often that it takes more than a tenth of a core.
+ * owner.h - keeps the summaries, or the other documents, of the sites whose home partition this
+ * process folds: its own thread, its own blocking Redis link. A site's first change is published at
+ * once, then at most every summary_ms, and never so often that it takes more than a tenth of a
+ * core.
  *
  * Every call below may come from any thread; none of them waits for Redis but owner_free.
  */
@@ -23,12 +24,16 @@ enum {
     OWNER_SHARE = 10,                     /* pauses are this many times the work */
 };
 
+struct document;
+
 struct owner_opts {
     const struct redis_conf *redis; /* must live as long as the owner */
     unsigned partitions;            /* of the data set */
     int64_t summary_ms;             /* 0: OWNER_SUMMARY_MS */
     int64_t cache_bytes;            /* 0: OWNER_CACHE_BYTES */
     uint32_t late_after_h;          /* printed in the summaries */
+    /* Instead of the summaries these (documents.h): a second owner keeps them. */
+    const struct document *documents;
 };
 
 struct owner;
@@ -49,7 +54,7 @@ void owner_set_home(struct owner *o, unsigned partition, bool held);
 void owner_mark_dirty(struct owner *o, struct str site, uint32_t day);
 
 struct owner_stats {
-    uint64_t refreshes; /* of a site: its three summaries */
+    uint64_t refreshes; /* of a site: its three summaries, or its documents */
     uint64_t errors;    /* refreshes that failed and are tried again */
     uint64_t took_ms;   /* the last refresh */
     uint64_t dirty;     /* sites that wait for one */

@@ -9,8 +9,27 @@
 
 #include "ask.h"
 #include "pack.h"
+#include "sitestate.h"
 
 enum { NAMES_PER_QUESTION = 500, LISTINGS_MAX_BYTES = 256 * 1024 * 1024 };
+
+/* How much of day `to` has passed, where it is today for a site with visitors. */
+static double last_part(const struct range_extent *extent, const struct zone *zone, uint32_t to,
+                        int64_t now_ms)
+{
+    if (extent->live_ms == 0 || zone_day(zone, now_ms) != to) return 1;
+    int64_t local_ms = now_ms + (int64_t)zone_offset_s(zone, now_ms) * 1000;
+    return (double)(local_ms % DAY_MS + 1) / DAY_MS;
+}
+
+struct page_window page_window_of(const struct range_extent *extent, const struct zone *zone,
+                                  uint32_t from, uint32_t to, int64_t now_ms)
+{
+    return (struct page_window){.from = from,
+                                .to = to,
+                                .first = extent->first,
+                                .last_part = last_part(extent, zone, to, now_ms)};
+}
 
 static int no_memory(struct buf *err)
 {

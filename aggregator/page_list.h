@@ -41,6 +41,9 @@ struct page_window {
     double last_part; /* how much of the last day has passed, 0..1 */
 };
 
+struct page_window page_window_of(const struct range_extent *extent, const struct zone *zone,
+                                  uint32_t from, uint32_t to, int64_t now_ms);
+
 /* 0, or -1 with why in err. page_list_fini either way. */
 int page_list_read(const struct range_source *s, const struct page_window *w, struct page_list *out,
                    struct buf *err);

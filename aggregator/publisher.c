@@ -40,7 +40,7 @@ static const struct {
     uint32_t days;
 } ranges[PUBLISH_RANGES] = {{"today", 1}, {"7d", 7}, {"28d", PUBLISH_DAYS}};
 
-static struct range_source source_of(const struct publisher *p, const struct publish_env *env)
+struct range_source publisher_source(const struct publisher *p, const struct publish_env *env)
 {
     return (struct range_source){.redis = env->redis,
                                  .site = str_of(p->name),
@@ -93,6 +93,7 @@ void publisher_forget(struct publisher *p, struct publish_env *env)
         drop_merged(p, &p->merged[i], env);
     free(p->days);
     p->days = NULL;
+    memset(p->made_day, 0, sizeof p->made_day);
 }
 
 void publisher_moved(struct publisher *p)
@@ -149,7 +150,7 @@ static int part_moved(const struct range_source *s, unsigned part, const struct 
 /* Drops the days that other processes have changed, and their neighbours. */
 static int check_days(struct publisher *p, struct publish_env *env, struct buf *err)
 {
-    struct range_source s = source_of(p, env);
+    struct range_source s = publisher_source(p, env);
     uint32_t moved_days[PUBLISH_DAYS];
     unsigned n = 0;
     for (int i = 0; p->days != NULL && i < PUBLISH_DAYS; i++) {
@@ -173,7 +174,7 @@ static int check_days(struct publisher *p, struct publish_env *env, struct buf *
 /* Reads a day into its place in the ring. */
 static int read_day(struct publisher *p, struct publish_env *env, uint32_t day, struct buf *err)
 {
-    struct range_source s = source_of(p, env);
+    struct range_source s = publisher_source(p, env);
     struct cached_day *d = &p->days[day % PUBLISH_DAYS];
     drop_day(p, d, env);
     d->parts = calloc(range_parts(&s), sizeof *d->parts);
@@ -320,7 +321,7 @@ static int name_pages(const struct range_source *s, struct range *r, struct buf 
 static int write_summary(const struct publisher *p, struct publish_env *env, struct range *r,
                          const char *name, struct buf *err)
 {
-    struct range_source s = source_of(p, env);
+    struct range_source s = publisher_source(p, env);
     if (name_pages(&s, r, err) < 0) return -1;
     struct summary_opts opts = {.range = name,
                                 .time_zone = p->time_zone,
@@ -366,7 +367,7 @@ static int publish_all(struct publisher *p, struct publish_env *env,
 
 int publisher_publish(struct publisher *p, struct publish_env *env, struct buf *err)
 {
-    struct range_source s = source_of(p, env);
+    struct range_source s = publisher_source(p, env);
     struct range_extent extent;
     int64_t now_ms = clock_ms();
     if (p->check && check_days(p, env, err) < 0) return -1;

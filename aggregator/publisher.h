@@ -1,14 +1,16 @@
 /*
- * publisher.h - one site's summaries in Redis, and the days it has read for them. Used by the
+ * publisher.h - one site's summaries in Redis, and the days it has read for them. Used by an
  * owner's thread only.
  */
 #ifndef SENTIER_PUBLISHER_H
 #define SENTIER_PUBLISHER_H
 
+#include <stdatomic.h>
+
 #include "hit.h"
 #include "range_read.h"
 
-enum { PUBLISH_DAYS = 28, PUBLISH_RANGES = 3 };
+enum { PUBLISH_DAYS = 28, PUBLISH_RANGES = 3, PUBLISH_DOCUMENTS = 8 };
 
 /* Shared by all publishers of a thread. */
 struct publish_env {
@@ -17,6 +19,8 @@ struct publish_env {
     uint32_t late_after_h;
     size_t cache_max; /* bytes of packed rows; beyond it days are read again each time */
     size_t cached;
+    const struct document *documents; /* documents.h; NULL: the summaries are published */
+    const atomic_bool *stopping;      /* the thread is to end */
 };
 
 struct cached_day;
@@ -37,8 +41,11 @@ struct publisher {
     size_t bytes;        /* of both */
     int64_t midnight_ms; /* then another day begins; 0: nothing published yet */
     int64_t published_ms;
-    bool check; /* a partition that others fold has changed: see what */
+    bool check;                           /* a partition that others fold has changed: see what */
+    uint32_t made_day[PUBLISH_DOCUMENTS]; /* of each document, the day of the newest hit then */
 };
+
+struct range_source publisher_source(const struct publisher *p, const struct publish_env *env);
 
 void publisher_touch(struct publisher *p, uint32_t day, struct publish_env *env);
 void publisher_forget(struct publisher *p, struct publish_env *env); /* all days; frees them */

@@ -15,12 +15,12 @@ struct figure {
     uint64_t value;
 };
 
-enum { FIGURES = 23 };
+enum { FIGURES = 27 };
 
 static void figures(const struct aggregator_stats *s, struct figure out[FIGURES])
 {
     const struct partition_stats *p = &s->partitions;
-    const struct owner_stats *o = &s->owner;
+    const struct owner_stats *o = &s->summaries, *d = &s->documents;
     const struct figure all[] = {
         {"partitions_held", "gauge", "partitions that this process folds", p->held},
         {"partitions_reading", "gauge", "of them, those that know where to go on", p->reading},
@@ -45,6 +45,10 @@ static void figures(const struct aggregator_stats *s, struct figure out[FIGURES]
         {"summary_errors", "counter", "refreshes that failed and were tried again", o->errors},
         {"summary_ms", "gauge", "the last refresh took", o->took_ms},
         {"summaries_dirty", "gauge", "sites that wait for a refresh", o->dirty},
+        {"documents", "counter", "refreshes of a site's other documents", d->refreshes},
+        {"document_errors", "counter", "refreshes that failed and were tried again", d->errors},
+        {"document_ms", "gauge", "the last refresh of documents took", d->took_ms},
+        {"documents_dirty", "gauge", "sites whose documents wait for a refresh", d->dirty},
         {"redis_up", "gauge", "1 while Redis answers", s->redis_up},
     };
     _Static_assert(sizeof all / sizeof *all == FIGURES, "one row per figure");

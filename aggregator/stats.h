@@ -8,7 +8,7 @@
 
 struct aggregator_stats {
     struct partition_stats partitions;
-    struct owner_stats owner;
+    struct owner_stats summaries, documents;
     const char *name;
     bool redis_up;
 };

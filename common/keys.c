@@ -183,6 +183,11 @@ struct key key_summary(struct str site, struct str range)
     return make("sentier:v1:summary:%.*s:%.*s", STR_ARG(site), STR_ARG(range));
 }
 
+struct key key_document(struct str name, struct str site)
+{
+    return make("sentier:v1:%.*s:%.*s", STR_ARG(name), STR_ARG(site));
+}
+
 void id_format(uint64_t id, char out[ID_TEXT_BYTES])
 {
     char digits[ID_TEXT_BYTES];

@@ -186,6 +186,13 @@ async function pages(world, from, to) {
   return new Map(JSON.parse(out).pages.map((one) => [one.page, one]))
 }
 
+// What is published is, after a while, what the command says.
+const published = (world) => eventually('the published verdicts are those of the command', async () => {
+  const [document, report] = [await world.document('verdicts'), await verdicts(world)]
+  assert.deepEqual({ ...document, folded_at_ms: 0 }, { ...report, folded_at_ms: 0 })
+  return document
+})
+
 const byVerdict = (report) => {
   const groups = {}
   for (const { page, verdict } of report.pages) (groups[verdict] ??= []).push(page.slice(page.indexOf('/')))
@@ -215,6 +222,7 @@ scenario('each page has one verdict, and its evidence', {}, async (world) => {
   assert.equal(of('/orphan').sitemap, null)
   assert.equal(of('/never').sitemap.listed, true)
   assert.equal(report.before, null)
+  await published(world)
 
   const only = await verdicts(world, '--verdict', 'unvisited')
   assert.deepEqual(byVerdict(only), { unvisited: ['/never', '/robots-only'] })
@@ -230,6 +238,7 @@ scenario('each page has one verdict, and its evidence', {}, async (world) => {
   assert.deepEqual(byVerdict(after).orphan, ['/clicked', '/orphan', '/twice', '/used'])
   assert.equal(byVerdict(after).unvisited, undefined, 'what no sitemap names any more and nobody visits is gone')
   assert.equal(after.pages.find(({ page }) => page.endsWith('/used')).sitemap.listed, false)
+  await published(world) // a sitemap changes verdicts as hits do
   const wrong = await run(program('sentier-report'), ['report', 'verdicts', '--verdict', 'ignored', '--site', 'shop', '--conf', world.conf])
   assert.equal(wrong.code, 2)
   assert.match(wrong.err, /--verdict ignored: must be broken/)

@@ -237,6 +237,11 @@ export class World {
     return json && JSON.parse(Buffer.from(json, 'latin1'))
   }
 
+  async document(name, site = 'shop') {
+    const json = await this.redisCall('GET', `sentier:v1:${name}:${site}`)
+    return json && JSON.parse(Buffer.from(json, 'latin1'))
+  }
+
   // The same, computed by the command line.
   async report(site = 'shop', ...more) {
     const args = ['report', 'pages', '--conf', this.conf, '--site', site, '--last', '2d', '--format', 'json', '--redis', `unix:${this.socket}`, ...more]

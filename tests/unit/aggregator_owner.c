@@ -8,8 +8,10 @@
 
 #include <jansson.h>
 #include <poll.h>
+#include <stdatomic.h>
 
 #include "clock.h"
+#include "documents.h"
 #include "keys.h"
 #include "owner.h"
 #include "range.h"
@@ -435,6 +437,121 @@ static void sites_come_go_and_change(void **state)
     owner_free(o);
 }
 
+/* ---- documents ---- */
+
+static struct {
+    atomic_int each, daily, broken; /* how often each was asked for */
+    atomic_bool works;
+    atomic_uint end, event_day;
+} made;
+
+static json_t *make_each(const struct document_site *s, struct buf *err)
+{
+    (void)err;
+    atomic_store(&made.end, s->end);
+    atomic_store(&made.event_day, s->event_day);
+    return json_pack("{s:i}", "n", atomic_fetch_add(&made.each, 1) + 1);
+}
+
+static json_t *make_daily(const struct document_site *s, struct buf *err)
+{
+    (void)s, (void)err;
+    return json_pack("{s:i}", "n", atomic_fetch_add(&made.daily, 1) + 1);
+}
+
+static json_t *make_broken(const struct document_site *s, struct buf *err)
+{
+    (void)s;
+    atomic_fetch_add(&made.broken, 1);
+    if (atomic_load(&made.works)) return json_pack("{s:i}", "n", 1);
+    buf_printf(err, "not today");
+    return NULL;
+}
+
+static const struct document some_documents[] = {
+    {"broken", DOCUMENT_ON_CHANGE, make_broken},
+    {"each", DOCUMENT_ON_CHANGE, make_each},
+    {"daily", DOCUMENT_ONCE_A_DAY, make_daily},
+    {0},
+};
+
+static struct owner *new_documents_owner(void)
+{
+    struct owner_opts opts = {.redis = &w.server.conf,
+                              .partitions = PARTITIONS,
+                              .summary_ms = SUMMARY_MS,
+                              .documents = some_documents};
+    memset(&made, 0, sizeof made);
+    struct owner *o = owner_new(&opts);
+    assert_non_null(o);
+    assert_int_equal(owner_set_sites(o, w.sites), 0);
+    return o;
+}
+
+static int64_t number_in(const char *name, const char *site)
+{
+    struct key key = key_document(str_of(name), str_of(site));
+    redisReply *r = redisCommand(w.server.redis, "GET %b", key.p, key.n);
+    assert_non_null(r);
+    json_t *doc = r->type == REDIS_REPLY_STRING ? json_loadb(r->str, r->len, 0, NULL) : NULL;
+    int64_t n = doc == NULL ? -1 : json_integer_value(json_object_get(doc, "n"));
+    json_decref(doc);
+    freeReplyObject(r);
+    return n;
+}
+
+static void await_count(atomic_int *count, int least)
+{
+    int64_t until = clock_mono_ms() + WITHIN_MS;
+    while (atomic_load(count) < least && clock_mono_ms() < until)
+        pause_briefly();
+    assert_true(atomic_load(count) >= least);
+}
+
+static void documents_come_with_changes_or_once_a_day(void **state)
+{
+    (void)state;
+    put_state(home("old"), "old", 16000, 16010, false);
+    struct owner *o = new_documents_owner();
+    atomic_store(&made.works, true);
+    owner_set_home(o, home("old"), true);
+    await_count(&made.daily, 1);
+    await_idle(o);
+    assert_int_equal(atomic_load(&made.end), 16010);
+    assert_int_equal(atomic_load(&made.event_day), 16010);
+    for (int n = 1; n <= 3; n++) {
+        int before = atomic_load(&made.each);
+        owner_mark_dirty(o, STR("old"), 16010);
+        await_count(&made.each, before + 1);
+        await_idle(o);
+        assert_int_equal(number_in("each", "old"), atomic_load(&made.each));
+    }
+    assert_int_equal(atomic_load(&made.daily), 1);
+    put_state(home("old"), "old", 16000, 16011, false); /* a hit of another day */
+    owner_mark_dirty(o, STR("old"), 16011);
+    await_count(&made.daily, 2);
+    await_idle(o);
+    assert_int_equal(number_in("daily", "old"), 2);
+    assert_int_equal(views("old", "today"), -1); /* summaries are another owner's */
+    owner_free(o);
+}
+
+static void a_document_that_fails_keeps_none_of_the_others(void **state)
+{
+    (void)state;
+    put_views("shop", w.today, 1);
+    struct owner *o = new_documents_owner();
+    owner_set_home(o, home("shop"), true);
+    await_count(&made.broken, 3); /* tried again and again */
+    assert_true(number_in("each", "shop") >= 2);
+    assert_int_equal(number_in("daily", "shop"), 1);
+    assert_int_equal(number_in("broken", "shop"), -1);
+    atomic_store(&made.works, true);
+    await_idle(o);
+    assert_int_equal(number_in("broken", "shop"), 1);
+    owner_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +566,8 @@ int main(void)
         cmocka_unit_test_setup(a_dead_redis_is_found_again, empty_redis),
         cmocka_unit_test_setup(the_last_changes_are_published_at_the_end, empty_redis),
         cmocka_unit_test_setup(sites_come_go_and_change, empty_redis),
+        cmocka_unit_test_setup(documents_come_with_changes_or_once_a_day, empty_redis),
+        cmocka_unit_test_setup(a_document_that_fails_keeps_none_of_the_others, empty_redis),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
