@@ -1,10 +1,6 @@
 /*
  * sentier report links: the link graph of a site, as its pages told it in these days, beside what
- * people did with the links. Each partition holds its part; here the parts become one list of
- * edges, sorted by where they lead, so that all links to a page are one run of it.
- *
- * A link counts when it was there on the first of the days or later. It is navigation when more
- * than half of the pages that told their links have it, else content.
+ * people did with the links.
  */
 #include "report.h"
 
@@ -16,120 +12,32 @@
 #include "clock.h"
 #include "hash.h"
 #include "keys.h"
+#include "link_graph.h"
 #include "links.h"
 #include "text.h"
 
 enum { PAGES_PER_QUESTION = 500, ID_FIELD_BYTES = 8 };
-#define PAGES_PER_STEP "200"
-
-struct edge {
-    uint64_t to, from;
-    uint32_t day; /* last one on which it was there */
-};
 
 struct target {
     uint64_t page;
-    uint32_t linked; /* pages that link to it */
     int64_t views, exposures, clicks;
-    const struct edge *edges;
+    struct link_run run;
 };
 
 struct graph {
     struct report *r;
     uint32_t from, to;
-    struct edge *edges;
-    size_t edges_n, edges_cap;
-    uint64_t *pages; /* that told their links; twice in several partitions */
-    size_t pages_n, pages_cap;
+    struct link_graph links;
     struct target *targets;
     size_t targets_n;
-    bool partial;
-    uint64_t damaged;
+    uint64_t damaged; /* of what a page says of itself */
     struct range *range;
     struct buf about; /* with --page: what it said of itself last, as stored; empty: nothing */
     char **names;     /* of what is shown */
     size_t names_n;
 };
 
-/* Room for one more; false: no memory. */
-static bool room(void *array, size_t n, size_t *cap, size_t size)
-{
-    void **at = array;
-    if (n < *cap) return true;
-    size_t more = *cap == 0 ? 1024 : *cap * 2;
-    void *grown = realloc(*at, more * size);
-    if (grown == NULL) return false;
-    *at = grown;
-    *cap = more;
-    return true;
-}
-
-/* ---- reading ---- */
-
-static bool take_count(struct graph *g, struct str value)
-{
-    struct links_count count = {0};
-    if (!links_count_decode(value, &count))
-        g->damaged++;
-    else if (count.full)
-        g->partial = true;
-    return true;
-}
-
-static bool take_page(struct graph *g, struct str field, struct str value)
-{
-    struct links links = {0};
-    if (str_eq(field, LINKS_COUNT_FIELD)) return take_count(g, value);
-    if (field.n != ID_FIELD_BYTES || !links_decode(value, &links)) {
-        g->damaged++;
-        return true;
-    }
-    if (links.told_day < g->from) return true;
-    if (links.partial) g->partial = true;
-    uint64_t from = load_le64(field.p);
-    if (!room(&g->pages, g->pages_n, &g->pages_cap, sizeof *g->pages)) return false;
-    g->pages[g->pages_n++] = from;
-    for (uint32_t i = 0; i < links.n; i++) {
-        if (links.at[i].day < g->from) continue;
-        if (!room(&g->edges, g->edges_n, &g->edges_cap, sizeof *g->edges)) return false;
-        g->edges[g->edges_n++] = (struct edge){links.at[i].page, from, links.at[i].day};
-    }
-    return true;
-}
-
-/* One step of HSCAN; cursor moves on, "0" at the end. */
-static int scan(struct graph *g, const struct key *key, char cursor[24], struct buf *err)
-{
-    redisReply *reply =
-        ask(g->r->redis, err,
-            ARGV(STR("HSCAN"), key_str(key), str_of(cursor), STR("COUNT"), STR(PAGES_PER_STEP)));
-    if (reply == NULL) return -1;
-    struct str next = ask_text(reply, 0);
-    bool ok = reply->elements == 2 && next.n < 24;
-    if (!ok) buf_printf(err, "Redis: not an answer to HSCAN");
-    for (size_t i = 0; ok && i + 1 < reply->element[1]->elements; i += 2) {
-        ok = take_page(g, ask_text(reply->element[1], i), ask_text(reply->element[1], i + 1));
-        if (!ok) buf_printf(err, "out of memory");
-    }
-    if (ok) {
-        memcpy(cursor, next.p, next.n);
-        cursor[next.n] = '\0';
-    }
-    freeReplyObject(reply);
-    return ok ? 0 : -1;
-}
-
-static int read_links(struct graph *g, struct buf *err)
-{
-    for (unsigned i = 0; i < range_parts(&g->r->source); i++) {
-        struct key key = key_links(range_part(&g->r->source, i), g->r->source.site);
-        char cursor[24] = "0";
-        do {
-            if (scan(g, &key, cursor, err) < 0) return -1;
-        } while (strcmp(cursor, "0") != 0);
-    }
-    return 0;
-}
+/* ---- what a page says of itself ---- */
 
 static int read_about(struct graph *g, struct buf *err)
 {
@@ -160,68 +68,36 @@ static bool about_of(const struct graph *g, struct about *out)
     return told_about_decode(buf_str(&g->about), &told) && about_unpack(told.list, out);
 }
 
-/* ---- one graph ---- */
-
-static int by_place(const void *a, const void *b)
-{
-    const struct edge *x = a, *y = b;
-    if (x->to != y->to) return x->to < y->to ? -1 : 1;
-    if (x->from != y->from) return x->from < y->from ? -1 : 1;
-    return (x->day < y->day) - (x->day > y->day); /* the latest first: it stays */
-}
-
-static int by_id(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static void join_parts(struct graph *g)
-{
-    size_t edges = 0, pages = 0;
-    if (g->edges_n > 0) qsort(g->edges, g->edges_n, sizeof *g->edges, by_place);
-    if (g->pages_n > 0) qsort(g->pages, g->pages_n, sizeof *g->pages, by_id);
-    for (size_t i = 0; i < g->edges_n; i++) {
-        const struct edge *e = &g->edges[i];
-        bool again =
-            edges > 0 && g->edges[edges - 1].to == e->to && g->edges[edges - 1].from == e->from;
-        if (!again) g->edges[edges++] = *e;
-    }
-    for (size_t i = 0; i < g->pages_n; i++) {
-        if (pages == 0 || g->pages[pages - 1] != g->pages[i]) g->pages[pages++] = g->pages[i];
-    }
-    g->edges_n = edges;
-    g->pages_n = pages;
-}
+/* ---- targets ---- */
 
 static int by_use(const void *a, const void *b)
 {
     const struct target *x = a, *y = b;
     if (x->exposures != y->exposures) return x->exposures > y->exposures ? -1 : 1;
-    if (x->linked != y->linked) return x->linked > y->linked ? -1 : 1;
+    if (x->run.n != y->run.n) return x->run.n > y->run.n ? -1 : 1;
     return (x->page > y->page) - (x->page < y->page);
 }
 
-static struct target target_of(const struct graph *g, const struct edge *first)
+static struct target target_of(const struct graph *g, struct link_run run)
 {
     char name[1 + ID_FIELD_BYTES] = {'p'};
     struct str row = {name, sizeof name};
-    store_le64(name + 1, first->to);
-    return (struct target){.page = first->to,
+    store_le64(name + 1, run.edges->to);
+    return (struct target){.page = run.edges->to,
                            .views = range_value(g->range, row, COL_VIEWS),
                            .exposures = range_value(g->range, row, COL_EXPOSURES),
                            .clicks = range_value(g->range, row, COL_CLICKS),
-                           .edges = first};
+                           .run = run};
 }
 
 static bool list_targets(struct graph *g)
 {
-    g->targets = calloc(g->edges_n + 1, sizeof *g->targets);
+    g->targets = calloc(g->links.n + 1, sizeof *g->targets);
     if (g->targets == NULL) return false;
-    for (size_t i = 0; i < g->edges_n; i++) {
-        if (i == 0 || g->edges[i - 1].to != g->edges[i].to)
-            g->targets[g->targets_n++] = target_of(g, &g->edges[i]);
-        g->targets[g->targets_n - 1].linked++;
+    for (size_t i = 0; i < g->links.n;) {
+        struct link_run run = link_graph_at(&g->links, i);
+        g->targets[g->targets_n++] = target_of(g, run);
+        i += run.n;
     }
     qsort(g->targets, g->targets_n, sizeof *g->targets, by_use);
     return true;
@@ -229,7 +105,7 @@ static bool list_targets(struct graph *g)
 
 static const char *kind_of(const struct graph *g, const struct target *t)
 {
-    return 2 * (uint64_t)t->linked > g->pages_n ? "navigation" : "content";
+    return link_kind_name(link_graph_kind(&g->links, &t->run));
 }
 
 /* ---- names ---- */
@@ -304,9 +180,10 @@ static struct table *target_table(const struct graph *g, size_t n)
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < n; i++) {
         const struct target *one = &g->targets[i];
-        const struct cell cells[] = {{.text = name_of(g, i)}, {.text = str_of(kind_of(g, one))},
-                                     {.number = one->linked}, {.number = one->exposures},
-                                     {.number = one->clicks}, {.number = one->views}};
+        const struct cell cells[] = {
+            {.text = name_of(g, i)},         {.text = str_of(kind_of(g, one))},
+            {.number = (int64_t)one->run.n}, {.number = one->exposures},
+            {.number = one->clicks},         {.number = one->views}};
         ok = table_add(t, cells);
     }
     if (ok) return t;
@@ -320,7 +197,7 @@ static struct table *source_table(const struct graph *g, const struct target *of
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < n; i++) {
         char day[DATE_TEXT_BYTES];
-        date_format(of->edges[i].day, day);
+        date_format(of->run.edges[i].day, day);
         const struct cell cells[] = {{.text = name_of(g, i)}, {.text = str_of(day)}};
         ok = table_add(t, cells);
     }
@@ -334,12 +211,12 @@ static json_t *target_json(const struct graph *g, const struct target *t, struct
     char id[ID_TEXT_BYTES];
     id_format(t->page, id);
     return json_pack("{s:s%, s:s, s:s, s:I, s:I, s:I, s:I}", "page", name.p, name.n, "id", id,
-                     "kind", kind_of(g, t), "linked_from", (json_int_t)t->linked, "exposures",
+                     "kind", kind_of(g, t), "linked_from", (json_int_t)t->run.n, "exposures",
                      (json_int_t)t->exposures, "clicks", (json_int_t)t->clicks, "views",
                      (json_int_t)t->views);
 }
 
-static json_t *source_json(const struct edge *e, struct str name)
+static json_t *source_json(const struct link_edge *e, struct str name)
 {
     char id[ID_TEXT_BYTES], day[DATE_TEXT_BYTES];
     id_format(e->from, id);
@@ -371,15 +248,15 @@ static json_t *document(const struct graph *g, const struct target *of, size_t n
     json_t *rows = json_array();
     for (size_t i = 0; rows != NULL && i < n; i++) {
         json_t *row = of == NULL ? target_json(g, &g->targets[i], name_of(g, i))
-                                 : source_json(&of->edges[i], name_of(g, i));
+                                 : source_json(&of->run.edges[i], name_of(g, i));
         if (json_array_append_new(rows, row) == 0) continue;
         json_decref(rows);
         rows = NULL;
     }
     json_t *doc =
         json_pack("{s:i, s:s, s:s, s:s, s:I, s:b, s:o}", "version", 1, "site", g->r->args.site,
-                  "from", from, "to", to, "pages_with_links", (json_int_t)g->pages_n, "approximate",
-                  g->partial, of == NULL ? "links" : "linked_from", rows);
+                  "from", from, "to", to, "pages_with_links", (json_int_t)g->links.pages_n,
+                  "approximate", g->links.partial, of == NULL ? "links" : "linked_from", rows);
     if (doc == NULL || of == NULL) return doc;
     struct about about;
     json_object_set_new(doc, "page", target_json(g, of, str_of(g->r->args.page)));
@@ -417,11 +294,11 @@ static void print_head(const struct graph *g, const struct target *of)
     date_format(g->from, from);
     date_format(g->to, to);
     buf_printf(out, "links of %s, %s to %s; %zu pages told their links\n", g->r->args.site, from,
-               to, g->pages_n);
+               to, g->links.pages_n);
     if (of != NULL) {
         text_add_clean(out, str_of(g->r->args.page));
-        buf_printf(out, ": %s, linked from %u pages, seen %lld times, clicked %lld times\n",
-                   kind_of(g, of), of->linked, (long long)of->exposures, (long long)of->clicks);
+        buf_printf(out, ": %s, linked from %zu pages, seen %lld times, clicked %lld times\n",
+                   kind_of(g, of), of->run.n, (long long)of->exposures, (long long)of->clicks);
         print_about(g);
     }
     buf_add_char(out, '\n');
@@ -430,12 +307,12 @@ static void print_head(const struct graph *g, const struct target *of)
 static void print_notes(const struct graph *g)
 {
     struct buf *out = &g->r->out;
-    if (g->partial)
+    if (g->links.partial)
         buf_printf(out, "Not all links are here: a page has more than its tracker tells at once, "
                         "or a bound was crossed.\n");
-    if (g->damaged > 0)
+    if (g->damaged + g->links.damaged > 0)
         buf_printf(out, "%llu stored values could not be read and are left out.\n",
-                   (unsigned long long)g->damaged);
+                   (unsigned long long)(g->damaged + g->links.damaged));
 }
 
 static int print(struct graph *g, const struct target *of, size_t n)
@@ -468,14 +345,14 @@ static int show(struct graph *g, struct buf *err)
     const struct target *of = g->r->args.page == NULL ? NULL : find_target(g);
     if (g->r->args.page != NULL && of == NULL)
         return report_fail("no page of the site links to %s in these days", g->r->args.page);
-    size_t n = of == NULL ? g->targets_n : of->linked;
+    size_t n = of == NULL ? g->targets_n : of->run.n;
     int64_t limit = g->r->args.limit;
     if (limit < 0 && g->r->args.format == FORMAT_TABLE) limit = REPORT_TABLE_ROWS;
     if (limit > 0 && n > (size_t)limit) n = (size_t)limit;
     uint64_t *pages = calloc(n + 1, sizeof *pages);
     if (pages == NULL) return report_fail("out of memory");
     for (size_t i = 0; i < n; i++)
-        pages[i] = of == NULL ? g->targets[i].page : of->edges[i].from;
+        pages[i] = of == NULL ? g->targets[i].page : of->run.edges[i].from;
     int result = read_names(g, pages, n, err);
     if (result == 0 && of != NULL) result = read_about(g, err);
     free(pages);
@@ -492,10 +369,10 @@ int report_links(struct report *r)
     g.from = days.from;
     g.to = days.to;
     int result = REPORT_FAILED;
-    if (read_links(&g, &err) < 0 || range_read(&r->source, g.from, g.to, &g.range, &err) < 0) {
+    if (link_graph_read(&r->source, g.from, false, &g.links, &err) < 0 ||
+        range_read(&r->source, g.from, g.to, &g.range, &err) < 0) {
         report_fail("%.*s", STR_ARG(buf_str(&err)));
     } else {
-        join_parts(&g);
         result = list_targets(&g) ? show(&g, &err) : report_fail("out of memory");
     }
     range_free(g.range);
@@ -503,8 +380,7 @@ int report_links(struct report *r)
         free(g.names[i]);
     free(g.names);
     free(g.targets);
-    free(g.edges);
-    free(g.pages);
+    link_graph_fini(&g.links);
     buf_fini(&g.about);
     buf_fini(&err);
     return result;
