@@ -5,7 +5,7 @@
 // The sessions are young, as all live hits are: every pageview can still be changed by a late hit,
 // so its registers are part of the figure. They go when the person's next hit is over 4 days later.
 
-import { redisCalls } from '../scenario/redis.mjs'
+import { profilesOf, usedMemory } from '../scenario/memory.mjs'
 import { ORIGIN, World, newId, options } from './bench.mjs'
 
 const HELP = `tests/bench/profile [--persons 100000] [--pages 10] [--catalogue 500]
@@ -28,28 +28,6 @@ function sessionsOf(person) {
     sessions[i % 3].push(hit, { ...hit, k: 'pu', n: 1, e: 2000 + 3000 * (i % 5), d: 10 * i, a: ago - 30_000 })
   }
   return sessions
-}
-
-async function usedMemory(world) {
-  const info = await world.redisCall('INFO', 'memory')
-  return Number(/^used_memory:(\d+)/m.exec(info)[1])
-}
-
-// {bytes, keys, profiles} of all hashes of profiles.
-async function profilesOf(world) {
-  const sum = { bytes: 0, keys: 0, profiles: 0 }
-  for (let cursor = '0', first = true; first || cursor !== '0'; first = false) {
-    const [next, keys] = await world.redisCall('SCAN', cursor, 'MATCH', '{p*}:profiles:*', 'COUNT', '1000')
-    const asks = keys.flatMap((key) => [['MEMORY', 'USAGE', key, 'SAMPLES', '0'], ['HLEN', key]])
-    const replies = asks.length > 0 ? await redisCalls(world.socket, asks) : []
-    for (let i = 0; i < replies.length; i += 2) {
-      sum.bytes += replies[i]
-      sum.profiles += replies[i + 1]
-    }
-    sum.keys += keys.length
-    cursor = next
-  }
-  return sum
 }
 
 async function sendAll(world) {
