@@ -110,6 +110,8 @@ static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields
     unsigned partition = 0;
     if (v == V_COUNTED) {
         v = ingest_hit(e->o.ingest, &t->visit, fields, e->o.partitions, &hit, &partition, &field);
+        enum identity identity = ingest_identity(e->o.ingest);
+        if (identity != IDENTITY_NONE) metrics_add(e->o.metrics, M_IDENTITIES, identity, 1);
         if (hit.site.n > 0 && v != V_UNKNOWN_SITE && v != V_BAD_ORIGIN) t->origin_allowed = true;
     }
     if (v != V_COUNTED) {
@@ -207,6 +209,7 @@ static void reply_beacon(struct taking *t, struct str origin)
 static void post_beacon(struct endpoints *e, const struct http_request *req, struct http_reply *out)
 {
     struct taking t = begin(e, req, out, true);
+    t.visit.in_url = req->body.n == 0;
     beacon_read(req->body.n > 0 ? req->body : req->query, (unsigned)e->o.conf->beacon_max_hits,
                 e->scratch, e->scratch_bytes, on_hit, &t);
     reply_beacon(&t, req->origin);
@@ -216,6 +219,7 @@ static void get_pixel(struct endpoints *e, const struct http_request *req, struc
 {
     static const struct str pixel = {gif, sizeof gif};
     struct taking t = begin(e, req, out, false);
+    t.visit.in_url = true;
     struct fields fields;
     const char *field = NULL;
     enum verdict v = beacon_line(req->query, e->scratch, e->scratch_bytes, &fields, &field);

@@ -21,6 +21,7 @@
 #include "channel.h"
 #include "clock.h"
 #include "hash.h"
+#include "identity.h"
 #include "keys.h"
 #include "lists.h"
 #include "mask.h"
@@ -45,6 +46,7 @@ struct ingest {
     struct agent_cache *agents;
     struct page page, target; /* what the last hit borrows, with what follows */
     struct arrival arrival;
+    enum identity identity; /* of the last hit */
     char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
     char list[HIT_LIST_MAX_BYTES];
 };
@@ -74,6 +76,11 @@ void ingest_free(struct ingest *in)
 void ingest_set_sites(struct ingest *in, const struct sites *sites)
 {
     in->sites = sites;
+}
+
+enum identity ingest_identity(const struct ingest *in)
+{
+    return in->identity;
 }
 
 /* A hit on its way through the checks. */
@@ -151,7 +158,8 @@ static bool origin_allowed(const struct site *site, const struct visit *visit)
 
 static bool acts(enum hit_kind k)
 {
-    return k != HIT_PAGEVIEW && k != HIT_PULSE && k != HIT_SEEN && k != HIT_LINKS && k != HIT_META;
+    return k != HIT_PAGEVIEW && k != HIT_PULSE && k != HIT_SEEN && k != HIT_LINKS &&
+           k != HIT_META && k != HIT_IDENTIFY;
 }
 
 static enum verdict check_kind(struct work *w)
@@ -163,7 +171,7 @@ static enum verdict check_kind(struct work *w)
         {{"pv", 2}, HIT_PAGEVIEW}, {{"pu", 2}, HIT_PULSE},    {{"ol", 2}, HIT_OUTBOUND},
         {{"dl", 2}, HIT_DOWNLOAD}, {{"ev", 2}, HIT_EVENT},    {{"sn", 2}, HIT_SEEN},
         {{"ln", 2}, HIT_LINKS},    {{"mt", 2}, HIT_META},     {{"ck", 2}, HIT_CLICK},
-        {{"ct", 2}, HIT_CONTROL},  {{"pc", 2}, HIT_PURCHASE},
+        {{"ct", 2}, HIT_CONTROL},  {{"pc", 2}, HIT_PURCHASE}, {{"id", 2}, HIT_IDENTIFY},
     };
 
     if (w->f->kind.n == 0) {
@@ -214,6 +222,7 @@ static enum verdict check_numbers(struct work *w)
     if (more && w->hit->kind == HIT_LINKS) w->hit->flags |= HIT_MORE;
     if (goal && w->hit->kind == HIT_EVENT) w->hit->flags |= HIT_GOAL;
     w->hit->number = (uint32_t)number;
+    if (w->hit->kind == HIT_IDENTIFY) return check_times(w);
     w->hit->engaged_ms = (uint32_t)(engaged < ENGAGED_MAX_MS ? engaged : ENGAGED_MAX_MS);
     w->hit->depth = (uint32_t)depth;
     w->hit->status = (uint32_t)status;
@@ -442,6 +451,26 @@ static enum verdict fill_visitor(struct ingest *in, struct work *w)
     return V_COUNTED;
 }
 
+/* The id of a customer: in a body alone, since URLs end up in logs and histories. */
+static enum verdict check_identity(struct ingest *in, struct work *w)
+{
+    const struct fields *f = w->f;
+    bool only = w->hit->kind == HIT_IDENTIFY;
+
+    if (f->customer.n == 0 && f->signature.n == 0)
+        return only ? blame(w, "i", V_BAD_QUERY) : V_COUNTED;
+    if (w->visit->in_url) return blame(w, "i", V_BAD_QUERY);
+    bool consented = w->hit->visitor_kind == VISITOR_CONSENTED;
+    in->identity = identity_of(w->site, f, consented, w->visit->now_ms);
+    if (in->identity == IDENTITY_SIGNED) {
+        w->hit->customer = f->customer;
+        return V_COUNTED;
+    }
+    if (!only) return V_COUNTED;
+    if (in->identity == IDENTITY_NO_CONSENT) return blame(w, w->consent ? "v" : "c", V_NO_CONSENT);
+    return blame(w, "j", V_BAD_SIGNATURE);
+}
+
 static void fill_agent(struct ingest *in, struct str agent, struct hit *hit)
 {
     const struct agent_info *info = agent_lookup(in->agents, agent);
@@ -478,13 +507,14 @@ static enum verdict check_hit(struct ingest *in, struct work *w)
 
     if (v == V_COUNTED) v = check_numbers(w);
     if (v == V_COUNTED) v = check_texts(w, url);
-    if (v == V_COUNTED) v = check_page(w, in, url);
+    if (v == V_COUNTED && w->hit->kind != HIT_IDENTIFY) v = check_page(w, in, url);
     if (v == V_COUNTED) v = check_target(w, in);
     if (v == V_COUNTED) v = check_name(w, in);
     if (v == V_COUNTED) v = check_links(w, in);
     if (v == V_COUNTED) v = check_money(w, in);
     if (v == V_COUNTED) v = check_about(w, in);
     if (v == V_COUNTED) v = fill_visitor(in, w);
+    if (v == V_COUNTED) v = check_identity(in, w);
     return v;
 }
 
@@ -501,6 +531,7 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
     w.field = field;
     *field = NULL;
     *out = (struct hit){.kind = 0};
+    in->identity = IDENTITY_NONE;
     if (f->site.n == 0) return blame(&w, "s", V_BAD_QUERY);
     w.site = sites_find(in->sites, f->site);
     if (w.site == NULL) return blame(&w, "s", V_UNKNOWN_SITE);

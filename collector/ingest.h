@@ -21,6 +21,7 @@ struct visit {
     unsigned char address[16]; /* IPv6, or IPv4 mapped into it */
     bool opted_out;            /* GPC or DNT */
     bool from_beacon;          /* sent by script: browser signals are expected */
+    bool in_url;               /* its fields stand in a URL, which others log */
     int64_t now_ms;
 };
 
@@ -50,7 +51,9 @@ struct visit {
     FIELD('L', "L", language)                                                                      \
     FIELD('D', "D", published)                                                                     \
     FIELD('V', "V", value)                                                                         \
-    FIELD('C', "C", currency)
+    FIELD('C', "C", currency)                                                                      \
+    FIELD('i', "i", customer)                                                                      \
+    FIELD('j', "j", signature)
 /* LIST likewise: those that may stand several times. */
 #define HIT_LISTS(LIST)                                                                            \
     LIST('l', "l", links)                                                                          \
@@ -71,6 +74,16 @@ struct fields {
 #undef LIST
 };
 
+/* Only with IDENTITY_SIGNED is a hit its customer's. Else it counts like one without an id, but for
+ * HIT_IDENTIFY, which has nothing else to say. */
+enum identity {
+    IDENTITY_NONE, /* it came with no id */
+    IDENTITY_SIGNED,
+    IDENTITY_NO_CONSENT,
+    IDENTITY_BAD_SIGNATURE,
+    IDENTITIES
+};
+
 struct ingest;
 
 struct ingest *ingest_new(const struct lists *lists, struct salts *salts);
@@ -83,6 +96,9 @@ void ingest_set_sites(struct ingest *in, const struct sites *sites);
 enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const struct fields *f,
                         unsigned partitions, struct hit *out, unsigned *partition,
                         const char **field);
+
+/* Of the hit taken last. */
+enum identity ingest_identity(const struct ingest *in);
 
 /* For log lines: the caller has the time and the status and its own visitor key; same checks, same
  * page, agent, country and channel. 32-byte import key. */

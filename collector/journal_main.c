@@ -313,6 +313,7 @@ static void put_visit(const struct hit *h)
     put_name("browser", h->browser, browser_name(h->browser));
     put_name("os", h->os, os_name(h->os));
     put_text("bot", h->bot);
+    put_text("customer", h->customer);
     put_number("engaged_ms", h->engaged_ms);
     put_number("depth", h->depth);
     put_text("target", h->target);

@@ -49,6 +49,8 @@ const struct conf_opt site_options[] = {
     {"hash_routing", CONF_BOOL, S(hash_routing), "no", 0, 0,
      "the part after # is part of a page (single-page sites)"},
     {"secret", CONF_STR, S(secret), "", 0, 255, "key that signs customer ids; empty: no customers"},
+    {"secret_before", CONF_STR, S(secret_before), "", 0, 255,
+     "the key before this one, whose signatures still stand; empty: none"},
     {"spread", CONF_INT, S(spread), "1", 1, PARTITIONS_MAX,
      "partitions the site is spread over; more for giants"},
     {0},

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "bytes.h"
+#include "customer.h"
 
 enum field {
     F_KIND = 1,
@@ -36,6 +37,7 @@ enum field {
     F_VERDICT,
     F_N,
     F_MODIFIED,
+    F_CUSTOMER,
     F_LIST = 40,
     FIELDS,
 };
@@ -70,7 +72,7 @@ static unsigned char *put_string(unsigned char *p, enum field id, struct str s)
 bool hit_encode(const struct hit *h, struct buf *out)
 {
     size_t strings = h->site.n + h->page.n + h->source.n + h->campaign.n + h->bot.n + h->target.n +
-                     h->name.n + h->list.n + sizeof h->country;
+                     h->name.n + h->list.n + h->customer.n + sizeof h->country;
     assert(hit_kind_name(h->kind) != NULL && h->at_ms >= 0);
     char *start = buf_reserve(out, FIXED_PART_BYTES + strings);
     if (start == NULL) return false;
@@ -103,6 +105,7 @@ bool hit_encode(const struct hit *h, struct buf *out)
     p = put_number(p, F_VERDICT, h->verdict);
     p = put_number(p, F_N, h->n);
     p = put_number(p, F_MODIFIED, h->modified);
+    p = put_string(p, F_CUSTOMER, h->customer);
     p = put_string(p, F_LIST, h->list);
     out->n += (size_t)((char *)p - start);
     return true;
@@ -153,6 +156,7 @@ static void set_string(struct hit *h, uint64_t id, struct str s)
     case F_BOT: h->bot = s; break;
     case F_TARGET: h->target = s; break;
     case F_NAME: h->name = s; break;
+    case F_CUSTOMER: h->customer = s; break;
     case F_LIST: h->list = s; break;
     case F_COUNTRY:
         if (s.n == sizeof h->country) memcpy(h->country, s.p, sizeof h->country);
@@ -182,7 +186,8 @@ bool hit_decode(struct str in, struct hit *out)
     }
     return !r.bad && out->kind != 0 && out->site.n <= HIT_SITE_MAX_BYTES &&
            out->page.n <= HIT_PAGE_MAX_BYTES && out->target.n <= HIT_TARGET_MAX_BYTES &&
-           out->list.n <= HIT_LIST_MAX_BYTES && out->number < PAGEVIEW_MAX_HITS;
+           out->list.n <= HIT_LIST_MAX_BYTES && out->customer.n <= CUSTOMER_ID_MAX_BYTES &&
+           out->number < PAGEVIEW_MAX_HITS;
 }
 
 struct hit_links hit_links_open(struct str list)
@@ -246,6 +251,7 @@ const char *hit_kind_name(enum hit_kind k)
         [HIT_CLICK] = "click",
         [HIT_PURCHASE] = "purchase",
         [HIT_CONTROL] = "control",
+        [HIT_IDENTIFY] = "identify",
     };
     return name_in(names, HIT_KINDS, k);
 }

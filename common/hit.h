@@ -43,6 +43,7 @@ enum hit_kind {
     HIT_META = 12,         /* what the page says of itself; list as in about.h */
     HIT_PURCHASE = 13,     /* list = what was paid */
     HIT_CONTROL = 14,      /* a button or another control was used; name = its name */
+    HIT_IDENTIFY = 15,     /* says whose visitor this is, and nothing else */
     HIT_KINDS,
 };
 
@@ -143,6 +144,7 @@ struct hit {
     uint32_t flags;       /* enum hit_flag */
     enum verdict verdict; /* tallies: of what */
     uint32_t n;           /* tallies: how many; ends of catalogues: pages of the run */
+    struct str customer;  /* id that the site gave this person; only ever one that it signed */
     uint32_t modified;    /* catalogue: day of the page's last change, UTC, since 1970-01-01 */
 };
 

@@ -174,6 +174,7 @@ void sites_free(struct sites *s)
         free(site->sitemap);
         free_list(site->keep_params);
         free(site->secret);
+        free(site->secret_before);
     }
     for (struct named_zone *z = s->zones, *next; z != NULL; z = next) {
         next = z->next;

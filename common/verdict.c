@@ -29,6 +29,8 @@ static const struct {
     [V_NOT_A_PAGE] = {"not_a_page", LEDGER_LEFT_OUT, "a log line for an asset, not for a page"},
     [V_NO_CONSENT] = {"no_consent", LEDGER_OPTED_OUT, "identify without consent"},
     [V_CATALOGUE] = {"catalogue", LEDGER_LEFT_OUT, "no hit, but what a sitemap says"},
+    [V_BAD_SIGNATURE] = {"bad_signature", LEDGER_MALFORMED,
+                         "the site did not sign this id, or the signature has ended"},
 };
 
 static const char *const lines[LEDGER_LINES] = {

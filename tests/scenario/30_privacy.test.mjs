@@ -2,10 +2,13 @@
 // tokens and the salts of the day are looked for in every file that a running Sentier leaves.
 
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { AGENT, ORIGIN, newId, page, scenario, view } from './world.mjs'
 
+const CUSTOMER = 'planted-customer-4711'
+const SECRET = '5ec2e700'.repeat(8)
 const IPV4 = '203.0.113.77'
 const IPV6 = '2001:db8:dead:beef:77:1234:5678:9abc'
 const PLANTED = {
@@ -22,6 +25,7 @@ const PLANTED = {
   'token in a query': 'plantedtoken42',
   fragment: 'plantedfragment17',
   language: 'x-planted-language',
+  'id that nobody signed': 'planted-unsigned-id',
 }
 
 function files(dir) {
@@ -33,6 +37,11 @@ function files(dir) {
 
 const filesWith = (top, needle) =>
   files(top).filter((path) => readFileSync(path).includes(needle)).map((path) => relative(top, path))
+
+const token = (id) => {
+  const expiry = Math.floor(Date.now() / 1000) + 600
+  return `${expiry}.` + createHmac('sha256', SECRET).update(`shop\n${id}\n${expiry}`).digest('hex')
+}
 
 async function sendPlanted(world) {
   const tail = '?mail=planted.person@mail.example&token=plantedtoken42#plantedfragment17'
@@ -57,6 +66,10 @@ async function sendPlanted(world) {
       await world.pixel({ s: 'shop', u: escaped, r: escaped }, headers),
       await world.pixel({ s: 'shop' }, headers),
       await world.post(JSON.stringify({ site: 'shop', url: escaped, pageview: newId(), number: 0, visitor: 'abc', consent: 1 }), headers),
+      await world.beacon([view('/signed', { c: 1, v: 'abc', i: CUSTOMER, j: token(CUSTOMER) })], headers),
+      await world.beacon([view('/unsigned', { c: 1, v: 'abc', i: 'planted-unsigned-id', j: token(CUSTOMER) })], headers),
+      await world.beacon([{ s: 'shop', k: 'id', v: 'abc', i: 'planted-unsigned-id', j: token('planted-unsigned-id') }], headers),
+      await world.pixel({ s: 'shop', u: escaped, c: 1, v: 'abc', i: 'planted-unsigned-id', j: token('planted-unsigned-id') }, headers),
       // Refused and unreadable ones must leave nothing either.
       await world.beacon([{ ...view(''), u: url, e: 'planted.person@mail.example' }], headers),
       await world.beacon([{ ...view(''), s: 'planted.person@mail.example', u: url }], headers),
@@ -68,10 +81,12 @@ async function sendPlanted(world) {
   return answers
 }
 
-scenario('nothing planted is found in journal, Redis files or logs', {}, async (world) => {
+const sites = { shop: { origins: ORIGIN, secret: SECRET } }
+scenario('nothing planted is found in journal, Redis files or logs', { sites }, async (world) => {
   const answers = await sendPlanted(world)
-  assert.equal(answers.filter(({ status }) => status === 200 || status === 204).length, 12)
-  await world.settled({ received: 18 })
+  assert.equal(answers.filter(({ status }) => status === 200 || status === 204).length, 18)
+  await world.settled({ received: 30 })
+  for (const key of await world.redisCall('KEYS', '*')) assert.ok(!key.includes(CUSTOMER), key)
   await world.redisCall('CONFIG', 'SET', 'rdbcompression', 'no')
   await world.redisCall('SAVE')
   await world.aggregator.stop()
@@ -84,6 +99,11 @@ scenario('nothing planted is found in journal, Redis files or logs', {}, async (
   // What may be found is found, so what is not found is not there.
   const control = filesWith(world.top, 'findable-page')
   assert.ok(control.some((path) => /\.seg$/.test(path)) && control.some((path) => /\.aof$/.test(path)) && control.some((path) => /\.rdb$/.test(path)), `${control}`)
+
+  // The id of a customer that the site signed: in records and values, in nothing that tells of them.
+  const named = filesWith(world.top, CUSTOMER)
+  assert.ok(named.some((path) => /\.seg$/.test(path)) && named.every((path) => /\.(seg|aof|rdb)$/.test(path)), `${named}`)
+  assert.deepEqual(filesWith(world.top, SECRET), ['sentier.conf'])
 
   const salts = readFileSync(world.salts, 'utf8').match(/[0-9a-f]{64}/g)
   assert.ok(salts.length >= 1)

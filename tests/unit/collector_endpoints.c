@@ -305,6 +305,27 @@ static void test_opted_out_looks_like_taken(void **state)
     assert_int_equal(metrics_get(w.metrics, M_HITS, V_COUNTED), 1);
 }
 
+static void test_customers(void **state)
+{
+    (void)state;
+    struct http_request pixel = request(HTTP_GET, "/p.gif", VIEW "&c=1&v=abc&i=anna&j=1.00");
+    struct http_reply r = ask(&pixel);
+    assert_int_equal(r.status, 400);
+    assert_true(has(r.headers, "X-Sentier-Refused: bad_query i\r\n"));
+    struct http_request in_url = request(HTTP_POST, "/b", VIEW "&c=1&v=abc&i=anna&j=1.00");
+    assert_int_equal(ask(&in_url).status, 400);
+    assert_int_equal(metrics_get(w.metrics, M_HITS, V_BAD_QUERY), 2);
+    struct http_request body = beacon(SHOP, VIEW "&c=1&v=abc&i=anna&j=1.00\n" VIEW
+                                                 "&i=anna&j=1.00\ns=shop&k=id&i=anna&j=1.00");
+    r = ask(&body);
+    assert_int_equal(r.status, 200); /* the first two count, but not as anna's */
+    assert_true(has(r.body, "{\"taken\":2,\"refused_count\":1,"));
+    assert_true(has(r.body, "{\"line\":3,\"why\":\"no_consent\",\"field\":\"c\","));
+    assert_int_equal(metrics_get(w.metrics, M_IDENTITIES, IDENTITY_BAD_SIGNATURE), 1);
+    assert_int_equal(metrics_get(w.metrics, M_IDENTITIES, IDENTITY_NO_CONSENT), 2);
+    assert_int_equal(metrics_get(w.metrics, M_IDENTITIES, IDENTITY_SIGNED), 0);
+}
+
 static const struct {
     const char *origin, *body;
     int status;
@@ -555,19 +576,13 @@ static void test_a_full_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_WORLD(test_methods),
-        IN_WORLD(test_demo),
-        IN_WORLD(test_pixel),
-        IN_WORLD(test_opted_out_looks_like_taken),
-        IN_WORLD(test_cors),
-        IN_WORLD(test_preflight),
-        IN_WORLD(test_refusals_are_named),
-        IN_WORLD(test_many_refusals),
-        IN_WORLD(test_empty_body_is_a_pile_of_one),
-        IN_WORLD(test_encodings),
-        IN_WORLD(test_gzip_is_the_same_file),
-        IN_WORLD(test_etags),
-        IN_WORLD(test_a_full_disk),
+        IN_WORLD(test_methods),       IN_WORLD(test_demo),
+        IN_WORLD(test_pixel),         IN_WORLD(test_opted_out_looks_like_taken),
+        IN_WORLD(test_customers),     IN_WORLD(test_cors),
+        IN_WORLD(test_preflight),     IN_WORLD(test_refusals_are_named),
+        IN_WORLD(test_many_refusals), IN_WORLD(test_empty_body_is_a_pile_of_one),
+        IN_WORLD(test_encodings),     IN_WORLD(test_gzip_is_the_same_file),
+        IN_WORLD(test_etags),         IN_WORLD(test_a_full_disk),
         IN_WORLD(test_a_full_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 #include "about.h"
 #include "beacon.h"
+#include "customer.h"
 #include "guard.h"
 #include "keys.h"
 #include "lists.h"
@@ -52,6 +53,8 @@ static int set_up(void **state)
     shop->zone = sites_zone(sites, "Europe/Paris");
     shop->keep_params = list_of("id", NULL);
     shop->spread = 4;
+    shop->secret = strdup("today");
+    shop->secret_before = strdup("yesterday");
     struct site *open = sites_add(sites, STR("open"));
     open->zone = sites_zone(sites, "UTC");
     open->spread = 1;
@@ -211,6 +214,86 @@ static void test_verdicts(void **state)
         bool known = v != V_UNKNOWN_SITE && (field == NULL || strcmp(field, "s") != 0);
         assert_true(str_eq(hit.site, known ? STR("shop") : STR("")));
     }
+}
+
+/* %s: a token for anna under the secret of the row. */
+static const struct {
+    const char *query, *secret;
+    bool in_url;
+    enum verdict want;
+    const char *field;
+    enum identity identity;
+} identities[] = {
+    {"s=shop&k=id&c=1&v=abc&i=anna&j=%s", "today", false, V_COUNTED, NULL, IDENTITY_SIGNED},
+    {"s=shop&k=id&c=1&v=abc&i=anna&j=%s", "yesterday", false, V_COUNTED, NULL, IDENTITY_SIGNED},
+    {"s=shop&k=identify&c=1&v=abc&customer=anna&signature=%s", "today", false, V_COUNTED, NULL,
+     IDENTITY_SIGNED},
+    {"s=shop&k=id&c=1&v=abc&i=anna&j=%s", "another", false, V_BAD_SIGNATURE, "j",
+     IDENTITY_BAD_SIGNATURE},
+    {"s=shop&k=id&c=1&v=abc&i=bert&j=%s", "today", false, V_BAD_SIGNATURE, "j",
+     IDENTITY_BAD_SIGNATURE},
+    {"s=shop&k=id&c=1&v=abc&i=anna", "", false, V_BAD_SIGNATURE, "j", IDENTITY_BAD_SIGNATURE},
+    {"s=shop&k=id&c=1&v=abc&i=anna%%0a&j=%s", "today", false, V_BAD_SIGNATURE, "j",
+     IDENTITY_BAD_SIGNATURE},
+    {"s=open&k=id&c=1&v=abc&i=anna&j=%s", "", false, V_BAD_SIGNATURE, "j", IDENTITY_BAD_SIGNATURE},
+    {"s=shop&k=id&v=abc&i=anna&j=%s", "today", false, V_NO_CONSENT, "c", IDENTITY_NO_CONSENT},
+    {"s=shop&k=id&c=1&i=anna&j=%s", "today", false, V_NO_CONSENT, "v", IDENTITY_NO_CONSENT},
+    {"s=shop&k=id&c=1&v=abc", "", false, V_BAD_QUERY, "i", IDENTITY_NONE},
+    {"s=shop&k=id&c=1&v=abc&i=anna&j=%s", "today", true, V_BAD_QUERY, "i", IDENTITY_NONE},
+    {"s=shop" PAGE "&c=1&v=abc&i=anna&j=%s", "today", false, V_COUNTED, NULL, IDENTITY_SIGNED},
+    {"s=shop" PAGE "&c=1&v=abc&i=anna&j=%s", "another", false, V_COUNTED, NULL,
+     IDENTITY_BAD_SIGNATURE},
+    {"s=shop" PAGE "&c=1&v=abc&i=anna", "", false, V_COUNTED, NULL, IDENTITY_BAD_SIGNATURE},
+    {"s=shop" PAGE "&c=1&v=abc&j=%s", "today", false, V_COUNTED, NULL, IDENTITY_BAD_SIGNATURE},
+    {"s=shop" PAGE "&v=abc&i=anna&j=%s", "today", false, V_COUNTED, NULL, IDENTITY_NO_CONSENT},
+    {"s=shop" PAGE "&c=1&v=abc&i=anna&j=%s", "today", true, V_BAD_QUERY, "i", IDENTITY_NONE},
+    {"s=shop" PAGE "&c=1&v=abc", "", true, V_COUNTED, NULL, IDENTITY_NONE},
+    {"s=shop" PAGE "&o=1&c=1&v=abc&i=anna&j=%s", "today", false, V_OPTED_OUT, NULL, IDENTITY_NONE},
+};
+
+static void test_identities(void **state)
+{
+    struct visit visit = a_visit();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof identities / sizeof identities[0]; i++) {
+        char token[CUSTOMER_TOKEN_BYTES] = "", query[512];
+        struct hit hit;
+        if (identities[i].secret[0] != '\0')
+            customer_sign(str_of(identities[i].secret), STR("shop"), STR("anna"), now_ms / 1000 + 1,
+                          token);
+        snprintf(query, sizeof query, identities[i].query, token);
+        visit.in_url = identities[i].in_url;
+        enum verdict v = take(query, &visit, &hit);
+        bool same_field = (field == NULL) == (identities[i].field == NULL) &&
+                          (field == NULL || strcmp(field, identities[i].field) == 0);
+        if (v != identities[i].want || !same_field)
+            print_error("%s: %s %s\n", query, verdict_name(v), field);
+        assert_int_equal(v, identities[i].want);
+        assert_true(same_field);
+        assert_int_equal(ingest_identity(ingest), identities[i].identity);
+        bool known = identities[i].identity == IDENTITY_SIGNED;
+        assert_true(str_eq(hit.customer, known ? STR("anna") : STR("")));
+    }
+}
+
+static void test_identify_tells_nothing_else(void **state)
+{
+    struct visit visit = a_visit();
+    char token[CUSTOMER_TOKEN_BYTES], query[512];
+    struct hit hit;
+
+    (void)state;
+    customer_sign(STR("today"), STR("shop"), STR("anna"), now_ms / 1000 + 1, token);
+    snprintf(query, sizeof query,
+             "s=shop" PAGE "&k=id&c=1&v=abc&p=x&n=3&e=9000&d=50&t=/b&m=x&g=1&i=anna&j=%s", token);
+    assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.kind, HIT_IDENTIFY);
+    assert_true(hit.pageview != 0 && hit.number == 3 && hit.visitor != 0);
+    assert_true(hit.page.n == 0 && hit.target.n == 0 && hit.name.n == 0);
+    assert_true(hit.engaged_ms == 0 && hit.depth == 0 && hit.flags == 0);
+    visit.now_ms += 1000; /* the token has ended */
+    assert_int_equal(take(query, &visit, &hit), V_BAD_SIGNATURE);
 }
 
 static void test_lengths(void **state)
@@ -618,6 +701,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_identities),
+        cmocka_unit_test(test_identify_tells_nothing_else),
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_origins),
         cmocka_unit_test(test_whole_hit),

@@ -37,6 +37,7 @@ static const struct hit samples[] = {
      .name = {"signup", 6},
      .list = {"\0\3h/a", 5},
      .flags = HIT_INTERACTION | HIT_IMPORTED | HIT_GOAL},
+    {.kind = HIT_IDENTIFY, .site = {"s", 1}, .visitor = 1, .customer = {"anna", 4}},
     {.kind = HIT_CONTROL, .site = {"s", 1}, .name = {"menu", 4}},
     {.kind = HIT_CATALOGUE, .site = {"s", 1}, .at_ms = 1, .page = {"h/a", 3}, .modified = 20481},
     {.kind = HIT_CATALOGUE_END, .site = {"s", 1}, .at_ms = 1, .n = 200000},
@@ -48,7 +49,7 @@ static void same(const struct hit *a, const struct hit *b)
     assert_int_equal(a->kind, b->kind);
     assert_true(str_eq(a->site, b->site) && str_eq(a->page, b->page));
     assert_true(str_eq(a->source, b->source) && str_eq(a->campaign, b->campaign));
-    assert_true(str_eq(a->list, b->list));
+    assert_true(str_eq(a->list, b->list) && str_eq(a->customer, b->customer));
     assert_true(str_eq(a->bot, b->bot) && str_eq(a->target, b->target) && str_eq(a->name, b->name));
     assert_memory_equal(a->country, b->country, 2);
     assert_true(a->at_ms == b->at_ms && a->day == b->day && a->number == b->number);
@@ -220,7 +221,8 @@ static void every_enum_has_a_name(void **state)
     for (unsigned i = HIT_PAGEVIEW; i <= HIT_TALLY; i++)
         assert_non_null(hit_kind_name(i));
     assert_string_equal(hit_kind_name(HIT_SEEN), "seen");
-    assert_string_equal(hit_kind_name(HIT_KINDS - 1), "control");
+    assert_string_equal(hit_kind_name(HIT_IDENTIFY), "identify");
+    assert_non_null(hit_kind_name(HIT_KINDS - 1));
     assert_null(hit_kind_name(HIT_KINDS));
     for (unsigned i = 0; i < DEVICES; i++)
         assert_non_null(device_name(i));
