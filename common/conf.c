@@ -269,6 +269,13 @@ static const struct conf_opt *find_opt(const struct conf_opt *opts, const char *
     return NULL;
 }
 
+static bool has_more(const struct conf_opt *opts)
+{
+    while (opts->name != NULL)
+        opts++;
+    return opts->def != NULL;
+}
+
 /* ---- the file ---- */
 
 struct loading {
@@ -390,7 +397,8 @@ static int on_key(void *arg, const char *section, const char *name, const char *
     if (l->site != NULL) return set_in(l, site_options, l->site, name, value);
     for (const struct conf_section *s = l->sections; s->name != NULL; s++) {
         if (strcmp(s->name, section) != 0) continue;
-        return s->target == NULL ? 1 : set_in(l, s->opts, s->target, name, value);
+        if (s->target == NULL || (has_more(s->opts) && find_opt(s->opts, name) == NULL)) return 1;
+        return set_in(l, s->opts, s->target, name, value);
     }
     return fail(l,
                 section[0] == '\0' ? "'%.60s' stands before the first [section]"
