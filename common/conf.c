@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "hit.h"
+#include "idn.h"
 #include "keys.h"
 #include "redis_place.h"
 
@@ -148,11 +149,33 @@ static bool is_origin(struct str origin)
            str_find(host, '/') == host.n;
 }
 
+/* Browsers tell their origin in punycode; people write it as it reads. */
+static bool make_ascii(char **origin)
+{
+    struct str all = str_of(*origin);
+    if (idn_is_ascii(all)) return true;
+    size_t begin = str_find(all, ':') + 3;
+    if (str_starts(str_from(all, begin), STR("*."))) begin += 2;
+    struct str host = str_from(all, begin), port = str_from(host, str_find(host, ':'));
+    char ascii[IDN_HOST_MAX_BYTES + 1];
+    size_t n;
+    if (!idn_to_ascii(str_upto(host, host.n - port.n), ascii, &n)) return false;
+    char *made = malloc(begin + n + port.n + 1);
+    if (made == NULL) return false;
+    memcpy(made, all.p, begin);
+    memcpy(made + begin, ascii, n);
+    memcpy(made + begin + n, port.p, port.n);
+    made[begin + n + port.n] = '\0';
+    free(*origin);
+    *origin = made;
+    return true;
+}
+
 static bool read_origins(const char *text, char ***list, int64_t max)
 {
     if (!read_list(text, list, max)) return false;
     for (char **o = *list; o != NULL && *o != NULL; o++) {
-        if (!is_origin(str_of(*o))) return false;
+        if (!is_origin(str_of(*o)) || !make_ascii(o)) return false;
     }
     return true;
 }

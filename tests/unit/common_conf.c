@@ -60,7 +60,8 @@ static void good(void **state)
         read_text("; comment\n[sample]\nnumber = 42 ; inline\nbytes=2M\nflag = Yes\n"
                   "list = x, y\n  z\nplace = cluster://a:1, b:2 ; the first two\n[other]\nanything "
                   "= goes\n[third]\nits_own = x\nshared = 4\n"
-                  "[site shop]\norigins = https://shop.example, https://*.shop.example\n"
+                  "[site shop]\norigins = https://shop.example, https://*.shop.example,\n  "
+                  "https://b\xc3\xbc\x63her.example, http://*.b\xc3\xbc\x63her.example:81\n"
                   "time_zone = Europe/Paris\n[site b]\n keep_params = id\n[site empty]\n",
                   &sites, &err),
         0);
@@ -80,6 +81,8 @@ static void good(void **state)
     assert_string_equal(shop->time_zone, "Europe/Paris");
     assert_true(site_allows(shop, STR("https://shop.example")));
     assert_true(site_allows(shop, STR("https://a.shop.example")));
+    assert_true(site_allows(shop, STR("https://xn--bcher-kva.example")));
+    assert_true(site_allows(shop, STR("http://a.xn--bcher-kva.example:81")));
     assert_false(site_allows(shop, STR("https://shop.example.evil")));
     assert_false(site_allows(shop, STR("https://evilshop.example")));
     assert_false(site_allows(shop, STR("http://shop.example")));
@@ -123,6 +126,8 @@ static void bad(void **state)
          ":2: time_zone = Mars/Base: must be an IANA time zone"},
         {"[site a]\norigins = shop.example\n",
          ":2: origins = shop.example: must be at most 64 of scheme://host[:port]"},
+        {"[site a]\norigins = https://\xe2\x98\x95.example\n",
+         ":2: origins = https://\xe2\x98\x95.example: must be at most 64 of scheme://host[:port]"},
         {"[site a]\nspread=1\n[sample]\nflag=no\n[site a]\nspread=1\n", ":5: [site a]: a name"},
     };
     (void)state;
