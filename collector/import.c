@@ -158,6 +158,13 @@ static bool commit(struct reading *r, struct buf *err)
     return false;
 }
 
+/* Later ones than there are count with the last. */
+static uint32_t month_of(uint32_t day)
+{
+    uint32_t month = day_to_month(day) - day_to_month(0);
+    return month < IMPORT_MONTHS ? month : IMPORT_MONTHS - 1;
+}
+
 static bool stage(struct reading *r, const struct hit *hit, unsigned partition, struct buf *err)
 {
     struct import_result *out = r->out;
@@ -176,6 +183,7 @@ static bool stage(struct reading *r, const struct hit *hit, unsigned partition, 
     if (hit->kind == HIT_TALLY) return true;
     if (out->from_ms == 0 || hit->at_ms < out->from_ms) out->from_ms = hit->at_ms;
     if (hit->at_ms > out->to_ms) out->to_ms = hit->at_ms;
+    out->months[month_of(hit->day)]++;
     return true;
 }
 
@@ -291,6 +299,14 @@ int import_read(const struct import_opts *o, struct import_file *file, struct im
     import_discard(o);
     import_result_fini(out);
     return -1;
+}
+
+uint64_t import_older(const struct import_result *r, uint32_t day)
+{
+    uint64_t n = 0;
+    for (uint32_t m = 0; m < month_of(day); m++)
+        n += r->months[m];
+    return n;
 }
 
 void import_result_fini(struct import_result *r)

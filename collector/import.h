@@ -8,7 +8,7 @@
 #include "logline.h"
 #include "visitor.h"
 
-enum { IMPORT_EXAMPLES = 5, IMPORT_REASONS = 8 };
+enum { IMPORT_EXAMPLES = 5, IMPORT_REASONS = 8, IMPORT_MONTHS = 200 * 12 };
 
 struct import_opts {
     const struct site *site;
@@ -36,12 +36,15 @@ struct import_result {
     uint64_t lines, taken, bots, broken, refused, left_out, unreadable;
     uint64_t staged;                    /* records that Redis did not have yet */
     int64_t from_ms, to_ms;             /* of the hits among them; 0: there are none */
+    uint64_t months[IMPORT_MONTHS];     /* hits among them by local month, from January 1970 on */
     uint64_t examples[IMPORT_EXAMPLES]; /* line numbers of the first unreadable ones */
     struct import_count left[IMPORT_REASONS];
     uint64_t *last; /* per partition: the last staged line; freed by import_result_fini */
     bool cut;       /* the last line was left for the next import */
 };
 void import_result_fini(struct import_result *r);
+/* How many of those hits belong to months before that of this day. */
+uint64_t import_older(const struct import_result *r, uint32_t day);
 
 /* What an earlier run of this import has left in the journal directory, shipped or not: per
  * partition the last line. False: nothing. */

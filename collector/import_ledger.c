@@ -220,3 +220,34 @@ int import_check_overlap(struct redis_now *redis, const struct site *site, unsig
     int result = check_imports(redis, site, record, err);
     return result < 0 ? result : check_live(redis, site, partitions, record, err);
 }
+
+/* The partition's own: what it knows of the site now. */
+static int read_state(struct redis_now *redis, const struct site *site, unsigned p,
+                      struct sitestate *out, struct buf *err)
+{
+    struct key key = key_sites(p);
+    redisReply *r = redis_now(redis, ARGV(STR("HGET"), key_str(&key), str_of(site->name)));
+    if (failed(redis, r, err)) return -1;
+    sitestate_init(out, str_of(site->name));
+    bool ok = r->type != REDIS_REPLY_STRING || sitestate_decode((struct str){r->str, r->len}, out);
+    freeReplyObject(r);
+    if (!ok) buf_printf(err, "what partition %u holds of the site is damaged", p);
+    return ok ? 0 : -1;
+}
+
+int import_kept(struct redis_now *redis, const struct site *site, unsigned partitions,
+                const struct retention *keep, uint32_t newest, uint32_t *first, struct buf *err)
+{
+    unsigned home = key_home(str_of(site->name), partitions);
+    struct sitestate all, one;
+    sitestate_init(&all, str_of(site->name));
+    all.last_day = newest;
+    for (unsigned i = 0; i < (unsigned)site->spread && i < partitions; i++) {
+        if (read_state(redis, site, (home + i) % partitions, &one, err) < 0) return -1;
+        if (one.last_day > all.last_day) all.last_day = one.last_day;
+        if (one.kept_day > all.kept_day) all.kept_day = one.kept_day;
+    }
+    sitestate_retain(&all, keep);
+    *first = all.first_day;
+    return 0;
+}

@@ -9,6 +9,7 @@
 #include "import_file.h"
 #include "redis_now.h"
 #include "site.h"
+#include "sitestate.h"
 
 /* One import as `sentier:imports:SITE` keeps it. */
 struct import_record {
@@ -33,5 +34,10 @@ int import_seen(struct redis_now *redis, const unsigned char *producer, unsigned
  * it, or which of its days hold live hits. */
 int import_check_overlap(struct redis_now *redis, const struct site *site, unsigned partitions,
                          const struct import_record *record, struct buf *err);
+
+/* *first = the first day of which rows are kept once the site has hits of `newest`, counted from
+ * its newest day of all. 0, or -1: err. */
+int import_kept(struct redis_now *redis, const struct site *site, unsigned partitions,
+                const struct retention *keep, uint32_t newest, uint32_t *first, struct buf *err);
 
 #endif

@@ -31,9 +31,13 @@ enum {
 
 static struct collector_conf conf;
 static struct redis_conf redis;
+static struct {
+    int64_t days, months;
+} kept;
+static const struct conf_opt kept_options[] = {CONF_RETENTION(0, sizeof kept.days), CONF_MORE};
 static const struct conf_section sections[] = {{"collector", collector_options, &conf},
                                                {"redis", redis_options, &redis},
-                                               {"aggregator", NULL, NULL},
+                                               {"aggregator", kept_options, &kept},
                                                {0}};
 
 struct importer {
@@ -190,7 +194,19 @@ static void tell_reading(void *arg, uint64_t lines, double share)
     tell(im, what, share);
 }
 
-static void print_result(const struct importer *im, const struct import_result *r)
+static void print_older(const struct import_result *r, uint32_t kept_from)
+{
+    char day[DATE_TEXT_BYTES];
+    uint64_t older = import_older(r, kept_from);
+    if (older == 0) return;
+    date_format(kept_from, day);
+    printf("  too old     %10llu  (new pages from before %s; the ledger counts them, no report\n"
+           "                          shows them: aggregator.months_kept = %lld)\n",
+           (unsigned long long)older, day, (long long)kept.months);
+}
+
+static void print_result(const struct importer *im, const struct import_result *r,
+                         uint32_t kept_from)
 {
     double took_s = (double)(clock_mono_ms() - im->began_ms) / 1000;
     if (!im->quiet && im->terminal) fputs("\r\033[K", stderr);
@@ -213,6 +229,7 @@ static void print_result(const struct importer *im, const struct import_result *
     }
     printf("%s\n", r->unreadable == 0 ? "" : r->unreadable > IMPORT_EXAMPLES ? ", ...)" : ")");
     if (r->cut) puts("  the last line has no end yet; the next import takes it");
+    print_older(r, kept_from);
     if (r->staged == 0)
         puts("  nothing new: every line was imported before");
     else if (r->staged < r->lines)
@@ -275,6 +292,14 @@ static int finish_earlier(struct importer *im, const struct import_opts *o,
     return ship(im, record, im->last, err);
 }
 
+static int find_kept(struct importer *im, const struct import_result *r, uint32_t *from,
+                     struct buf *err)
+{
+    struct retention keep = {(uint32_t)kept.days, (uint32_t)kept.months};
+    return import_kept(im->redis, im->site, (unsigned)redis.partitions, &keep,
+                       zone_day(im->site->zone, r->to_ms), from, err);
+}
+
 static int import_one(struct importer *im, struct import_file *file, struct buf *err)
 {
     struct import_record record;
@@ -299,9 +324,11 @@ static int import_one(struct importer *im, struct import_file *file, struct buf 
         import_read(&o, file, &r, err) < 0) {
         return -1;
     }
+    uint32_t kept_from;
     int result = im->dry_run ? 0 : store(im, &o, &record, &r, err);
     import_discard(&o); /* nothing is left there but after a refusal or a dry run */
-    if (result == 0) print_result(im, &r);
+    if (result == 0) result = find_kept(im, &r, &kept_from, err);
+    if (result == 0) print_result(im, &r, kept_from);
     import_result_fini(&r);
     return result;
 }

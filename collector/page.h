@@ -1,6 +1,6 @@
 /*
  * page.h - URL -> page: the one name under which a page, a link's target, a sitemap entry and a log
- * line are counted. Pure; no allocation.
+ * line are counted. Pure; no allocation while the host is ASCII.
  */
 #ifndef SENTIER_PAGE_H
 #define SENTIER_PAGE_H

@@ -4,8 +4,8 @@
  * in brackets and printed in its shortest form. Only http and https, only absolute.
  *
  * Other than the standard: a control byte anywhere is refused instead of removed (a hit that holds
- * one has been refused before); hosts over 255 bytes are refused; a host in other letters than
- * ASCII stays UTF-8 instead of becoming punycode, which is what browsers send anyhow.
+ * one has been refused before); hosts over 255 bytes are refused. A host beyond ASCII becomes
+ * punycode; one that libidn2 cannot write so stays UTF-8.
  */
 #include "url.h"
 
@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "idn.h"
 #include "query.h"
 #include "utf8.h"
 
@@ -152,6 +153,22 @@ static const bool forbidden[256] = {
     [']'] = true,        ['^'] = true, ['|'] = true, ['%'] = true, [0x7f] = true,
 };
 
+/* Blanks, full stops and digits have more than one form in Unicode, so what comes out is looked at
+ * like any host. */
+static bool write_ascii(struct url *u)
+{
+    char ascii[IDN_HOST_MAX_BYTES + 1];
+    size_t n;
+    if (!utf8_is_text(url_hostname(u))) return false;
+    if (!idn_to_ascii(url_hostname(u), ascii, &n)) return true;
+    for (size_t i = 0; i < n; i++) {
+        if (forbidden[(unsigned char)ascii[i]]) return false;
+    }
+    memcpy(u->authority, ascii, n);
+    u->hostname_n = n;
+    return n > 0;
+}
+
 static bool write_host(struct url *u, struct str host)
 {
     size_t n = 0;
@@ -171,7 +188,7 @@ static bool write_host(struct url *u, struct str host)
         u->authority[n++] = str_lower_char(c);
     }
     u->hostname_n = n;
-    if (n == 0 || (!ascii && !utf8_is_text(url_hostname(u)))) return false;
+    if (n == 0 || (!ascii && !write_ascii(u))) return false;
     return !ends_in_number(url_hostname(u)) || write_ipv4(u);
 }
 

@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "hit.h"
+#include "idn.h"
 #include "keys.h"
 #include "redis_place.h"
 
@@ -150,11 +151,33 @@ static bool is_origin(struct str origin)
            str_find(host, '/') == host.n;
 }
 
+/* Browsers tell their origin in punycode; people write it as it reads. */
+static bool make_ascii(char **origin)
+{
+    struct str all = str_of(*origin);
+    if (idn_is_ascii(all)) return true;
+    size_t begin = str_find(all, ':') + 3;
+    if (str_starts(str_from(all, begin), STR("*."))) begin += 2;
+    struct str host = str_from(all, begin), port = str_from(host, str_find(host, ':'));
+    char ascii[IDN_HOST_MAX_BYTES + 1];
+    size_t n;
+    if (!idn_to_ascii(str_upto(host, host.n - port.n), ascii, &n)) return false;
+    char *made = malloc(begin + n + port.n + 1);
+    if (made == NULL) return false;
+    memcpy(made, all.p, begin);
+    memcpy(made + begin, ascii, n);
+    memcpy(made + begin + n, port.p, port.n);
+    made[begin + n + port.n] = '\0';
+    free(*origin);
+    *origin = made;
+    return true;
+}
+
 static bool read_origins(const char *text, char ***list, int64_t max)
 {
     if (!read_list(text, list, max)) return false;
     for (char **o = *list; o != NULL && *o != NULL; o++) {
-        if (!is_origin(str_of(*o))) return false;
+        if (!is_origin(str_of(*o)) || !make_ascii(o)) return false;
     }
     return true;
 }
@@ -269,6 +292,13 @@ static const struct conf_opt *find_opt(const struct conf_opt *opts, const char *
         if (strcmp(o->name, name) == 0) return o;
     }
     return NULL;
+}
+
+static bool has_more(const struct conf_opt *opts)
+{
+    while (opts->name != NULL)
+        opts++;
+    return opts->def != NULL;
 }
 
 /* ---- the file ---- */
@@ -392,7 +422,8 @@ static int on_key(void *arg, const char *section, const char *name, const char *
     if (l->site != NULL) return set_in(l, site_options, l->site, name, value);
     for (const struct conf_section *s = l->sections; s->name != NULL; s++) {
         if (strcmp(s->name, section) != 0) continue;
-        return s->target == NULL ? 1 : set_in(l, s->opts, s->target, name, value);
+        if (s->target == NULL || (has_more(s->opts) && find_opt(s->opts, name) == NULL)) return 1;
+        return set_in(l, s->opts, s->target, name, value);
     }
     return fail(l,
                 section[0] == '\0' ? "'%.60s' stands before the first [section]"

@@ -32,10 +32,14 @@ struct conf_opt {
     const char *help; /* one line; unit named */
 };
 
+/* clang-format off */
+#define CONF_MORE {.def = ""}
+/* clang-format on */
+
 /* A section of the file and where its values go. `target` NULL: another program's; only skipped. */
 struct conf_section {
     const char *name;
-    const struct conf_opt *opts; /* ends with name == NULL */
+    const struct conf_opt *opts; /* ends with {0}, or CONF_MORE: with more, for other programs */
     void *target;
 };
 
@@ -48,6 +52,16 @@ struct redis_conf {
     int64_t partitions; /* fixed when the data set is born */
 };
 extern const struct conf_opt redis_options[];
+
+/* How long rows are kept: rows of [aggregator] that imports read as well. Offsets of int64_t. */
+/* clang-format off */
+#define CONF_RETENTION(days, months) \
+    {"days_kept", CONF_INT, days, "400", 32, 36500, \
+     "rows are kept per day for so many days before a site's newest one, then per month"}, \
+    {"months_kept", CONF_INT, months, "25", 1, 1200, \
+     "and for so many months, that of the newest day included"}
+/* clang-format on */
+
 extern const struct conf_opt site_options[];
 
 /*

@@ -182,6 +182,29 @@ scenario('two sites may import the same file', { ...alone, sites: { shop: {}, bl
   for (const site of ['shop', 'blog']) assert.equal(hitsOf(await report(world, '2024-03-01', '2024-03-01', { site })), 500)
 })
 
+// Of 25 months May 2022 is the first when the newest day is in May 2024.
+scenario('what is too old for every report is told', alone, async (world) => {
+  await startWithoutCollector(world)
+  const months = ['2020-02-29', '2022-03-31', '2022-04-30', '2022-05-01', '2023-01-01', '2024-04-30']
+  const lines = months.flatMap((day, i) => visits(i + 1, { day }))
+  const asset = line({ path: '/logo.png', at: '2020-01-01T00:00:00' })
+  const log = file(world, 'access.log', [asset, ...lines])
+  assert.match(await imported(world, log, { more: ['--dry-run'] }), /too old +3 +\(new pages from before 2022-04-01;/)
+  assert.match(await imported(world, log, { more: ['--dry-run', '--set', 'aggregator.months_kept=60'] }), /unreadable +0\n$/)
+  assert.match(await imported(world, log), /too old +3 +\(new pages from before 2022-04-01;[^]*months_kept = 25\)/)
+  await folded(world, lines.length + 1)
+  const all = () => report(world, '2020-01-01', '2024-05-31')
+  assert.deepEqual([hitsOf(await all()), (await all()).ledger.counted], [lines.length - 3, lines.length - 3])
+
+  const newest = file(world, 'newest.log', visits(5, { day: '2024-05-01' }))
+  assert.match(await imported(world, newest), /unreadable +0\n$/, 'nothing of it is')
+  const between = file(world, 'between.log', visits(7, { day: '2022-04-02' }))
+  assert.match(await imported(world, between, { more: ['--force'] }), /too old +7 +\(new pages from before 2022-05-01;/)
+  assert.match(await imported(world, between), /nothing new/)
+  await folded(world, lines.length + 1 + 5 + 7)
+  assert.equal(hitsOf(await all()), lines.length - 3 - 3 + 5)
+})
+
 scenario('a file that has grown goes on where it ended', alone, async (world) => {
   await startWithoutCollector(world)
   const lines = visits(2000)

@@ -33,9 +33,14 @@ static const struct conf_opt options[] = {
     {0},
 };
 
+/* The one row of another program's section that this one reads. */
+static int64_t shared;
+static const struct conf_opt shared_options[] = {
+    {"shared", CONF_INT, 0, "3", 1, 9, "a number of both"}, CONF_MORE};
+
 static struct sample sample;
 static const struct conf_section sections[] = {
-    {"sample", options, &sample}, {"other", NULL, NULL}, {0}};
+    {"sample", options, &sample}, {"other", NULL, NULL}, {"third", shared_options, &shared}, {0}};
 static char path[64];
 
 static int read_text(const char *text, struct sites **sites, struct buf *err)
@@ -54,11 +59,13 @@ static void good(void **state)
     assert_int_equal(
         read_text("; comment\n[sample]\nnumber = 42 ; inline\nbytes=2M\nflag = Yes\n"
                   "list = x, y\n  z\nplace = cluster://a:1, b:2 ; the first two\n[other]\nanything "
-                  "= goes\n"
-                  "[site shop]\norigins = https://shop.example, https://*.shop.example\n"
+                  "= goes\n[third]\nits_own = x\nshared = 4\n"
+                  "[site shop]\norigins = https://shop.example, https://*.shop.example,\n  "
+                  "https://b\xc3\xbc\x63her.example, http://*.b\xc3\xbc\x63her.example:81\n"
                   "time_zone = Europe/Paris\n[site b]\n keep_params = id\n[site empty]\n",
                   &sites, &err),
         0);
+    assert_int_equal(shared, 4);
     assert_int_equal(sample.number, 42);
     assert_int_equal(sample.bytes, 2 << 20);
     assert_true(sample.flag);
@@ -74,6 +81,8 @@ static void good(void **state)
     assert_string_equal(shop->time_zone, "Europe/Paris");
     assert_true(site_allows(shop, STR("https://shop.example")));
     assert_true(site_allows(shop, STR("https://a.shop.example")));
+    assert_true(site_allows(shop, STR("https://xn--bcher-kva.example")));
+    assert_true(site_allows(shop, STR("http://a.xn--bcher-kva.example:81")));
     assert_false(site_allows(shop, STR("https://shop.example.evil")));
     assert_false(site_allows(shop, STR("https://evilshop.example")));
     assert_false(site_allows(shop, STR("http://shop.example")));
@@ -96,6 +105,8 @@ static void bad(void **state)
         {"[sample]\ntext = 12345678901\n", ":2: text = 12345678901: must be text of 1 to 10 bytes"},
         {"[sample]\nnumber = 1\nnumber = 2\n", ":3: number stands twice in [sample]"},
         {"[sample]\nnubmer = 1\n", ":2: unknown key 'nubmer'; [sample] knows: number, bytes"},
+        {"[third]\nits_own = x\nshared = 10\n",
+         ":3: shared = 10: must be a whole number from 1 to 9"},
         {"[smaple]\nnumber = 1\n", ":1: unknown section [smaple]"},
         {"[sample]\nlist = a b c d\n", ":2: list = a b c d: must be at most 3 items"},
         {"[sample]\nno equals sign here\n", ":2: neither [section] nor key = value"},
@@ -115,6 +126,8 @@ static void bad(void **state)
          ":2: time_zone = Mars/Base: must be an IANA time zone"},
         {"[site a]\norigins = shop.example\n",
          ":2: origins = shop.example: must be at most 64 of scheme://host[:port]"},
+        {"[site a]\norigins = https://\xe2\x98\x95.example\n",
+         ":2: origins = https://\xe2\x98\x95.example: must be at most 64 of scheme://host[:port]"},
         {"[site a]\nspread=1\n[sample]\nflag=no\n[site a]\nspread=1\n", ":5: [site a]: a name"},
     };
     (void)state;
