@@ -28,7 +28,7 @@ bool month_add(struct row *into, const struct row *from, uint32_t day)
     for (uint32_t i = 0; i < from->n; i++) {
         uint32_t column = from->cells[i].column;
         if (column >= COL_ROWS_PAGE && column < COL_ROWS_PAGE + KINDS) continue;
-        if (column > COL_GAP_NONE) {
+        if (column != COL_GAP_NONE && row_is_persons(column)) {
             uint32_t gap = column - COL_GAP_NONE;
             uint32_t back = gap > day ? 0 : month - day_to_month(day - gap);
             if (back == 0) continue;

@@ -130,7 +130,8 @@ static struct range_row *row_of(struct range *r, struct str name)
  * `at`, of a range that begins at `begin`. */
 static bool add_row(uint32_t begin, uint32_t at, struct row *into, const struct row *from)
 {
-    for (uint32_t i = 0; i < from->n && from->cells[i].column < COL_GAP_NONE; i++) {
+    for (uint32_t i = 0; i < from->n; i++) {
+        if (row_is_persons(from->cells[i].column)) continue;
         if (!row_add(into, from->cells[i].column, from->cells[i].value)) return false;
     }
     int64_t persons = row_persons(from, at, begin);

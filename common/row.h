@@ -36,6 +36,8 @@ enum column {
     COL_VISITS = 31, /* to a page: sessions with a pageview of it */
     COL_VERDICT = 32,
     COL_GAP_NONE = 64, /* + gap */
+    COL_SEEN = 480,    /* trials of a page: sessions in which a link to it was in view */
+    COL_SEEN_OPENED,   /* of these, those in which it was opened afterwards */
 };
 /* Kinds of rows of which a day has no more than so many, in the order of their columns from
  * COL_ROWS_PAGE on. */
@@ -69,6 +71,12 @@ void row_clear(struct row *r);                            /* empty again; keeps 
 bool row_encode(const struct row *r, struct buf *out);    /* zero columns are left out */
 /* Into an empty row. False: not a row, and *out is empty. */
 bool row_decode(struct str in, struct row *out);
+
+/* Columns of persons, whatever the gap. */
+static inline bool row_is_persons(uint32_t column)
+{
+    return column >= COL_GAP_NONE && column <= COL_GAP_NONE + GAP_MAX;
+}
 
 /* Persons of the days a..b from one day's row: the gap columns with gap > day - a, or none. */
 int64_t row_persons(const struct row *r, uint32_t day, uint32_t a);

@@ -82,7 +82,9 @@ static void make_day(int part, int day, struct buf *rows)
         for (int person = part; person < PEOPLE; person += PARTS) {
             if (!active(person, page, day)) continue;
             for (int p = 0; p < PAGES; p++) {
-                if (page < 0 || p == page) row_add(&row, COL_VIEWS, views[person][p][day]);
+                if (page >= 0 && p != page) continue;
+                row_add(&row, COL_VIEWS, views[person][p][day]);
+                row_add(&row, COL_SEEN_OPENED, 2 * views[person][p][day]);
             }
             row_add(&row, gap_column(person, page, day), 1);
         }
@@ -135,7 +137,7 @@ static void check_merged(struct buf rows[PARTS][DAYS], const struct range *whole
     for (int page = 0; page < PAGES; page++) {
         char room[9];
         struct str name = row_name(page, room);
-        for (uint32_t column = 1; column <= COL_GAP_NONE + GAP_MAX; column++)
+        for (uint32_t column = 1; column <= COL_SEEN_OPENED; column++)
             assert_int_equal(range_value(r, name, column), range_value(whole, name, column));
     }
     buf_fini(&merged);
@@ -157,6 +159,7 @@ static void check_range(struct buf rows[PARTS][DAYS], int a, int b)
         char room[9];
         struct str name = row_name(page, room);
         assert_int_equal(range_value(r, name, COL_VIEWS), brute_views(page, a, b));
+        assert_int_equal(range_value(r, name, COL_SEEN_OPENED), 2 * brute_views(page, a, b));
         if (page >= 0 && !range_pages_exact(r)) continue;
         assert_int_equal(range_value(r, name, COL_GAP_NONE), brute_persons(page, a, b));
     }
