@@ -1,7 +1,6 @@
 /*
  * sentier customers: the consented visitors of a site, which are the only ones that have a profile.
- * Profiles lie in 4096 hashes per partition; all of them are scanned, many
- * questions under way at once, and only the newest `limit` visitors are kept meanwhile.
+ * All of them are read, and only the newest `limit` are kept meanwhile.
  */
 #include "report.h"
 
@@ -12,16 +11,14 @@
 #include "clock.h"
 #include "interest.h"
 #include "keys.h"
-#include "profile.h"
+#include "people.h"
 #include "text.h"
 
 enum {
     CUSTOMERS_DEFAULT = 50,
     CUSTOMERS_MAX = 1000000, /* held in memory; what --limit 0 means */
-    BUCKETS = 1 << BUCKET_BITS,
-    AT_ONCE = 256, /* hashes asked for at a time */
+    AT_ONCE = 256,           /* names asked for at a time */
 };
-#define PROFILES_PER_STEP "64" /* a profile can take 30 kB */
 
 struct customer {
     uint64_t id;
@@ -43,8 +40,6 @@ struct newest {
     struct customers kept; /* a heap whose root is the one seen longest ago */
     size_t limit;
     struct report_newest newest; /* hit of the site */
-    unsigned part;               /* that is being read */
-    struct customers bucket;     /* of the hash that is being read */
     uint64_t seen, damaged;
 };
 
@@ -111,24 +106,6 @@ static bool keep(struct newest *k, const struct customer *c)
     return true;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    const struct customer *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-/* HSCAN may return a field twice, even with another value: each visitor counts once. */
-static bool keep_bucket(struct newest *k)
-{
-    struct customers *b = &k->bucket;
-    if (b->n > 1) qsort(b->all, b->n, sizeof *b->all, by_id);
-    for (size_t i = 0; i < b->n; i++) {
-        if (i > 0 && b->all[i - 1].id == b->all[i].id) continue;
-        if (!keep(k, &b->all[i])) return false;
-    }
-    return true;
-}
-
 static void find_top_page(struct customer *c, const struct profile *p, int64_t now_ms)
 {
     if (now_ms < p->recent.newest_ms) now_ms = p->recent.newest_ms;
@@ -140,108 +117,31 @@ static void find_top_page(struct customer *c, const struct profile *p, int64_t n
     }
 }
 
-static bool keep_field(struct newest *k, struct str field, struct str value)
+static bool keep_person(void *arg, const struct person *person)
 {
-    struct profile p = {0};
-    if (field.n != 8 || !profile_decode(value, &p)) {
-        k->damaged++;
-        return true;
-    }
-    struct customer c = {.id = load_le64(field.p),
-                         .first_ms = p.first_ms,
-                         .last_ms = p.recent.newest_ms,
-                         .sessions = p.sessions,
-                         .days = p.days,
-                         .views = p.views,
-                         .engaged_ms = p.engaged_ms,
-                         .class = profile_class(&p, k->newest.day),
-                         .part = k->part};
-    find_top_page(&c, &p, k->newest.at_ms);
-    bool none = p.views == 0; /* only hits that still wait for their pageview */
-    profile_fini(&p);
-    return none || append(&k->bucket, &c);
-}
-
-/* Takes one answer to HSCAN. 1: there is more, at *cursor; 0: all; -1: said in err. */
-static int take_step(struct newest *k, redisReply *reply, char cursor[24], struct buf *err)
-{
-    struct str next = ask_text(reply, 0);
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || next.n >= 24) {
-        buf_printf(err, "Redis: not an answer to HSCAN");
-        return -1;
-    }
-    const redisReply *pairs = reply->element[1];
-    for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
-        if (keep_field(k, ask_text(pairs, i), ask_text(pairs, i + 1))) continue;
-        buf_printf(err, "out of memory");
-        return -1;
-    }
-    memcpy(cursor, next.p, next.n);
-    cursor[next.n] = '\0';
-    return strcmp(cursor, "0") != 0;
-}
-
-static int scan_bucket(struct report *r, unsigned part, unsigned bucket, redisReply *first,
-                       struct newest *k, struct buf *err)
-{
-    struct key key = key_profiles(part, r->source.site, bucket);
-    char cursor[24];
-    redisReply *reply = first;
-    int more;
-    k->bucket.n = 0;
-    while ((more = take_step(k, reply, cursor, err)) > 0) {
-        freeReplyObject(reply);
-        reply = ask(r->redis, err,
-                    ARGV(STR("HSCAN"), key_str(&key), str_of(cursor), STR("COUNT"),
-                         STR(PROFILES_PER_STEP)));
-        if (reply == NULL) return -1;
-    }
-    freeReplyObject(reply);
-    if (more == 0 && !keep_bucket(k)) {
-        buf_printf(err, "out of memory");
-        return -1;
-    }
-    return more;
-}
-
-static int scan_buckets(struct report *r, unsigned part, unsigned from, struct newest *k,
-                        struct buf *err)
-{
-    redisReply *replies[AT_ONCE];
-    unsigned pushed = 0;
-    int result = 0;
-    for (; pushed < AT_ONCE && result == 0; pushed += result == 0) {
-        struct key key = key_profiles(part, r->source.site, from + pushed);
-        result = ask_push(
-            r->redis, err,
-            ARGV(STR("HSCAN"), key_str(&key), STR("0"), STR("COUNT"), STR(PROFILES_PER_STEP)));
-    }
-    for (unsigned i = 0; i < pushed; i++) {
-        replies[i] = ask_pull(r->redis, result == 0 ? err : NULL);
-        if (replies[i] == NULL) result = -1;
-    }
-    for (unsigned i = 0; i < pushed; i++) {
-        if (replies[i] == NULL) continue;
-        if (result == 0)
-            result = scan_bucket(r, part, from + i, replies[i], k, err);
-        else
-            freeReplyObject(replies[i]);
-    }
-    return result;
+    struct newest *k = arg;
+    const struct profile *p = person->profile;
+    struct customer c = {.id = person->id,
+                         .first_ms = p->first_ms,
+                         .last_ms = p->recent.newest_ms,
+                         .sessions = p->sessions,
+                         .days = p->days,
+                         .views = p->views,
+                         .engaged_ms = p->engaged_ms,
+                         .class = profile_class(p, k->newest.day),
+                         .part = person->part};
+    find_top_page(&c, p, k->newest.at_ms);
+    return keep(k, &c);
 }
 
 static int read_customers(struct report *r, struct newest *k)
 {
+    struct people people = {.source = &r->source, .arg = k, .each = keep_person};
     struct buf err = {0};
-    int result = 0;
-    for (unsigned i = 0; result == 0 && i < range_parts(&r->source); i++) {
-        k->part = range_part(&r->source, i);
-        for (unsigned from = 0; result == 0 && from < BUCKETS; from += AT_ONCE) {
-            result = scan_buckets(r, k->part, from, k, &err);
-        }
-    }
+    int result = people_each(&people, &err);
     if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
     buf_fini(&err);
+    k->damaged = people.damaged;
     if (k->kept.n > 0) qsort(k->kept.all, k->kept.n, sizeof *k->kept.all, compare);
     return result < 0 ? REPORT_FAILED : REPORT_OK;
 }
@@ -397,6 +297,5 @@ int report_customers(struct report *r)
     for (size_t i = 0; i < k.kept.n; i++)
         free(k.kept.all[i].top_name);
     free(k.kept.all);
-    free(k.bucket.all);
     return result;
 }

@@ -1,0 +1,30 @@
+/*
+ * people.h - all persons of a site, one after another, whatever their number: blocking, over all
+ * its partitions, many questions under way at once.
+ */
+#ifndef SENTIER_PEOPLE_H
+#define SENTIER_PEOPLE_H
+
+#include "profile.h"
+#include "range_read.h"
+
+struct person {
+    uint64_t id;
+    unsigned part;                 /* partition in which the names of its pages are */
+    const struct profile *profile; /* until the next one */
+};
+
+struct people {
+    const struct range_source *source;
+    void *arg;
+    /* Each person that has pageviews, once. False: no memory. */
+    bool (*each)(void *arg, const struct person *p);
+    /* Every now and then, with nothing under way; NULL: nobody asks. False: enough, it fails. */
+    bool (*pause)(void *arg);
+    uint64_t damaged; /* stored profiles that could not be read; counted up */
+};
+
+/* 0, or -1 with why in err. */
+int people_each(struct people *people, struct buf *err);
+
+#endif
