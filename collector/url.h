@@ -1,6 +1,7 @@
 /*
  * url.h - an absolute http or https URL taken apart, as the URL standard (and so every browser)
- * reads it. Pure; no allocation while the host is ASCII. What is refused beyond the standard is said in url.c.
+ * reads it. Pure; no allocation while the host is ASCII. What is refused beyond the standard is
+ * said in url.c.
  */
 #ifndef SENTIER_URL_H
 #define SENTIER_URL_H

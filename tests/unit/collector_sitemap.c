@@ -10,12 +10,15 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include "buf.h"
 #include "guard.h"
 #include "sitemap.h"
 #include "sitemap_suite.h"
+
+enum { FLOOD_MEMORY_MAX = 64 << 20 };
 
 /* ---- what came out, as text ---- */
 
@@ -403,6 +406,14 @@ static void holds_the_depth(void **state)
     buf_fini(&closing);
 }
 
+/* What the process held at most so far. */
+static size_t most_memory(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
 /* A GB each, if it were taken. */
 static void refuses_floods(void **state)
 {
@@ -433,6 +444,7 @@ static void refuses_floods(void **state)
          51 << 20},
     };
     (void)state;
+    size_t before = most_memory();
     for (size_t i = 0; i < sizeof floods / sizeof floods[0]; i++) {
         char why[256];
         uint64_t fed;
@@ -440,7 +452,10 @@ static void refuses_floods(void **state)
         flood(floods[i].before, unit, ((size_t)1 << 30) / unit.n, "", why, &fed);
         if (strstr(why, floods[i].why) == NULL || fed > floods[i].fed_max)
             fail_msg("%s: fed %llu, then \"%s\"", floods[i].name, (unsigned long long)fed, why);
+        size_t grown = most_memory() - before;
+        if (grown > FLOOD_MEMORY_MAX) fail_msg("%s: %zu bytes of memory", floods[i].name, grown);
     }
+    print_message("memory grew by %zu bytes at most\n", most_memory() - before);
 }
 
 /* expat remembers each name: 50 MB of different ones must not become a GB. */
