@@ -35,11 +35,12 @@ enum column {
     COL_LINKS_LEFT_OUT,
     COL_VISITS = 31, /* to a page: sessions with a pageview of it */
     COL_VERDICT = 32,
-    COL_GAP_NONE = 64, /* + gap */
+    COL_GAP_NONE = 64, /* + gap, up to GAP_MAX */
+    COL_STEPS = 482,   /* visits that went on from one page to the other */
+    COL_ROWS_STEP = 483,
 };
-/* Kinds of rows of which a day has no more than so many, in the order of their columns from
- * COL_ROWS_PAGE on. */
-#define ROW_LIMITED_KINDS "prsexfmk"
+/* Kinds of rows of which a day has no more than so many. */
+#define ROW_LIMITED_KINDS "prsexfmkt"
 
 enum {
     GAP_MAX = 400,
@@ -49,6 +50,22 @@ enum {
     ROWS_PAGE_MAX = 50000,
     ROWS_FREE_MAX = 2000, /* of a kind, on one day */
 };
+
+static inline bool column_is_gap(uint32_t column)
+{
+    return column > COL_GAP_NONE && column <= COL_GAP_NONE + GAP_MAX;
+}
+
+/* The column of the total row that counts the rows of the i-th limited kind; and whether it is one.
+ */
+static inline uint32_t column_of_limit(size_t i)
+{
+    return i < COL_EXPOSURES - COL_ROWS_PAGE ? COL_ROWS_PAGE + (uint32_t)i : COL_ROWS_STEP;
+}
+static inline bool column_is_limit(uint32_t column)
+{
+    return (column >= COL_ROWS_PAGE && column < COL_EXPOSURES) || column == COL_ROWS_STEP;
+}
 
 struct row_cell {
     uint32_t column;
