@@ -26,6 +26,14 @@ static struct delta *page_row(const struct count *c, uint32_t day, uint64_t page
     return row(c, day, (struct str){name, sizeof name});
 }
 
+static struct delta *step_row(const struct count *c, const struct page_step *s)
+{
+    char name[17] = {'t'};
+    store_le64(name + 1, s->from);
+    store_le64(name + 9, s->to);
+    return row(c, s->day, (struct str){name, sizeof name});
+}
+
 static struct delta *class_row(const struct count *c, uint32_t day, char kind, uint8_t class)
 {
     char name[2] = {kind, (char)class};
@@ -216,7 +224,7 @@ static void add_part(const struct count *c, const struct part *p, int sign)
 
 /* The items of s from the given places on. */
 struct places {
-    uint32_t sessions, parts, days, pages, visits;
+    uint32_t sessions, parts, days, pages, visits, steps;
 };
 
 static void add_from(const struct count *c, const struct sums *s, struct places from,
@@ -241,6 +249,8 @@ static void add_from(const struct count *c, const struct sums *s, struct places 
         add(c, page, COL_VISITS, sign);
         if (visit_used(&s->visits[i])) add(c, page, COL_USED, sign);
     }
+    for (uint32_t i = from.steps; i < s->steps_n; i++)
+        add(c, step_row(c, &s->steps[i]), COL_STEPS, sign);
 }
 
 void count_sums(const struct count *c, const struct sums *before, const struct sums *now,
@@ -252,6 +262,7 @@ void count_sums(const struct count *c, const struct sums *before, const struct s
         .days = SUMS_COMMON(before, now, days),
         .pages = SUMS_COMMON(before, now, pages),
         .visits = SUMS_COMMON(before, now, visits),
+        .steps = SUMS_COMMON(before, now, steps),
     };
     add_from(c, before, from, consented, -1);
     add_from(c, now, from, consented, +1);

@@ -222,7 +222,7 @@ static uint32_t limit_column(char kind, int64_t *max)
     static const char kinds[] = ROW_LIMITED_KINDS;
     const char *at = kind == '\0' ? NULL : strchr(kinds, kind);
     *max = kind == 'p' ? ROWS_PAGE_MAX : ROWS_FREE_MAX;
-    return at == NULL ? 0 : (uint32_t)(COL_ROWS_PAGE + (at - kinds));
+    return at == NULL ? 0 : column_of_limit((size_t)(at - kinds));
 }
 
 /* Rows whose sums cancelled out go. The entries stay in the pool, behind those in use. */

@@ -27,8 +27,8 @@ bool month_add(struct row *into, const struct row *from, uint32_t day)
     uint32_t month = day_to_month(day);
     for (uint32_t i = 0; i < from->n; i++) {
         uint32_t column = from->cells[i].column;
-        if (column >= COL_ROWS_PAGE && column < COL_ROWS_PAGE + KINDS) continue;
-        if (column != COL_GAP_NONE && row_is_persons(column)) {
+        if (column_is_limit(column)) continue;
+        if (column_is_gap(column)) {
             uint32_t gap = column - COL_GAP_NONE;
             uint32_t back = gap > day ? 0 : month - day_to_month(day - gap);
             if (back == 0) continue;
@@ -114,7 +114,7 @@ static bool put_rest(struct writing *w)
     bool ok = true;
     for (int kind = 0; ok && kind < KINDS; kind++) {
         ok = put(w, (struct str){kinds + kind, 1}, &w->other[kind]) &&
-             row_add(&w->total, (uint32_t)(COL_ROWS_PAGE + kind), w->made[kind]);
+             row_add(&w->total, column_of_limit((size_t)kind), w->made[kind]);
     }
     return ok && put(w, STR("T"), &w->total);
 }

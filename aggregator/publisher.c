@@ -309,7 +309,7 @@ static int fill_ranges(struct publisher *p, struct publish_env *env,
 static int name_pages(const struct range_source *s, struct range *r, struct buf *err)
 {
     struct range_top top;
-    if (!range_top(r, 'p', COL_VIEWS, OWNER_SUMMARY_ROWS, &top)) {
+    if (!summary_pages(r, OWNER_SUMMARY_ROWS, &top)) {
         buf_printf(err, "out of memory");
         return -1;
     }
@@ -329,7 +329,7 @@ static int write_summary(const struct publisher *p, struct publish_env *env, str
                                 .late_after_h = env->late_after_h,
                                 .limit = OWNER_SUMMARY_ROWS};
     json_t *doc = summary_document(r, &opts);
-    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_COMPACT);
+    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(doc);
     if (text == NULL) {
         buf_printf(err, "out of memory");

@@ -131,11 +131,12 @@ static struct range_row *row_of(struct range *r, struct str name)
 static bool add_row(uint32_t begin, uint32_t at, struct row *into, const struct row *from)
 {
     for (uint32_t i = 0; i < from->n; i++) {
-        if (row_is_persons(from->cells[i].column)) continue;
+        if (column_is_persons(from->cells[i].column)) continue;
         if (!row_add(into, from->cells[i].column, from->cells[i].value)) return false;
     }
     int64_t persons = row_persons(from, at, begin);
-    return persons == 0 || row_add(into, COL_GAP_NONE, persons);
+    if (persons != 0 && !row_add(into, COL_GAP_NONE, persons)) return false;
+    return true;
 }
 
 static bool add_packed(struct range *r, uint32_t begin, struct range_day *at, struct str name,
@@ -288,8 +289,8 @@ static void keep_first(struct ranked *all, size_t n, size_t limit)
     }
 }
 
-bool range_top(const struct range *r, char kind, uint32_t column, size_t limit,
-               struct range_top *out)
+static bool top_rows(const struct range *r, char kind, uint32_t column, size_t limit, int64_t least,
+                     struct range_top *out)
 {
     *out = (struct range_top){0};
     struct ranked *all = malloc((r->n + 1) * sizeof *all);
@@ -298,7 +299,8 @@ bool range_top(const struct range *r, char kind, uint32_t column, size_t limit,
     for (size_t i = 0; i < r->n; i++) {
         struct range_row *row = &r->rows[i];
         if (row->name.p[0] != kind || row->row.n == 0) continue;
-        all[n++] = (struct ranked){row_get(&row->row, column), row};
+        all[n] = (struct ranked){row_get(&row->row, column), row};
+        if (all[n].value >= least) n++;
     }
     out->cut = limit > 0 && n > limit;
     if (out->cut) keep_first(all, n, limit);
@@ -309,6 +311,18 @@ bool range_top(const struct range *r, char kind, uint32_t column, size_t limit,
         out->rows[i] = all[i].row;
     free(all);
     return out->rows != NULL;
+}
+
+bool range_top(const struct range *r, char kind, uint32_t column, size_t limit,
+               struct range_top *out)
+{
+    return top_rows(r, kind, column, limit, INT64_MIN, out);
+}
+
+bool range_top_some(const struct range *r, char kind, uint32_t column, size_t limit,
+                    struct range_top *out)
+{
+    return top_rows(r, kind, column, limit, 1, out);
 }
 
 void range_top_fini(struct range_top *t)

@@ -83,6 +83,9 @@ struct range_top {
 };
 bool range_top(const struct range *r, char kind, uint32_t column, size_t limit,
                struct range_top *out); /* false: out of memory */
+/* The same of those in which `column` is above zero. */
+bool range_top_some(const struct range *r, char kind, uint32_t column, size_t limit,
+                    struct range_top *out);
 void range_top_fini(struct range_top *t);
 
 #endif

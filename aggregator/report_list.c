@@ -12,19 +12,22 @@
 #include "sitestate.h"
 #include "summary.h"
 #include "text.h"
+#include "transition.h"
 
 enum { DAYS = 'd' }; /* DAYS: no kind of row, the days of the range */
 
 struct figure {
     struct table_column column;
-    uint32_t of, whole; /* columns of the row; of 0: the label */
+    uint32_t of, whole; /* columns of the row; of LABEL_OF, TARGET_OF: no column */
 };
+enum { LABEL_OF = 0, TARGET_OF = UINT16_MAX /* of a step: where it leads */ };
 
 struct list {
     const char *name;
     char kind;
     uint32_t order;
     bool whole_site; /* its rows share out what the site's total row holds */
+    bool some;       /* rows without `order` are left out */
     struct figure figures[TABLE_COLUMNS_MAX];
 };
 
@@ -88,6 +91,10 @@ struct list {
     {                                                                                              \
         {"Per session", "engaged_ms_per_session", CELL_DURATION, 2}, COL_ENGAGED_MS, COL_SESSIONS  \
     }
+#define VISITS                                                                                     \
+    {                                                                                              \
+        {"Visits", "visits", CELL_COUNT, 2}, COL_VISITS, 0                                         \
+    }
 #define CLASS(title, name)                                                                         \
     {                                                                                              \
         LABEL(title, name), VIEWS, SESSIONS, VISITORS, DAILY                                       \
@@ -98,36 +105,69 @@ static const struct list lists[] = {
      'p',
      COL_VIEWS,
      true,
+     false,
      {LABEL("Page", "page"), VIEWS, VISITORS, DAILY, ENTRIES, EXITS, BOUNCE, ENGAGED, PER_VIEW,
       NOT_FOUND, BOTS, SEEN, CLICKS}},
+    {"entries",
+     'p',
+     COL_SESSIONS,
+     true,
+     true,
+     {LABEL("Page", "page"),
+      {{"Entries", "entries", CELL_COUNT, 0}, COL_SESSIONS, 0},
+      BOUNCE,
+      VISITS}},
+    {"exits",
+     'p',
+     COL_EXITS,
+     true,
+     true,
+     {LABEL("Page", "page"),
+      {{"Exits", "exits", CELL_COUNT, 0}, COL_EXITS, 0},
+      {{"Exit rate", "exit_rate", CELL_SHARE, 1}, COL_EXITS, COL_VISITS},
+      VISITS}},
+    {"transitions",
+     't',
+     COL_STEPS,
+     false,
+     true,
+     {LABEL("From", "from"),
+      {{"To", "to", CELL_TEXT, 0}, TARGET_OF, 0},
+      {{"Visits", "count", CELL_COUNT, 0}, COL_STEPS, 0},
+      {{"Share", "share", CELL_SHARE, 1}, COL_STEPS, COL_VISITS}}},
     {"channels",
      'c',
      COL_VIEWS,
      true,
+     false,
      {LABEL("Channel", "channel"), VIEWS, SESSIONS, VISITORS, DAILY, BOUNCE, ENGAGED, PER_SESSION}},
-    {"countries", 'g', COL_VIEWS, true, CLASS("Country", "country")},
-    {"devices", 'v', COL_VIEWS, true, CLASS("Device", "device")},
-    {"browsers", 'b', COL_VIEWS, true, CLASS("Browser", "browser")},
-    {"systems", 'o', COL_VIEWS, true, CLASS("System", "system")},
-    {"sources", 's', COL_VIEWS, false, {LABEL("Source", "source"), VIEWS, SESSIONS, BOUNCE}},
+    {"countries", 'g', COL_VIEWS, true, false, CLASS("Country", "country")},
+    {"devices", 'v', COL_VIEWS, true, false, CLASS("Device", "device")},
+    {"browsers", 'b', COL_VIEWS, true, false, CLASS("Browser", "browser")},
+    {"systems", 'o', COL_VIEWS, true, false, CLASS("System", "system")},
+    {"sources", 's', COL_VIEWS, false, false, {LABEL("Source", "source"), VIEWS, SESSIONS, BOUNCE}},
     {"bots",
      'r',
      COL_BOT_VIEWS,
+     false,
      false,
      {LABEL("Rule", "rule"), {{"Views", "views", CELL_COUNT, 0}, COL_BOT_VIEWS, 0}}},
     {"outbound",
      'x',
      COL_OUTBOUND,
      false,
+     false,
      {LABEL("Target", "target"), {{"Clicks", "clicks", CELL_COUNT, 0}, COL_OUTBOUND, 0}}},
     {"downloads",
      'f',
      COL_DOWNLOADS,
      false,
+     false,
      {LABEL("File", "file"), {{"Clicks", "clicks", CELL_COUNT, 0}, COL_DOWNLOADS, 0}}},
     {"events",
      'e',
      COL_EVENTS,
+     false,
      false,
      {LABEL("Event", "name"),
       {{"Count", "count", CELL_COUNT, 0}, COL_EVENTS, 0},
@@ -136,10 +176,12 @@ static const struct list lists[] = {
      'k',
      COL_CONTROLS,
      false,
+     false,
      {LABEL("Control", "name"), {{"Count", "count", CELL_COUNT, 0}, COL_CONTROLS, 0}}},
     {"purchases",
      'm',
      COL_PURCHASES,
+     false,
      false,
      {LABEL("Currency", "currency"),
       {{"Count", "count", CELL_COUNT, 0}, COL_PURCHASES, 0},
@@ -148,6 +190,7 @@ static const struct list lists[] = {
      DAYS,
      0,
      true,
+     false,
      {LABEL("Day", "day"), VIEWS, SESSIONS, VISITORS, DAILY, BOUNCE, ENGAGED, NOT_FOUND, BOTS}},
 };
 enum { LISTS = sizeof lists / sizeof *lists };
@@ -187,8 +230,8 @@ static void fill(const struct reading *g, struct str label, const struct row *ro
 {
     for (unsigned i = 0; i < g->n; i++) {
         const struct figure *f = &g->shown[i];
-        cells[i] = (struct cell){.text = f->of == 0 ? label : (struct str){NULL, 0}};
-        if (f->of == 0) continue;
+        cells[i] = (struct cell){.text = f->of == LABEL_OF ? label : (struct str){NULL, 0}};
+        if (f->of == LABEL_OF || f->of == TARGET_OF) continue;
         int64_t n = figure_of(row, f->of, day);
         int64_t whole = f->whole == 0 ? 0 : figure_of(row, f->whole, day);
         if (f->column.kind == CELL_DURATION && f->whole != 0) n = whole == 0 ? 0 : n / whole;
@@ -201,14 +244,17 @@ static void fill(const struct reading *g, struct str label, const struct row *ro
  * summed: one who opens two pages is one. */
 static bool total_of(const struct reading *g, struct row *total)
 {
+    static const uint32_t lacking[] = {COL_EXITS, COL_VISITS}; /* in the site's total row */
     const struct range_row *site = range_find(g->range, STR("T"));
     if (g->list->whole_site && site != NULL && !row_merge(total, &site->row)) return false;
     for (size_t i = 0; i < g->range->n; i++) {
         const struct range_row *row = &g->range->rows[i];
         if (row->name.p[0] != g->list->kind) continue;
         if (g->list->whole_site) {
-            int64_t exits = row_get(&row->row, COL_EXITS); /* the one figure that totals lack */
-            if (exits != 0 && !row_add(total, COL_EXITS, exits)) return false;
+            for (size_t k = 0; k < sizeof lacking / sizeof *lacking; k++) {
+                int64_t n = row_get(&row->row, lacking[k]);
+                if (n != 0 && !row_add(total, lacking[k], n)) return false;
+            }
         } else if (!row_merge(total, &row->row)) {
             return false;
         }
@@ -247,14 +293,35 @@ static struct str shared_host(const struct range *r)
     return host;
 }
 
+/* A step's share is one of the visits to the page where it began. */
+static bool add_step(const struct reading *g, const struct range_row *step, struct table *t)
+{
+    struct cell cells[TABLE_COLUMNS_MAX];
+    struct transition now;
+    struct row row = {0};
+    transition_of(g->range, step, &now);
+    bool ok = row_add(&row, COL_STEPS, now.count) &&
+              (now.visits == 0 || row_add(&row, COL_VISITS, now.visits));
+    if (ok) fill(g, now.from, &row, 0, cells);
+    for (unsigned i = 0; ok && i < g->n; i++)
+        if (g->shown[i].of == TARGET_OF) cells[i].text = now.to;
+    row_fini(&row);
+    return ok && table_add(t, cells);
+}
+
 static bool add_rows(const struct reading *g, struct table *t)
 {
     struct cell cells[TABLE_COLUMNS_MAX];
     struct range_top top;
     char room[SUMMARY_LABEL_BYTES];
-    if (!range_top(g->range, g->list->kind, g->list->order, g->limit, &top)) return false;
-    bool ok = true;
+    bool ok = g->list->some
+                  ? range_top_some(g->range, g->list->kind, g->list->order, g->limit, &top)
+                  : range_top(g->range, g->list->kind, g->list->order, g->limit, &top);
     for (size_t i = 0; ok && i < top.n; i++) {
+        if (g->list->kind == 't') {
+            ok = add_step(g, top.rows[i], t);
+            continue;
+        }
         struct str label = summary_label(top.rows[i], room);
         if (top.rows[i]->page.n > 0) label = str_from(label, g->host.n);
         fill(g, label, &top.rows[i]->row, 0, cells);
@@ -406,9 +473,9 @@ static int read_rows(struct report *r, struct reading *g)
     struct buf err = {0};
     struct range_top pages = {0};
     int result = range_read(&r->source, g->days.from, g->days.to, &g->range, &err);
-    bool names = g->list->kind == 'p' || r->args.format == FORMAT_JSON;
+    bool names = strchr("pt", g->list->kind) != NULL || r->args.format == FORMAT_JSON;
     if (result == 0 && names) {
-        if (!range_top(g->range, 'p', COL_VIEWS, 0, &pages)) {
+        if (!summary_pages(g->range, 0, &pages)) {
             buf_printf(&err, "out of memory");
             result = -1;
         } else {

@@ -35,8 +35,8 @@ struct verb {
 static const struct verb verbs[] = {
     {"report", report_list, true, "sftlnFcrpv",
      "sentier report LIST --site NAME [--last 28d | --from DATE --to DATE]\n\n"
-     "LIST: pages, channels, countries, devices, browsers, systems, sources, bots, outbound,\n"
-     "      downloads, events, controls, purchases, days, links,\n"
+     "LIST: pages, entries, exits, transitions, channels, countries, devices, browsers, systems,\n"
+     "      sources, bots, outbound, downloads, events, controls, purchases, days, links,\n"
      "      verdicts\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --last 28d                 days (or 4w) up to today; 28d by default\n"

@@ -121,6 +121,19 @@ static void add_visit(struct sums *s, const struct pageview *p, uint32_t from)
     if (p->flags & PV_GOAL) visit->flags |= VISIT_GOAL;
 }
 
+/* first: the session's first step. */
+static void add_step(struct sums *s, uint64_t from, uint64_t to, uint32_t first)
+{
+    if (from == to) return; /* loaded again */
+    for (uint32_t i = first; i < s->steps_n; i++) {
+        if (s->steps[i].from == from && s->steps[i].to == to) return;
+    }
+    struct page_step *step = &s->steps[s->steps_n++];
+    step->from = from;
+    step->to = to;
+    step->day = s->sessions[s->sessions_n - 1].day;
+}
+
 /* Only what the last use filled; so that bytes between fields are zero too. */
 static void clear(struct sums *s)
 {
@@ -129,7 +142,8 @@ static void clear(struct sums *s)
     memset(s->days, 0, s->days_n * sizeof *s->days);
     memset(s->pages, 0, s->pages_n * sizeof *s->pages);
     memset(s->visits, 0, s->visits_n * sizeof *s->visits);
-    s->sessions_n = s->parts_n = s->days_n = s->pages_n = s->visits_n = 0;
+    memset(s->steps, 0, s->steps_n * sizeof *s->steps);
+    s->sessions_n = s->parts_n = s->days_n = s->pages_n = s->visits_n = s->steps_n = 0;
 }
 
 void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
@@ -137,7 +151,7 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
     assert(v->views_n <= RECENT_MAX);
     clear(s);
     int64_t first_ms = 0, last_ms = 0;
-    uint32_t visits_from = 0;
+    uint32_t visits_from = 0, steps_from = 0;
     for (uint32_t i = 0; i < v->views_n; i++) {
         const struct pageview *p = &v->views[i];
         if (p->flags & PV_BOT) continue;
@@ -148,10 +162,12 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
         if (starts) {
             start_session(s, p, i);
             visits_from = s->visits_n;
+            steps_from = s->steps_n;
             first_ms = p->at_ms;
             last_ms = p_last_ms;
         } else {
             s->sessions[s->sessions_n - 1].bounce = false;
+            add_step(s, s->sessions[s->sessions_n - 1].exit_page, p->page, steps_from);
             if (p_last_ms > last_ms) last_ms = p_last_ms;
         }
         s->sessions[s->sessions_n - 1].exit_page = p->page;

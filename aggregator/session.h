@@ -63,14 +63,21 @@ static inline bool visit_used(const struct page_visit *v)
     return v->flags & VISIT_INTERACTION || v->engaged_ms >= USED_ENGAGED_MS;
 }
 
+/* A session in which one page was opened right after another: once, however often. */
+struct page_step {
+    uint64_t from, to;
+    uint32_t day; /* the session's */
+};
+
 struct sums {
-    uint32_t sessions_n, parts_n, days_n, pages_n, visits_n;
+    uint32_t sessions_n, parts_n, days_n, pages_n, visits_n, steps_n;
     struct session sessions[RECENT_MAX];
     uint32_t starts[RECENT_MAX]; /* per session, the index of its first pageview */
     struct part parts[RECENT_MAX];
     struct active_day days[RECENT_MAX];
     struct page_day pages[RECENT_MAX];
     struct page_visit visits[RECENT_MAX];
+    struct page_step steps[RECENT_MAX];
 };
 
 /* How many of the first n items of two lists have the same bytes. */

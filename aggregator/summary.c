@@ -6,12 +6,14 @@
 #include "summary.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bytes.h"
 #include "clock.h"
 #include "hit.h"
 #include "keys.h"
 #include "text.h"
+#include "transition.h"
 
 struct figure {
     const char *name;
@@ -23,6 +25,7 @@ struct list {
     char kind;         /* first byte of its rows */
     const char *label; /* field of the row's name */
     uint32_t order;    /* column it is sorted by */
+    bool some;         /* rows without it are left out */
     struct figure figures[24];
 };
 
@@ -31,6 +34,7 @@ static const struct list lists[] = {
      'p',
      "page",
      COL_VIEWS,
+     false,
      {{"views", COL_VIEWS},         {"bot_views", COL_BOT_VIEWS},
       {"visitors", COL_GAP_NONE},   {"daily_visitors", COL_DAILY_VISITORS},
       {"entries", COL_SESSIONS},    {"exits", COL_EXITS},
@@ -41,10 +45,18 @@ static const struct list lists[] = {
       {"events", COL_EVENTS},       {"goals", COL_GOALS},
       {"exposures", COL_EXPOSURES}, {"clicks", COL_CLICKS},
       {"controls", COL_CONTROLS},   {"purchases", COL_PURCHASES}}},
+    {"entries",
+     'p',
+     "page",
+     COL_SESSIONS,
+     true,
+     {{"entries", COL_SESSIONS}, {"bounces", COL_BOUNCES}, {"visits", COL_VISITS}}},
+    {"exits", 'p', "page", COL_EXITS, true, {{"exits", COL_EXITS}, {"visits", COL_VISITS}}},
     {"channels",
      'c',
      "channel",
      COL_VIEWS,
+     false,
      {{"views", COL_VIEWS},
       {"sessions", COL_SESSIONS},
       {"bounces", COL_BOUNCES},
@@ -55,6 +67,7 @@ static const struct list lists[] = {
      's',
      "source",
      COL_VIEWS,
+     false,
      {{"views", COL_VIEWS}, {"sessions", COL_SESSIONS}, {"bounces", COL_BOUNCES}}},
 #define CLASS_FIGURES                                                                              \
     {                                                                                              \
@@ -63,19 +76,20 @@ static const struct list lists[] = {
             "daily_visitors", COL_DAILY_VISITORS                                                   \
         }                                                                                          \
     }
-    {"countries", 'g', "country", COL_VIEWS, CLASS_FIGURES},
-    {"devices", 'v', "device", COL_VIEWS, CLASS_FIGURES},
-    {"browsers", 'b', "browser", COL_VIEWS, CLASS_FIGURES},
-    {"systems", 'o', "system", COL_VIEWS, CLASS_FIGURES},
-    {"bots", 'r', "rule", COL_BOT_VIEWS, {{"views", COL_BOT_VIEWS}}},
-    {"outbound", 'x', "target", COL_OUTBOUND, {{"clicks", COL_OUTBOUND}}},
-    {"downloads", 'f', "file", COL_DOWNLOADS, {{"clicks", COL_DOWNLOADS}}},
-    {"events", 'e', "name", COL_EVENTS, {{"count", COL_EVENTS}, {"goals", COL_GOALS}}},
-    {"controls", 'k', "name", COL_CONTROLS, {{"count", COL_CONTROLS}}},
+    {"countries", 'g', "country", COL_VIEWS, false, CLASS_FIGURES},
+    {"devices", 'v', "device", COL_VIEWS, false, CLASS_FIGURES},
+    {"browsers", 'b', "browser", COL_VIEWS, false, CLASS_FIGURES},
+    {"systems", 'o', "system", COL_VIEWS, false, CLASS_FIGURES},
+    {"bots", 'r', "rule", COL_BOT_VIEWS, false, {{"views", COL_BOT_VIEWS}}},
+    {"outbound", 'x', "target", COL_OUTBOUND, false, {{"clicks", COL_OUTBOUND}}},
+    {"downloads", 'f', "file", COL_DOWNLOADS, false, {{"clicks", COL_DOWNLOADS}}},
+    {"events", 'e', "name", COL_EVENTS, false, {{"count", COL_EVENTS}, {"goals", COL_GOALS}}},
+    {"controls", 'k', "name", COL_CONTROLS, false, {{"count", COL_CONTROLS}}},
     {"purchases",
      'm',
      "currency",
      COL_PURCHASES,
+     false,
      {{"count", COL_PURCHASES}, {"revenue_minor", COL_REVENUE}}},
 };
 enum { LISTS = sizeof lists / sizeof *lists };
@@ -120,8 +134,7 @@ static bool set_number(json_t *object, const char *name, int64_t n)
     return set(object, name, json_integer(n));
 }
 
-/* Names in the journal are UTF-8; imported ones may not be. */
-static json_t *text(struct str s)
+json_t *summary_text(struct str s)
 {
     json_t *t = json_stringn(s.n == 0 ? "" : s.p, s.n);
     if (t != NULL) return t;
@@ -183,22 +196,29 @@ static json_t *list_row(const struct range *r, const struct list *l, const struc
 {
     char room[SUMMARY_LABEL_BYTES], id[ID_TEXT_BYTES] = "";
     json_t *object = json_object();
-    bool ok = object != NULL && set(object, l->label, text(summary_label(row, room)));
+    bool ok = object != NULL && set(object, l->label, summary_text(summary_label(row, room)));
     if (l->kind == 'p') {
         if (row->name.n == 1 + 8) id_format(load_le64(row->name.p + 1), id);
-        ok = ok && set(object, "id", json_string(id)) &&
-             set(object, "visitors_exact", json_boolean(range_pages_exact(r)));
+        ok = ok && set(object, "id", json_string(id));
+        if (l->order == COL_VIEWS)
+            ok = ok && set(object, "visitors_exact", json_boolean(range_pages_exact(r)));
     }
     if (ok && set_figures(object, l->figures, &row->row)) return object;
     json_decref(object);
     return NULL;
 }
 
+static bool top_of(const struct range *r, const struct list *l, size_t limit, struct range_top *out)
+{
+    return l->some ? range_top_some(r, l->kind, l->order, limit, out)
+                   : range_top(r, l->kind, l->order, limit, out);
+}
+
 static json_t *list_rows(const struct range *r, const struct list *l, size_t limit, bool *cut)
 {
     struct range_top top;
     json_t *rows = json_array();
-    if (rows == NULL || !range_top(r, l->kind, l->order, limit, &top)) {
+    if (rows == NULL || !top_of(r, l, limit, &top)) {
         json_decref(rows);
         return NULL;
     }
@@ -212,21 +232,49 @@ static json_t *list_rows(const struct range *r, const struct list *l, size_t lim
     return rows;
 }
 
+static bool set_list(json_t *doc, const char *name, json_t *rows, bool cut, json_t *truncated)
+{
+    return set(doc, name, rows) &&
+           (!cut || json_array_append_new(truncated, json_string(name)) == 0);
+}
+
 static bool set_lists(json_t *doc, const struct range *r, size_t limit)
 {
     json_t *truncated = json_array();
-    if (truncated == NULL) return false;
-    for (int i = 0; i < LISTS; i++) {
-        bool cut = false;
-        bool ok = set(doc, lists[i].name, list_rows(r, &lists[i], limit, &cut)) &&
-                  (!cut || json_array_append_new(truncated, json_string(lists[i].name)) == 0);
-        if (ok) continue;
-        json_decref(truncated);
-        return false;
+    bool cut = false, ok = truncated != NULL;
+    for (int i = 0; ok && i < LISTS; i++) {
+        json_t *rows = list_rows(r, &lists[i], limit, &cut);
+        ok = set_list(doc, lists[i].name, rows, cut, truncated);
     }
-    if (json_array_size(truncated) > 0) return set(doc, "truncated", truncated);
+    json_t *steps = ok ? transition_list(r, limit, &cut) : NULL;
+    ok = ok && set_list(doc, "transitions", steps, cut, truncated);
+    if (ok && json_array_size(truncated) > 0) return set(doc, "truncated", truncated);
     json_decref(truncated);
+    return ok;
+}
+
+static bool add_all(struct range_top *into, const struct range_top *from)
+{
+    struct range_row **rows = realloc(into->rows, (into->n + from->n + 1) * sizeof *rows);
+    if (rows == NULL) return false;
+    into->rows = rows;
+    if (from->n > 0) memcpy(rows + into->n, from->rows, from->n * sizeof *rows);
+    into->n += from->n;
     return true;
+}
+
+bool summary_pages(const struct range *r, size_t limit, struct range_top *out)
+{
+    struct range_top some;
+    bool ok = transition_pages(r, limit, out);
+    for (int i = 0; ok && i < LISTS; i++) {
+        if (lists[i].kind != 'p') continue;
+        if (lists[i].some && limit == 0) continue; /* "pages" has them all */
+        ok = top_of(r, &lists[i], limit, &some) && add_all(out, &some);
+        range_top_fini(&some);
+    }
+    if (!ok) range_top_fini(out);
+    return ok;
 }
 
 static json_t *totals(const struct range *r)

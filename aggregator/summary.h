@@ -28,6 +28,13 @@ json_t *summary_document(const struct range *r, const struct summary_opts *opts)
 enum { SUMMARY_LABEL_BYTES = 32 };
 struct str summary_label(const struct range_row *row, char room[SUMMARY_LABEL_BYTES]);
 
+/* Names in the journal are UTF-8; imported ones may not be: made so. NULL: out of memory. */
+json_t *summary_text(struct str s);
+
+/* The rows of the pages that a document with that limit names; one may stand twice. False: out of
+ * memory. */
+bool summary_pages(const struct range *r, size_t limit, struct range_top *out);
+
 /* One line of the ledger of the range; and all of them. */
 int64_t summary_ledger(const struct range *r, enum ledger_line line);
 int64_t summary_received(const struct range *r);

@@ -35,13 +35,14 @@ enum column {
     COL_LINKS_LEFT_OUT,
     COL_VISITS = 31, /* to a page: sessions with a pageview of it */
     COL_VERDICT = 32,
-    COL_GAP_NONE = 64, /* + gap */
+    COL_GAP_NONE = 64, /* + gap, up to GAP_MAX */
     COL_SEEN = 480,    /* trials of a page: sessions in which a link to it was in view */
     COL_SEEN_OPENED,   /* of these, those in which it was opened afterwards */
+    COL_STEPS,         /* visits that went on from one page to the other */
+    COL_ROWS_STEP,
 };
-/* Kinds of rows of which a day has no more than so many, in the order of their columns from
- * COL_ROWS_PAGE on. */
-#define ROW_LIMITED_KINDS "prsexfmk"
+/* Kinds of rows of which a day has no more than so many. */
+#define ROW_LIMITED_KINDS "prsexfmkt"
 
 enum {
     GAP_MAX = 400,
@@ -51,6 +52,26 @@ enum {
     ROWS_PAGE_MAX = 50000,
     ROWS_FREE_MAX = 2000, /* of a kind, on one day */
 };
+
+static inline bool column_is_gap(uint32_t column)
+{
+    return column > COL_GAP_NONE && column <= COL_GAP_NONE + GAP_MAX;
+}
+static inline bool column_is_persons(uint32_t column)
+{
+    return column == COL_GAP_NONE || column_is_gap(column);
+}
+
+/* The column of the total row that counts the rows of the i-th limited kind; and whether it is one.
+ */
+static inline uint32_t column_of_limit(size_t i)
+{
+    return i < COL_EXPOSURES - COL_ROWS_PAGE ? COL_ROWS_PAGE + (uint32_t)i : COL_ROWS_STEP;
+}
+static inline bool column_is_limit(uint32_t column)
+{
+    return (column >= COL_ROWS_PAGE && column < COL_EXPOSURES) || column == COL_ROWS_STEP;
+}
 
 struct row_cell {
     uint32_t column;
@@ -71,12 +92,6 @@ void row_clear(struct row *r);                            /* empty again; keeps 
 bool row_encode(const struct row *r, struct buf *out);    /* zero columns are left out */
 /* Into an empty row. False: not a row, and *out is empty. */
 bool row_decode(struct str in, struct row *out);
-
-/* Columns of persons, whatever the gap. */
-static inline bool row_is_persons(uint32_t column)
-{
-    return column >= COL_GAP_NONE && column <= COL_GAP_NONE + GAP_MAX;
-}
 
 /* Persons of the days a..b from one day's row: the gap columns with gap > day - a, or none. */
 int64_t row_persons(const struct row *r, uint32_t day, uint32_t a);

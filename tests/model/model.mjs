@@ -35,6 +35,7 @@ export const COLUMN = {
   views: 1, bot_views: 2, sessions: 3, exits: 4, bounces: 5, engaged_ms: 6, daily_visitors: 7, not_found: 8,
   bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, used: 15, rows_page: 16, rows_free: 17,
   exposures: 24, clicks: 25, controls: 26, goals: 27, purchases: 28, revenue: 29, links_left_out: 30, visits: 31, verdict: 32, gap: 64,
+  steps: 482, rows_step: 483,
 }
 
 export function expect(hits) {
@@ -241,6 +242,8 @@ function sessionsOf(views) {
   return sessions
 }
 
+export const stepName = ([from, to]) => `t:${from}>${to}`
+
 const markRows = (v, channel) =>
   ['T', 'c:' + channel, 'g:' + (v.country || '??'), 'v:' + v.device, 'b:' + v.browser, 'o:' + v.os]
 
@@ -258,6 +261,8 @@ function addSession(out, site, views) {
     add(out, site, day, 'p:' + page, COLUMN.visits, 1)
     if (isUse(visit)) add(out, site, day, 'p:' + page, COLUMN.used, 1)
   }
+  const steps = views.slice(1).map((v, i) => [views[i].page, v.page]).filter(([from, to]) => from !== to)
+  for (const step of new Set(steps.map(stepName))) add(out, site, day, step, COLUMN.steps, 1)
   for (const v of views) {
     for (const name of ['c:' + channel, ...sources]) add(out, site, v.day, name, COLUMN.views, 1)
     add(out, site, v.day, 'c:' + channel, COLUMN.engaged_ms, v.engaged)
@@ -356,11 +361,12 @@ function countRows(out) {
   const made = new Set()
   for (const key of out.rows.keys()) {
     const [site, day, name] = JSON.parse(key)
-    if (/^[prsexfmk]:./s.test(name)) made.add(JSON.stringify([site, day, name]))
+    if (/^[prsexfmkt]:./s.test(name)) made.add(JSON.stringify([site, day, name]))
   }
   for (const key of made) {
     const [site, day, name] = JSON.parse(key)
-    const column = name[0] === 'p' ? COLUMN.rows_page : COLUMN.rows_free + 'rsexfmk'.indexOf(name[0])
+    const free = 'rsexfmk'.indexOf(name[0])
+    const column = name[0] === 'p' ? COLUMN.rows_page : name[0] === 't' ? COLUMN.rows_step : COLUMN.rows_free + free
     add(out, site, day, 'T', column, 1)
   }
 }

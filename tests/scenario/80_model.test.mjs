@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { run } from './process.mjs'
-import { COLUMN, VERDICT, classOf, expect, interestOf, linkGraph, persons } from '../model/model.mjs'
+import { COLUMN, VERDICT, classOf, expect, interestOf, linkGraph, persons, stepName } from '../model/model.mjs'
 import { AGENT, program, scenario } from './world.mjs'
 
 const SEED = 20260131
@@ -189,6 +189,24 @@ const CLASS = ['views', 'sessions', 'daily_visitors'].map((name) => [name, COLUM
 const SOURCE = ['views', 'sessions', 'bounces'].map((name) => [name, COLUMN[name]])
 const pick = (object, names) => Object.fromEntries(names.map(([name]) => [name, object?.[name] ?? 0]))
 
+// Of each page the visits that began or ended there, and where they went on to.
+function compareWays(report, rows) {
+  const pages = [...rows].filter(([name]) => name.startsWith('p:')).map(([name, row]) => [name.slice(2), row])
+  const visits = (page) => rows.get('p:' + page)?.[COLUMN.visits] ?? 0
+  const by = (column) => pages.filter(([, row]) => row[column] > 0).map(([page, row]) => ({ page, n: row[column], visits: visits(page) }))
+  const byPage = (a, b) => (a.page < b.page ? -1 : 1)
+  assert.deepEqual(report.entries.map(({ page, entries, visits }) => ({ page, n: entries, visits })).sort(byPage), by(COLUMN.sessions).sort(byPage))
+  assert.deepEqual(report.exits.map(({ page, exits, visits }) => ({ page, n: exits, visits })).sort(byPage), by(COLUMN.exits).sort(byPage))
+  const steps = [...rows].filter(([name, row]) => name.startsWith('t:') && row[COLUMN.steps] > 0)
+  assert.deepEqual(report.transitions.map(({ from, to }) => stepName([from, to])).sort(), steps.map(([name]) => name).sort())
+  for (const { from, to, count, visits: of, share } of report.transitions) {
+    assert.equal(count, rows.get(stepName([from, to]))[COLUMN.steps], `${from} > ${to}`)
+    assert.equal(of, visits(from))
+    assert.ok(share > 0 && share <= 1 && Math.abs(share - count / of) <= 1e-4)
+  }
+  assert.deepEqual(report.transitions.map(({ count }) => count), report.transitions.map(({ count }) => count).sort((a, b) => b - a))
+}
+
 const used = (row) => Object.values(row).some((value) => value !== 0)
 
 // Who saw each page in the range, by looking at every pageview.
@@ -262,6 +280,7 @@ async function compareRange(world, model, views, site, from, to) {
   assert.equal(report.totals.visitors, persons(model, site, from, to), 'persons')
   compareLedger(report.ledger, rows.get('L'))
   comparePages(report, rows, pageVisitors(views, site, from, to))
+  compareWays(report, rows)
   compareList(report.channels, 'channel', rows, 'c', { [DIRECT]: 'Direct', [REFERRAL]: 'Referral' }, CHANNEL)
   compareList(report.sources, 'source', rows, 's', { 'news.example': 'news.example' }, SOURCE)
   compareList(report.devices, 'device', rows, 'v', { 1: 'desktop', 2: 'mobile' }, CLASS)

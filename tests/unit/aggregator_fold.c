@@ -666,6 +666,8 @@ static void print_name(struct buf *out, struct str name)
         buf_add(out, name);
     else if (name.p[0] == 'p')
         buf_printf(out, "p:%s", page_of(load_le64(name.p + 1)));
+    else if (name.p[0] == 't')
+        buf_printf(out, "t:%s>%s", page_of(load_le64(name.p + 1)), page_of(load_le64(name.p + 9)));
     else if (strchr("cvbo", name.p[0]) != NULL)
         buf_printf(out, "%c:%d", name.p[0], name.p[1]);
     else

@@ -71,6 +71,7 @@ static const struct put rows_put[] = {
       {COL_BOUNCES, 1},
       {COL_ENGAGED_MS, 60000},
       {COL_DAILY_VISITORS, 1},
+      {COL_VISITS, 3},
       {COL_GAP_NONE, 2}}},
     {DAY + 1, NAME("p\1\0\0\0\0\0\0\0"), {{COL_VIEWS, 1}, {COL_GAP_NONE + 1, 1}}},
     {DAY,
@@ -92,6 +93,9 @@ static const struct put rows_put[] = {
     {DAY, NAME("esignup"), {{COL_EVENTS, 3}, {COL_GOALS, 1}}},
     {DAY, NAME("kmenu"), {{COL_CONTROLS, 5}}},
     {DAY, NAME("mEUR"), {{COL_PURCHASES, 2}, {COL_REVENUE, 1999}}},
+    {DAY, NAME("t\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"), {{COL_STEPS, 1}}},
+    {DAY + 1, NAME("t\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0"), {{COL_STEPS, 3}}},
+    {DAY + 1, NAME("t"), {{COL_STEPS, 2}}},
     {DAY, NAME("L"), {{COL_VERDICT + V_COUNTED, 7}, {COL_VERDICT + V_DUPLICATE, 1}}},
     {DAY + 1,
      NAME("L"),
@@ -125,7 +129,7 @@ static const char want[] =
     "   'engaged_ms': 0, 'not_found': 0, 'bot_not_found': 0, 'outbound': 0, 'downloads': 0,"
     "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0},"
     "  {'page': 'shop.example/a', 'id': '1', 'views': 4, 'bot_views': 0, 'visitors': 2,"
-    "   'visitors_exact': true, 'daily_visitors': 1, 'entries': 2, 'exits': 1, 'visits': 0, "
+    "   'visitors_exact': true, 'daily_visitors': 1, 'entries': 2, 'exits': 1, 'visits': 3, "
     "'used': 0, 'bounces': 1,"
     "   'engaged_ms': 60000, 'not_found': 0, 'bot_not_found': 0, 'outbound': 0, 'downloads': 0,"
     "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0},"
@@ -134,6 +138,15 @@ static const char want[] =
     "'used': 0, 'bounces': 0,"
     "   'engaged_ms': 0, 'not_found': 1, 'bot_not_found': 2, 'outbound': 0, 'downloads': 0,"
     "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0}],"
+    " 'entries': [{'page': 'shop.example/a', 'id': '1', 'entries': 2, 'bounces': 1, 'visits': 3}],"
+    " 'exits': [{'page': 'shop.example/a', 'id': '1', 'exits': 1, 'visits': 3}],"
+    " 'transitions': ["
+    "  {'from': '(page 2)', 'from_id': '2', 'to': '(page 3)', 'to_id': '3', 'count': 3,"
+    "   'visits': 0, 'share': null},"
+    "  {'from': '(other)', 'from_id': '', 'to': '(other)', 'to_id': '', 'count': 2,"
+    "   'visits': 0, 'share': null},"
+    "  {'from': 'shop.example/a', 'from_id': '1', 'to': '(page 2)', 'to_id': '2', 'count': 1,"
+    "   'visits': 3, 'share': 0.3333}],"
     " 'channels': [{'channel': 'Direct', 'views': 4, 'sessions': 2, 'bounces': 1, 'engaged_ms': 0,"
     "   'visitors': 2, 'daily_visitors': 0},"
     "  {'channel': '(200)', 'views': 1, 'sessions': 0, 'bounces': 0, 'engaged_ms': 0,"
@@ -203,7 +216,8 @@ static void a_limit_cuts_lists_and_says_so(void **state)
     struct summary_opts limited = opts;
     limited.limit = 1;
     json_t *doc = summary_document(r, &limited);
-    json_t *cut = json_pack("[s, s, s, s]", "pages", "channels", "sources", "countries");
+    json_t *cut =
+        json_pack("[s, s, s, s, s]", "pages", "channels", "sources", "countries", "transitions");
     assert_true(json_equal(json_object_get(doc, "truncated"), cut));
     assert_int_equal(json_array_size(json_object_get(doc, "pages")), 1);
     assert_int_equal(json_array_size(json_object_get(doc, "days")), 2);
@@ -211,6 +225,25 @@ static void a_limit_cuts_lists_and_says_so(void **state)
     json_decref(cut);
     json_decref(doc);
     range_free(r);
+}
+
+/* Of pages and steps that a document names, and of no others. */
+static void its_pages_are_known_beforehand(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t limit, pages;
+    } cases[] = {{0, 1 + 2 + 3}, {1, 1 + 1 + 1 + 1}}; /* of steps, entries, exits, pages */
+    for (size_t i = 0; i < 2; i++) {
+        struct range *r = example();
+        struct range_top top;
+        assert_true(summary_pages(r, cases[i].limit, &top));
+        assert_int_equal(top.n, cases[i].pages);
+        for (size_t k = 0; k < top.n; k++)
+            assert_int_equal(top.rows[k]->name.p[0], 'p');
+        range_top_fini(&top);
+        range_free(r);
+    }
 }
 
 static void nothing_is_a_document_of_zeros(void **state)
@@ -256,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_document_has_every_field),
         cmocka_unit_test(a_limit_cuts_lists_and_says_so),
+        cmocka_unit_test(its_pages_are_known_beforehand),
         cmocka_unit_test(nothing_is_a_document_of_zeros),
         cmocka_unit_test(exactness_ends_where_gaps_end),
     };
