@@ -177,8 +177,8 @@ static struct page_evidence evidence_of(const struct page_list *l, const struct 
         .seen = seen,
         .opened = opened < seen ? opened : seen,
         .usual = -1,
-        .window = (double)(w->to - w->from) + w->last_part,
-        .window_before = l->before == NULL ? 0 : (double)(l->before_to - l->before_from + 1),
+        .window = l->now_days,
+        .window_before = l->before_days,
     };
 }
 
@@ -234,8 +234,18 @@ static void judge_all(struct page_list *l)
     l->other_views = (uint64_t)range_value(l->now, STR("p"), COL_VIEWS);
 }
 
+/* Dates that the retention left out do not count. */
+static void measure(struct page_list *l, const struct page_window *w)
+{
+    double days = (double)range_counted(l->now);
+    l->now_days = days > 0 ? days - 1 + w->last_part : 0;
+    l->before_days = l->before == NULL ? 0 : (double)range_counted(l->before);
+    l->whole = range_whole(l->now) && (l->before == NULL || range_whole(l->before));
+}
+
 int page_list_judge(struct page_list *l, const struct page_window *w, struct buf *err)
 {
+    measure(l, w);
     if (!make_lines(l)) return no_memory(err);
     if (!take_listings(l, err)) return -1;
     for (size_t i = 0; i < l->n; i++)

@@ -39,6 +39,8 @@ struct page_list {
     uint64_t other_views;            /* of pages beyond the limit of rows: they have no verdict */
     struct catalogue_head head;      /* pages 0: no sitemap was stored */
     uint32_t before_from, before_to; /* 0, 0: nothing is known of a time before */
+    double now_days, before_days;    /* that count */
+    bool whole;                      /* no date is left out by the retention */
 
     /* what it is made of, and owns */
     struct range *now, *before; /* before NULL: there is none */

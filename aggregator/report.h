@@ -82,6 +82,7 @@ int report_read_pages(struct report *r, struct report_days *days, struct page_wi
                       struct page_list *out);
 void report_before(struct report *r,
                    const struct page_list *l); /* ", against the 28 days before" */
+void report_left_out(struct report *r, const struct page_list *l); /* a note, if it needs one */
 /* A probability: for people "0.012" or "<0.001", for programs three digits. */
 enum { REPORT_CHANCE_BYTES = 16 };
 void report_chance(const struct report *r, double chance, char out[REPORT_CHANCE_BYTES]);

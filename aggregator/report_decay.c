@@ -111,11 +111,12 @@ static json_t *document(const struct report *r, const struct decay *d)
                             json_integer((json_int_t)d->changes[i]));
     for (size_t i = 0; i < d->n && i < limit; i++)
         json_array_append_new(pages, page_json(&d->pages[i]));
-    return json_pack("{s:i, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:f, s:I, s:o}", "version",
-                     DECAY_VERSION, "site", r->args.site, "range", d->days.label, "window",
-                     verdict_days(d->days.from, d->days.to), "before",
+    return json_pack("{s:i, s:s, s:s, s:o, s:o, s:s, s:b, s:I, s:I, s:o, s:I, s:f, s:I, s:o}",
+                     "version", DECAY_VERSION, "site", r->args.site, "range", d->days.label,
+                     "window", verdict_days(d->days.from, d->days.to), "before",
                      verdict_days(d->list.before_from, d->list.before_to), "time_zone",
-                     r->time_zone, "sessions", (json_int_t)sessions(d->list.now), "sessions_before",
+                     r->time_zone, "whole", d->list.whole, "sessions",
+                     (json_int_t)sessions(d->list.now), "sessions_before",
                      (json_int_t)sessions(d->list.before), "changes", changes, "can_tell",
                      (json_int_t)d->can_tell, "by_chance_at_most", (double)d->can_tell / ONE_IN,
                      "other_views", (json_int_t)d->list.other_views, "pages", pages);
@@ -204,6 +205,7 @@ static void print_notes(struct report *r, const struct decay *d)
                "Of %llu pages with visits enough to tell, up to %.0f would fall or rise so by "
                "chance alone.\n",
                (unsigned long long)d->can_tell, ceil((double)d->can_tell / ONE_IN));
+    report_left_out(r, &d->list);
     if (d->list.other_views > 0)
         buf_printf(&r->out, "%llu views of pages beyond the limit of a day are not compared.\n",
                    (unsigned long long)d->list.other_views);

@@ -225,6 +225,7 @@ static void print_notes(struct report *r, const struct page_list *l)
                              "without a link are missing: sentier sitemap.\n"));
     else if (l->head.complete_ms == 0)
         buf_add(&r->out, STR("No run has read all sitemaps yet, so no page can be an orphan.\n"));
+    report_left_out(r, l);
     if (l->head.over > 0)
         buf_printf(&r->out, "The catalogue is full: %llu records of sitemaps were left out.\n",
                    (unsigned long long)l->head.over);
@@ -266,6 +267,13 @@ void report_before(struct report *r, const struct page_list *l)
     uint32_t days = l->before_to - l->before_from + 1;
     if (l->before_to > 0)
         buf_printf(&r->out, ", against the %u day%s before", days, days == 1 ? "" : "s");
+}
+
+void report_left_out(struct report *r, const struct page_list *l)
+{
+    if (!l->whole)
+        buf_add(&r->out, STR("Days of months that are kept as a whole alone are left out, and do "
+                             "not count in the comparison.\n"));
 }
 
 void report_chance(const struct report *r, double chance, char out[REPORT_CHANCE_BYTES])

@@ -146,6 +146,7 @@ json_t *verdict_document(const struct verdict_view *v, const struct page_list *l
     json_object_set_new(o, "window", verdict_days(v->window->from, v->window->to));
     json_object_set_new(o, "before", verdict_days(l->before_from, l->before_to));
     json_object_set_new(o, "time_zone", json_string(v->time_zone));
+    json_object_set_new(o, "whole", json_boolean(l->whole));
     json_object_set_new(o, "folded_at_ms", json_integer(v->made_ms));
     json_object_set_new(o, "catalogue", catalogue_json(v, &l->head));
     json_object_set_new(o, "pages_with_links", number(l->links.pages_n));
