@@ -1,17 +1,18 @@
 /*
- * Three lists - rows of the window, rows of the one before, catalogue - are put together by page
- * id. The window before is as long as this one, but does not reach behind the site's first day, and
- * a day that has only begun counts as the part that has passed: the test compares rates.
+ * Four lists - rows of the window, rows of the one before, catalogue, links - are put together by
+ * page id. The window before is as long as this one, but does not reach behind the site's first
+ * day, and a day that has only begun counts as the part that has passed: the test compares rates.
+ *
+ * A page is offered when a link to it was seen, or when a page that links to it was viewed: it has
+ * views, or told its links on a day of the window, which only a human's browser does. The latter
+ * also holds for pages beyond the limit of rows.
  */
 #include "page_list.h"
 
 #include <stdlib.h>
 
-#include "ask.h"
 #include "pack.h"
 #include "sitestate.h"
-
-enum { NAMES_PER_QUESTION = 500, LISTINGS_MAX_BYTES = 256 * 1024 * 1024 };
 
 /* How much of day `to` has passed, where it is today for a site with visitors. */
 static double last_part(const struct range_extent *extent, const struct zone *zone, uint32_t to,
@@ -37,25 +38,6 @@ static int no_memory(struct buf *err)
     return -1;
 }
 
-/* ---- reading ---- */
-
-static int read_catalogue(const struct range_source *s, struct page_list *l, struct buf *err)
-{
-    struct key key = key_catalogue(key_home(s->site, s->partitions), s->site);
-    buf_init(&l->listings, LISTINGS_MAX_BYTES);
-    return range_read_hash(s, &key, &l->listings, err);
-}
-
-static int read_before(const struct range_source *s, const struct page_window *w,
-                       struct page_list *l, struct buf *err)
-{
-    uint32_t days = w->to - w->from + 1;
-    if (w->first == 0 || w->first >= w->from) return 0;
-    l->before_to = w->from - 1;
-    l->before_from = w->from - w->first > days ? w->from - days : w->first;
-    return range_read(s, l->before_from, l->before_to, &l->before, err);
-}
-
 /* ---- which pages ---- */
 
 static bool is_page(const struct range_row *row)
@@ -67,6 +49,19 @@ static void add_rows(struct page_list *l, const struct range *r)
 {
     for (size_t i = 0; r != NULL && i < r->n; i++) {
         if (is_page(&r->rows[i])) memcpy(l->lines[l->n++].id, r->rows[i].name.p + 1, PAGE_ID_BYTES);
+    }
+}
+
+/* Edge i is the first one to its page. */
+static bool leads_anew(const struct link_graph *g, size_t i)
+{
+    return i == 0 || g->edges[i - 1].to != g->edges[i].to;
+}
+
+static void add_links(struct page_list *l)
+{
+    for (size_t i = 0; i < l->links.n; i++) {
+        if (leads_anew(&l->links, i)) store_le64(l->lines[l->n++].id, l->links.edges[i].to);
     }
 }
 
@@ -83,6 +78,8 @@ static size_t most_lines(const struct page_list *l)
     size_t n = l->now->n + (l->before == NULL ? 0 : l->before->n);
     while (pack_next(&in, &field, &value))
         n++;
+    for (size_t i = 0; i < l->links.n; i++)
+        n += leads_anew(&l->links, i);
     return n;
 }
 
@@ -95,6 +92,7 @@ static bool make_lines(struct page_list *l)
     if (l->lines == NULL) return false;
     add_rows(l, l->now);
     add_rows(l, l->before);
+    add_links(l);
     while (pack_next(&in, &field, &value)) {
         if (field.n == PAGE_ID_BYTES) memcpy(l->lines[l->n++].id, field.p, PAGE_ID_BYTES);
     }
@@ -126,7 +124,7 @@ static bool take_listings(struct page_list *l, struct buf *err)
     return ok;
 }
 
-/* ---- verdicts ---- */
+/* ---- evidence ---- */
 
 static const struct row *row_of(const struct range *r, const char id[PAGE_ID_BYTES])
 {
@@ -142,75 +140,125 @@ static uint64_t count_of(const struct row *row, uint32_t column)
     return n > 0 ? (uint64_t)n : 0;
 }
 
-static void judge(struct page_list *l, const struct page_window *w, struct page_line *line)
+/* Some page of the run was viewed in the window. */
+static bool was_viewed(const struct page_list *l, const struct page_window *w,
+                       const struct link_run *run)
 {
-    const struct row *row = row_of(l->now, line->id);
-    line->row = row == NULL ? &l->none : row;
-    line->evidence = (struct page_evidence){
+    for (size_t i = 0; i < run->n; i++) {
+        char from[PAGE_ID_BYTES];
+        if (run->edges[i].day >= w->from && run->edges[i].day <= w->to) return true;
+        store_le64(from, run->edges[i].from);
+        if (count_of(row_of(l->now, from), COL_VIEWS) > 0) return true;
+    }
+    return false;
+}
+
+static bool was_seen(const struct row *row)
+{
+    return count_of(row, COL_SEEN) + count_of(row, COL_EXPOSURES) + count_of(row, COL_CLICKS) > 0;
+}
+
+static struct page_evidence evidence_of(const struct page_list *l, const struct page_window *w,
+                                        const struct page_line *line, const struct link_run *run)
+{
+    const struct row *row = line->row;
+    uint64_t seen = count_of(row, COL_SEEN), opened = count_of(row, COL_SEEN_OPENED);
+    return (struct page_evidence){
         .catalogue_whole = l->head.complete_ms > 0,
         .listed = catalogue_listed(&line->listing, &l->head),
+        .linked = run->n > 0,
+        .graph_known = l->links.pages_n > 0,
+        .offered = was_seen(row) || was_viewed(l, w, run),
         .views = count_of(row, COL_VIEWS),
         .not_found = count_of(row, COL_NOT_FOUND),
         .visits = count_of(row, COL_VISITS),
         .used = count_of(row, COL_USED),
         .visits_before = count_of(row_of(l->before, line->id), COL_VISITS),
-        .window = (double)(w->to - w->from) + w->last_part,
-        .window_before = l->before == NULL ? 0 : (double)(l->before_to - l->before_from + 1),
+        .seen = seen,
+        .opened = opened < seen ? opened : seen,
+        .usual = -1,
+        .window = l->now_days,
+        .window_before = l->before_days,
     };
-    line->verdict = judge_page(&line->evidence);
-    line->chance = judge_chance(&line->evidence);
 }
 
-static void judge_all(struct page_list *l, const struct page_window *w)
+static void gather(struct page_list *l, const struct page_window *w, struct page_line *line)
+{
+    const struct row *row = row_of(l->now, line->id);
+    struct link_run run = link_graph_to(&l->links, load_le64(line->id));
+    line->row = row == NULL ? &l->none : row;
+    line->linked_from = run.n;
+    line->kind = link_graph_kind(&l->links, &run);
+    line->evidence = evidence_of(l, w, line, &run);
+}
+
+/* ---- verdicts ---- */
+
+static void find_usual(struct page_list *l, enum link_kind kind, double *rates)
+{
+    struct page_usual *u = &l->usual[kind];
+    for (size_t i = 0; i < l->n; i++) {
+        const struct page_evidence *e = &l->lines[i].evidence;
+        if (l->lines[i].kind == kind && e->seen > 0)
+            rates[u->pages++] = (double)e->opened / (double)e->seen;
+    }
+    u->rate = judge_usual(rates, u->pages);
+}
+
+static bool find_all_usual(struct page_list *l)
+{
+    double *rates = calloc(l->n + 1, sizeof *rates);
+    if (rates == NULL) return false;
+    for (int kind = 0; kind < LINK_KINDS; kind++)
+        find_usual(l, (enum link_kind)kind, rates);
+    free(rates);
+    return true;
+}
+
+static void judge_all(struct page_list *l)
 {
     size_t kept = 0;
     for (size_t i = 0; i < l->n; i++) {
-        judge(l, w, &l->lines[i]);
-        if (l->lines[i].verdict == PAGE_NONE) continue;
-        l->verdicts[l->lines[i].verdict]++;
-        l->lines[kept++] = l->lines[i];
+        struct page_line *line = &l->lines[i];
+        struct page_evidence *e = &line->evidence;
+        e->usual = l->usual[line->kind].rate;
+        line->verdict = judge_page(e);
+        line->chance = judge_chance(e);
+        if (line->verdict != PAGE_NONE)
+            l->verdicts[line->verdict]++;
+        else if (e->visits_before == 0)
+            continue;
+        l->lines[kept++] = *line;
     }
     l->n = kept;
     l->other_views = (uint64_t)range_value(l->now, STR("p"), COL_VIEWS);
 }
 
-/* ---- names ---- */
-
-static int ask_names(const struct range_source *s, unsigned part, struct page_line **lines,
-                     size_t n, struct buf *err)
+/* Dates that the retention left out do not count. */
+static void measure(struct page_list *l, const struct page_window *w)
 {
-    struct str argv[2 + NAMES_PER_QUESTION];
-    struct key key = key_pages(part, s->site);
-    argv[0] = STR("HMGET");
-    argv[1] = key_str(&key);
-    for (size_t i = 0; i < n; i++)
-        argv[2 + i] = (struct str){lines[i]->id, PAGE_ID_BYTES};
-    redisReply *reply = ask(s->redis, err, (int)n + 2, argv);
-    if (reply == NULL) return -1;
-    int result = 0;
-    for (size_t i = 0; i < n && result == 0; i++) {
-        struct str page = ask_text(reply, i);
-        if (page.n == 0) continue;
-        lines[i]->page = strndup(page.p, page.n);
-        if (lines[i]->page == NULL) result = no_memory(err);
-    }
-    freeReplyObject(reply);
-    return result;
+    double days = (double)range_counted(l->now);
+    l->now_days = days > 0 ? days - 1 + w->last_part : 0;
+    l->before_days = l->before == NULL ? 0 : (double)range_counted(l->before);
+    l->whole = range_whole(l->now) && (l->before == NULL || range_whole(l->before));
 }
 
-static int read_names(const struct range_source *s, struct page_list *l, struct buf *err)
+int page_list_judge(struct page_list *l, const struct page_window *w, struct buf *err)
 {
-    for (unsigned part = 0; part < range_parts(s); part++) {
-        struct page_line *lines[NAMES_PER_QUESTION];
-        size_t n = 0;
-        for (size_t i = 0; i < l->n; i++) {
-            if (l->lines[i].page == NULL) lines[n++] = &l->lines[i];
-            if (n == 0 || (n < NAMES_PER_QUESTION && i + 1 < l->n)) continue;
-            if (ask_names(s, range_part(s, part), lines, n, err) < 0) return -1;
-            n = 0;
-        }
-    }
+    measure(l, w);
+    if (!make_lines(l)) return no_memory(err);
+    if (!take_listings(l, err)) return -1;
+    for (size_t i = 0; i < l->n; i++)
+        gather(l, w, &l->lines[i]);
+    if (!find_all_usual(l)) return no_memory(err);
+    judge_all(l);
     return 0;
+}
+
+const char *page_line_kind(const struct page_line *line)
+{
+    bool known = line->evidence.linked || line->evidence.offered;
+    return known ? link_kind_name(line->kind) : NULL;
 }
 
 static int by_verdict(const void *a, const void *b)
@@ -223,19 +271,9 @@ static int by_verdict(const void *a, const void *b)
     return order != 0 ? order : by_id(x, y);
 }
 
-int page_list_read(const struct range_source *s, const struct page_window *w, struct page_list *out,
-                   struct buf *err)
+void page_list_sort(struct page_list *l)
 {
-    *out = (struct page_list){.n = 0};
-    if (range_read(s, w->from, w->to, &out->now, err) < 0 || read_before(s, w, out, err) < 0 ||
-        read_catalogue(s, out, err) < 0)
-        return -1;
-    if (!make_lines(out)) return no_memory(err);
-    if (!take_listings(out, err)) return -1;
-    judge_all(out, w);
-    if (read_names(s, out, err) < 0) return -1;
-    qsort(out->lines, out->n, sizeof *out->lines, by_verdict);
-    return 0;
+    if (l->n > 0) qsort(l->lines, l->n, sizeof *l->lines, by_verdict);
 }
 
 void page_list_fini(struct page_list *l)
@@ -245,6 +283,7 @@ void page_list_fini(struct page_list *l)
     free(l->lines);
     range_free(l->now);
     range_free(l->before);
+    link_graph_fini(&l->links);
     buf_fini(&l->listings);
     *l = (struct page_list){.n = 0};
 }

@@ -204,6 +204,15 @@ bool range_whole(const struct range *r)
     return end == r->kept_day || end == r->to + 1;
 }
 
+uint32_t range_counted(const struct range *r)
+{
+    uint32_t first = r->kept_day > r->from ? r->kept_day : r->from;
+    uint32_t n = r->to < first ? 0 : r->to - first + 1;
+    for (size_t i = 0; i < r->months_n; i++)
+        n += month_to_day(r->months[i].day + 1) - month_to_day(r->months[i].day);
+    return n;
+}
+
 bool range_pack_merged(const struct range *r, struct buf *rows)
 {
     struct buf value;

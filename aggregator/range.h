@@ -61,7 +61,8 @@ bool range_add(struct range *r, uint32_t day, struct str rows);
 /* Dates before `day`, a first of a month, are known per month: none of these dates is added, but
  * the months that the range holds wholly. Before the first rows. False: out of memory. */
 bool range_keep(struct range *r, uint32_t day);
-bool range_whole(const struct range *r); /* no date of the range is left out by that */
+bool range_whole(const struct range *r);       /* no date of the range is left out by that */
+uint32_t range_counted(const struct range *r); /* how many dates are not left out */
 bool range_add_month(struct range *r, uint32_t month, struct str rows); /* one of r->months */
 
 /* All rows but the total, plain. range_add of them on `from`, in a range that begins there too,

@@ -52,8 +52,8 @@ struct report {
 };
 
 typedef int report_fn(struct report *r);
-report_fn report_list, report_links, report_verdicts, report_customers, report_profile,
-    report_status;
+report_fn report_list, report_links, report_verdicts, report_decay, report_customers,
+    report_profile, report_status;
 
 /* Says why on stderr; returns REPORT_FAILED. */
 int report_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -73,6 +73,19 @@ int report_choose_days(const struct report *r, const struct range_extent *extent
                        struct report_days *out);
 /* The same, and reads the extent before; a site without data is refused. */
 int report_days(struct report *r, struct range_extent *extent, struct report_days *out);
+
+/* The pages of those days with their verdicts; a catalogue is enough. 0, or REPORT_FAILED after
+ * saying why; page_list_fini either way. */
+struct page_list;
+struct page_window;
+int report_read_pages(struct report *r, struct report_days *days, struct page_window *window,
+                      struct page_list *out);
+void report_before(struct report *r,
+                   const struct page_list *l); /* ", against the 28 days before" */
+void report_left_out(struct report *r, const struct page_list *l); /* a note, if it needs one */
+/* A probability: for people "0.012" or "<0.001", for programs three digits. */
+enum { REPORT_CHANCE_BYTES = 16 };
+void report_chance(const struct report *r, double chance, char out[REPORT_CHANCE_BYTES]);
 
 /* Puts the document, and a newline, into out; takes it. */
 int report_print_json(struct report *r, json_t *document);

@@ -493,7 +493,7 @@ static int unknown_list(const char *name)
     struct buf known = {0};
     for (int i = 0; i < LISTS; i++)
         buf_printf(&known, "%s%s", i == 0 ? "" : ", ", lists[i].name);
-    buf_printf(&known, ", links, verdicts");
+    buf_printf(&known, ", links, verdicts, decay");
     if (name == NULL)
         report_fail("which report? One of: %.*s", STR_ARG(buf_str(&known)));
     else
@@ -511,6 +511,7 @@ int report_list(struct report *r)
         return report_fail("--verdict is for the report verdicts");
     if (links) return report_links(r);
     if (verdicts) return report_verdicts(r);
+    if (strcmp(subject, "decay") == 0) return report_decay(r);
     struct reading g = {.list = find_list(r->args.subject)};
     if (g.list == NULL) return unknown_list(r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;

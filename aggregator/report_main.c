@@ -37,15 +37,15 @@ static const struct verb verbs[] = {
      "sentier report LIST --site NAME [--last 28d | --from DATE --to DATE]\n\n"
      "LIST: pages, entries, exits, transitions, channels, countries, devices, browsers, systems,\n"
      "      sources, bots, outbound, downloads, events, controls, purchases, days, links,\n"
-     "      verdicts\n\n"
+     "      verdicts, decay (visits of pages against the days before)\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --last 28d                 days (or 4w) up to today; 28d by default\n"
      "  --from DATE, --to DATE     the site's local dates, both included, as 2026-01-31\n"
      "  --page PAGE                of links: those that lead to it, as shop.example/a\n"
      "  --limit N                  rows; 0: all. Default: 50 in a table, all "
      "otherwise\n"
-     "  --verdict NAME             of verdicts: only broken, orphan, fading, used, unproven\n"
-     "                             or unvisited pages\n" COMMON_HELP
+     "  --verdict NAME             of verdicts: only broken, orphan, ignored, fading, used,\n"
+     "                             undiscovered, unproven or unvisited pages\n" COMMON_HELP
      "\nA site that has imported logs only ends at its newest day instead of today. JSON is the\n"
      "whole document, as in the summaries in Redis.\n"},
     {"customers", report_customers, false, "snFcr",

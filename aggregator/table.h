@@ -10,7 +10,7 @@
 #include "buf.h"
 #include "str.h"
 
-enum { TABLE_COLUMNS_MAX = 16, TABLE_TEXT_MIN = 24, TABLE_WIDTH_MIN = 40 };
+enum { TABLE_COLUMNS_MAX = 24, TABLE_TEXT_MIN = 24, TABLE_WIDTH_MIN = 40 };
 
 enum cell_kind {
     CELL_TEXT,     /* shortened in its middle where there is no room */

@@ -1,7 +1,7 @@
 /*
  * The document says what the verdicts rest on: figures, interval and chance of each page, and what
  * is known of the catalogue. Pages stand in the order of the list, so a limit cuts the least
- * urgent ones.
+ * urgent ones; what is published holds some of each verdict.
  */
 #include "verdict_document.h"
 
@@ -40,6 +40,13 @@ static json_t *listing_json(const struct verdict_view *v, const struct page_line
     return o;
 }
 
+static void add_interval(json_t *o, const char *low, const char *high, uint64_t k, uint64_t n)
+{
+    struct share_interval share = binomial_wilson(k, n);
+    json_object_set_new(o, low, json_real(share.low));
+    json_object_set_new(o, high, json_real(share.high));
+}
+
 static json_t *line_json(const struct verdict_view *v, const struct page_line *line)
 {
     static const struct {
@@ -55,6 +62,8 @@ static json_t *line_json(const struct verdict_view *v, const struct page_line *l
         {"not_found", COL_NOT_FOUND},
         {"bot_views", COL_BOT_VIEWS},
     };
+    const struct page_evidence *e = &line->evidence;
+    const char *kind = page_line_kind(line);
     char id[ID_TEXT_BYTES];
     id_format(load_le64(line->id), id);
     json_t *o = json_object();
@@ -64,16 +73,31 @@ static json_t *line_json(const struct verdict_view *v, const struct page_line *l
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         json_object_set_new(o, figures[i].name,
                             json_integer(row_get(line->row, figures[i].column)));
-    struct share_interval used = binomial_wilson(line->evidence.used, line->evidence.visits);
-    json_object_set_new(o, "used_low", json_real(used.low));
-    json_object_set_new(o, "used_high", json_real(used.high));
-    json_object_set_new(o, "visits_before", number(line->evidence.visits_before));
+    add_interval(o, "used_low", "used_high", e->used, e->visits);
+    json_object_set_new(o, "visits_before", number(e->visits_before));
     json_object_set_new(o, "chance", json_real(line->chance));
+    json_object_set_new(o, "linked_from", number(line->linked_from));
+    json_object_set_new(o, "kind", kind == NULL ? json_null() : json_string(kind));
+    json_object_set_new(o, "seen", number(e->seen));
+    json_object_set_new(o, "seen_opened", number(e->opened));
+    add_interval(o, "opened_low", "opened_high", e->opened, e->seen);
     json_object_set_new(o, "sitemap", listing_json(v, line));
     return o;
 }
 
-static json_t *days_json(uint32_t from, uint32_t to)
+static json_t *usual_json(const struct page_list *l)
+{
+    json_t *o = json_object();
+    for (int kind = 0; kind < LINK_KINDS; kind++) {
+        const struct page_usual *u = &l->usual[kind];
+        json_t *rate = u->rate < 0 ? json_null() : json_real(u->rate);
+        json_object_set_new(o, link_kind_name((enum link_kind)kind),
+                            json_pack("{s:o, s:o}", "pages", number(u->pages), "rate", rate));
+    }
+    return o;
+}
+
+json_t *verdict_days(uint32_t from, uint32_t to)
 {
     char first[DATE_TEXT_BYTES], last[DATE_TEXT_BYTES];
     if (to == 0) return json_null();
@@ -93,12 +117,21 @@ static json_t *catalogue_json(const struct verdict_view *v, const struct catalog
 /* False: there are more. */
 static bool add_pages(const struct verdict_view *v, const struct page_list *l, json_t *pages)
 {
+    size_t each[PAGE_VERDICTS] = {0};
+    bool all = true;
     for (size_t i = 0; i < l->n; i++) {
-        if (v->only != PAGE_NONE && l->lines[i].verdict != v->only) continue;
+        const struct page_line *line = &l->lines[i];
+        if (line->verdict == PAGE_NONE || (v->only != PAGE_NONE && line->verdict != v->only))
+            continue;
         if (v->limit > 0 && json_array_size(pages) == v->limit) return false;
-        json_array_append_new(pages, line_json(v, &l->lines[i]));
+        if (v->limit_each > 0 && each[line->verdict] == v->limit_each) {
+            all = false;
+            continue;
+        }
+        each[line->verdict]++;
+        json_array_append_new(pages, line_json(v, line));
     }
-    return true;
+    return all;
 }
 
 json_t *verdict_document(const struct verdict_view *v, const struct page_list *l)
@@ -110,11 +143,15 @@ json_t *verdict_document(const struct verdict_view *v, const struct page_list *l
     json_object_set_new(o, "version", json_integer(VERDICT_VERSION));
     json_object_set_new(o, "site", json_stringn(v->site.p, v->site.n));
     json_object_set_new(o, "range", json_string(v->range));
-    json_object_set_new(o, "window", days_json(v->window->from, v->window->to));
-    json_object_set_new(o, "before", days_json(l->before_from, l->before_to));
+    json_object_set_new(o, "window", verdict_days(v->window->from, v->window->to));
+    json_object_set_new(o, "before", verdict_days(l->before_from, l->before_to));
     json_object_set_new(o, "time_zone", json_string(v->time_zone));
+    json_object_set_new(o, "whole", json_boolean(l->whole));
     json_object_set_new(o, "folded_at_ms", json_integer(v->made_ms));
     json_object_set_new(o, "catalogue", catalogue_json(v, &l->head));
+    json_object_set_new(o, "pages_with_links", number(l->links.pages_n));
+    json_object_set_new(o, "links_approximate", json_boolean(l->links.partial));
+    json_object_set_new(o, "usual", usual_json(l));
     json_object_set_new(o, "verdicts", counts);
     json_object_set_new(o, "other_views", number(l->other_views));
     if (!add_pages(v, l, pages)) json_object_set_new(o, "truncated", json_pack("[s]", "pages"));
@@ -133,7 +170,7 @@ json_t *verdict_document_of_site(const struct document_site *s, struct buf *err)
                                 .time_zone = s->time_zone,
                                 .made_ms = s->now_ms,
                                 .only = PAGE_NONE,
-                                .limit = s->limit};
+                                .limit_each = s->limit == 0 ? 0 : s->limit / PAGE_VERDICTS};
     struct page_list list;
     int result = page_list_read(&s->source, &window, &list, err);
     json_t *doc = result < 0 ? NULL : verdict_document(&view, &list);

@@ -19,9 +19,12 @@ struct verdict_view {
     int64_t made_ms;
     enum page_verdict only; /* PAGE_NONE: all */
     size_t limit;           /* pages; 0: all */
+    size_t limit_each;      /* pages of each verdict; 0: all */
 };
 
 json_t *verdict_document(const struct verdict_view *v, const struct page_list *l);
+
+json_t *verdict_days(uint32_t from, uint32_t to); /* {"from", "to"}; null: to is 0 */
 
 document_fn verdict_document_of_site; /* of the last 28 days */
 

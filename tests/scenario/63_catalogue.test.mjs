@@ -173,8 +173,10 @@ scenario('a rebuild makes the same catalogue', { collector: { journal_segment: '
 
 // ---- verdicts
 
-async function verdicts(world, ...more) {
-  const args = ['report', 'verdicts', '--conf', world.conf, '--site', 'shop', '--redis', `unix:${world.socket}`, '--format', 'json', ...more]
+const verdicts = (world, ...more) => report(world, 'verdicts', ...more)
+
+async function report(world, list, ...more) {
+  const args = ['report', list, '--conf', world.conf, '--site', 'shop', '--redis', `unix:${world.socket}`, '--format', 'json', ...more]
   const { code, out, err } = await run(program('sentier-report'), args)
   assert.equal(code, 0, err)
   return more.includes('table') || more.includes('csv') ? out : JSON.parse(out)
@@ -215,7 +217,7 @@ scenario('each page has one verdict, and its evidence', {}, async (world) => {
   assert.deepEqual(byVerdict(report), {
     broken: ['/gone'], orphan: ['/orphan'], unproven: ['/tried'], unvisited: ['/never', '/robots-only'], used: ['/clicked', '/twice', '/used'],
   })
-  assert.deepEqual(report.verdicts, { broken: 1, orphan: 1, fading: 0, used: 3, unproven: 1, unvisited: 2 })
+  assert.deepEqual(report.verdicts, { broken: 1, orphan: 1, ignored: 0, fading: 0, used: 3, undiscovered: 0, unproven: 1, unvisited: 2 })
   const of = (path) => report.pages.find(({ page }) => page === 'shop.example' + path)
   assert.deepEqual([of('/twice').views, of('/twice').visits, of('/twice').used], [2, 1, 1], '6 s and 4 s of one visit')
   assert.deepEqual([of('/robots-only').views, of('/robots-only').bot_views], [0, 1])
@@ -227,11 +229,11 @@ scenario('each page has one verdict, and its evidence', {}, async (world) => {
   const only = await verdicts(world, '--verdict', 'unvisited')
   assert.deepEqual(byVerdict(only), { unvisited: ['/never', '/robots-only'] })
   const table = await verdicts(world, '--format', 'table')
-  assert.match(table, /1 broken, 1 orphan, 0 fading, 3 used, 1 unproven, 2 unvisited/)
+  assert.match(table, /1 broken, 1 orphan, 0 ignored, 0 fading, 3 used, 0 undiscovered, 1 unproven, 2 unvisited/)
   assert.match(table, /shop\.example\/never\s+unvisited/)
   const csv = (await verdicts(world, '--format', 'csv')).trim().split(/\r?\n/)
   assert.equal(csv.length, 1 + report.pages.length)
-  assert.match(csv[0], /^page,verdict,views,visits,visits_before,chance,used,not_found,bot_views,last_listed$/)
+  assert.match(csv[0], /^page,verdict,views,visits,visits_before,chance,used,used_low,used_high,seen,seen_opened,opened_low,opened_high,kind,linked_from,not_found,bot_views,last_listed$/)
 
   await stored(world, file(world, 'less.xml', urlset('/tried')))
   const after = await verdicts(world)
@@ -239,9 +241,9 @@ scenario('each page has one verdict, and its evidence', {}, async (world) => {
   assert.equal(byVerdict(after).unvisited, undefined, 'what no sitemap names any more and nobody visits is gone')
   assert.equal(after.pages.find(({ page }) => page.endsWith('/used')).sitemap.listed, false)
   await published(world) // a sitemap changes verdicts as hits do
-  const wrong = await run(program('sentier-report'), ['report', 'verdicts', '--verdict', 'ignored', '--site', 'shop', '--conf', world.conf])
+  const wrong = await run(program('sentier-report'), ['report', 'verdicts', '--verdict', 'unloved', '--site', 'shop', '--conf', world.conf])
   assert.equal(wrong.code, 2)
-  assert.match(wrong.err, /--verdict ignored: must be broken/)
+  assert.match(wrong.err, /--verdict unloved: must be broken, orphan, ignored, .* or unvisited/)
 })
 
 const LOG = resolve(dirname(fileURLToPath(import.meta.url)), '../../../shared/data/elastic-apache-combined/apache_logs.gz')
@@ -302,18 +304,40 @@ scenario('a real log with a sitemap: every URL has a verdict, those without traf
   console.log(`# ${named.length} pages of the sitemap, ${unvisited.length} without traffic, ${fading.length} fading; ${JSON.stringify(report.verdicts)}`)
 })
 
-scenario('a page fades by more than chance, or not', {}, async (world) => {
+scenario('a page fades, or rises, by more than chance, or not', {}, async (world) => {
   const line = (day, person, path) => `203.0.113.${person} - - [0${day}/Mar/2024:08:00:${String(person % 60).padStart(2, '0')} +0000] "GET ${path} HTTP/1.1" 200 9 "-" "${AGENT}"`
   const people = (day, n, path) => Array.from({ length: n }, (_, person) => line(day, person, path))
-  const log = [...people(1, 40, '/fades'), ...people(1, 8, '/few'), ...people(1, 60, '/less'), ...people(1, 6, '/left'), ...people(1, 9, '/unlisted'),
-    ...people(2, 5, '/fades'), ...people(2, 3, '/few'), ...people(2, 35, '/less'), ...people(2, 1, '/new')]
+  const log = [...people(1, 40, '/fades'), ...people(1, 8, '/few'), ...people(1, 60, '/less'), ...people(1, 6, '/left'), ...people(1, 9, '/unlisted'), ...people(1, 10, '/more'), ...people(1, 20, '/same'),
+    ...people(2, 5, '/fades'), ...people(2, 3, '/few'), ...people(2, 35, '/less'), ...people(2, 1, '/new'), ...people(2, 30, '/more'), ...people(2, 22, '/same')]
   const did = await run(program('sentier-import'), ['--site', 'shop', '--conf', world.conf, '--quiet', file(world, 'access.log', log.join('\n') + '\n')], 60_000)
   assert.equal(did.code, 0, did.err)
-  await stored(world, file(world, 'all.xml', urlset('/fades', '/few', '/less', '/left', '/new')))
-  const report = await verdicts(world, '--last', '1d')
-  assert.deepEqual(report.before, { from: '2024-03-01', to: '2024-03-01' })
-  assert.deepEqual(byVerdict(report), { fading: ['/fades', '/left', '/unlisted'], unproven: ['/few', '/less', '/new'] })
-  const fades = report.pages.find(({ page }) => page.endsWith('/fades'))
+  await stored(world, file(world, 'all.xml', urlset('/fades', '/few', '/less', '/left', '/new', '/more', '/same')))
+  const judged = await verdicts(world, '--last', '1d')
+  assert.deepEqual(judged.before, { from: '2024-03-01', to: '2024-03-01' })
+  assert.deepEqual(byVerdict(judged), { fading: ['/fades', '/left', '/unlisted'], unproven: ['/few', '/less', '/more', '/new', '/same'] })
+  const fades = judged.pages.find(({ page }) => page.endsWith('/fades'))
   assert.deepEqual([fades.visits, fades.visits_before], [5, 40])
   assert.ok(Math.abs(fades.chance - coins(5, 45)) < 1e-12)
+
+  const decay = await report(world, 'decay', '--last', '1d')
+  const changes = (name) => decay.pages.filter(({ change }) => change === name).map(({ page }) => page.slice(12))
+  assert.deepEqual([changes('fell'), changes('rose')], [['/fades', '/less', '/unlisted', '/left'], ['/more']], 'most visits lost first')
+  assert.deepEqual(changes('steady').sort(), ['/few', '/new', '/same'])
+  assert.deepEqual([decay.changes, decay.can_tell, decay.by_chance_at_most], [{ fell: 4, rose: 1, steady: 3 }, 7, 7 / 20], 'one visit tells nothing')
+  for (const one of decay.pages) {
+    const [now, before] = [one.visits, one.visits_before]
+    const chance = Math.min(1, 2 * Math.min(coins(now, now + before), coins(before, now + before)))
+    assert.ok(Math.abs(one.chance - chance) < 1e-11, one.page)
+    assert.equal(one.change, chance >= 0.05 ? 'steady' : now < before ? 'fell' : 'rose')
+    if (before === 0) assert.deepEqual([one.ratio, one.ratio_high], [null, null])
+    else assert.ok(Math.abs(one.ratio - now / before) < 1e-11 && one.ratio_low <= one.ratio && one.ratio <= one.ratio_high)
+  }
+  const [shown, rows] = [await report(world, 'decay', '--last', '1d', '--format', 'table'), await report(world, 'decay', '--last', '1d', '--format', 'csv')]
+  assert.match(shown, /, against the 1 day before\n\n4 fell, 1 rose, 3 steady; sessions of the site: \d+, before \d+\n/)
+  assert.match(shown, /shop\.example\/fades\s+fell\s+5\s+40\s+-88%\s+-95% to -69%\s+<0\.001/)
+  assert.match(shown, /Of 7 pages with visits enough to tell, up to 1 would fall or rise so by chance alone/)
+  assert.match(rows, /^page,change,visits,visits_before,ratio,ratio_low,ratio_high,chance\r?\nshop\.example\/fades,fell,5,40,0\.125,/)
+  const nothing = await run(program('sentier-report'), ['report', 'decay', '--site', 'shop', '--conf', world.conf, '--from', '2024-03-01', '--to', '2024-03-01'])
+  assert.equal(nothing.code, 2)
+  assert.match(nothing.err, /nothing is known of the days before/)
 })

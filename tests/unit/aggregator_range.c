@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "bytes.h"
+#include "clock.h"
 #include "pack.h"
 #include "range.h"
 
@@ -284,6 +285,33 @@ static void top_is_the_head_of_the_sorted_rows(void **state)
     range_free(r);
 }
 
+static void dates_of_cut_months_do_not_count(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to, *kept;
+        uint32_t counted;
+    } rows[] = {
+        {"2026-01-10", "2026-03-20", "2025-12-01", 70},
+        {"2026-01-10", "2026-03-20", "2026-01-01", 70},
+        {"2026-01-01", "2026-03-20", "2026-03-01", 31 + 28 + 20},
+        {"2026-01-10", "2026-03-20", "2026-03-01", 28 + 20},
+        {"2026-01-10", "2026-02-20", "2026-03-01", 0},
+        {"2026-02-01", "2026-02-28", "2026-03-01", 28},
+        {"2026-01-10", "2026-03-20", "2026-05-01", 28},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint32_t from, to, kept;
+        assert_int_equal(date_parse(rows[i].from, &from) + date_parse(rows[i].to, &to) +
+                             date_parse(rows[i].kept, &kept),
+                         0);
+        struct range *r = range_new(STR("s"), from, to);
+        assert_true(range_keep(r, kept));
+        assert_int_equal(range_counted(r), rows[i].counted);
+        range_free(r);
+    }
+}
+
 static void pages_sort_by_their_names(void **state)
 {
     (void)state;
@@ -314,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_gap_belongs_to_the_range_it_leaves),
         cmocka_unit_test(damaged_rows_are_counted_and_left_out),
         cmocka_unit_test(top_is_the_head_of_the_sorted_rows),
+        cmocka_unit_test(dates_of_cut_months_do_not_count),
         cmocka_unit_test(pages_sort_by_their_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -396,6 +396,7 @@ static void check_months(unsigned from, unsigned first, unsigned to, bool whole,
     assert_int_equal(range_read(&source, DAY0 + from, DAY0 + to, &r, &err), 0);
     check(r, first, to);
     assert_int_equal(range_whole(r), whole);
+    assert_int_equal(range_counted(r) == to - from + 1, whole);
     assert_int_equal(range_exact(r), whole);
     assert_int_equal(r->months_n, months);
     int64_t views = 0;
