@@ -222,6 +222,19 @@ static void add_part(const struct count *c, const struct part *p, int sign)
     add(c, text_row(c, p->day, 's', source_of(&p->marks)), COL_VIEWS, sign * (int64_t)p->views);
 }
 
+static void add_visit(const struct count *c, const struct page_visit *v, int sign)
+{
+    struct delta *page = page_row(c, v->day, v->page);
+    if (v->opened > 0) add(c, page, COL_VISITS, sign);
+    if (v->opened > 0 && visit_used(v)) add(c, page, COL_USED, sign);
+    if (!(v->flags & VISIT_SEEN)) return;
+    add(c, page, COL_SEEN, sign);
+    add(c, total_row(c, v->day), COL_SEEN, sign);
+    if (v->opened == 0) return;
+    add(c, page, COL_SEEN_OPENED, sign);
+    add(c, total_row(c, v->day), COL_SEEN_OPENED, sign);
+}
+
 /* The items of s from the given places on. */
 struct places {
     uint32_t sessions, parts, days, pages, visits, steps;
@@ -245,9 +258,7 @@ static void add_from(const struct count *c, const struct sums *s, struct places 
         add(c, page_row(c, p->day, p->page), column, sign);
     }
     for (uint32_t i = from.visits; i < s->visits_n; i++) {
-        struct delta *page = page_row(c, s->visits[i].day, s->visits[i].page);
-        add(c, page, COL_VISITS, sign);
-        if (visit_used(&s->visits[i])) add(c, page, COL_USED, sign);
+        add_visit(c, &s->visits[i], sign);
     }
     for (uint32_t i = from.steps; i < s->steps_n; i++)
         add(c, step_row(c, &s->steps[i]), COL_STEPS, sign);

@@ -47,7 +47,6 @@ struct fold {
     uint64_t approximated;
     bool failed;
     struct sums sums[2]; /* of the visitor being folded */
-    struct visits visits[2];
 };
 
 struct fold *fold_new(void)
@@ -326,8 +325,6 @@ static bool run(struct fold *f, struct fold_visitor *g)
         .profile = g->consented ? g->state.profile : NULL,
         .before = &f->sums[0],
         .now = &f->sums[1],
-        .visits_before = &f->visits[0],
-        .visits_now = &f->visits[1],
     };
     uint32_t closings_before = 0;
     trail_begin(&t);

@@ -96,8 +96,9 @@ static bool tell(struct people *people, unsigned part, const struct field *f)
         return true;
     }
     struct person p = {f->id, part, &profile};
+    bool ok = profile_whole(&profile);
     bool none = profile.views == 0; /* only hits that still wait for their pageview */
-    bool ok = none || people->each(people->arg, &p);
+    if (ok && !none) ok = people->each(people->arg, &p);
     profile_fini(&profile);
     return ok;
 }

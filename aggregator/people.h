@@ -11,7 +11,7 @@
 struct person {
     uint64_t id;
     unsigned part;                 /* partition in which the names of its pages are */
-    const struct profile *profile; /* until the next one */
+    const struct profile *profile; /* whole; until the next one */
 };
 
 struct people {

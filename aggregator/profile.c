@@ -1,34 +1,18 @@
 /*
- * Totals move hit by hit and by difference, so they always stand for everything folded, the recent
- * pageviews included, and a reader needs no second look at the fold state.
+ * Sessions settle when nothing can change them any more (visitor.h), the oldest first, so figures
+ * here are plain sums in the order of time, and what happened "since" something needs no memory of
+ * when: the page was opened, so what was counted since then begins anew. A reader who wants all
+ * adds the recent sessions in the same way: they are the newest.
  *
- * All that sessions decide moves by difference alone. Days, weeks and years that have left their
- * window are cleared when the newest moves on, and what comes for them later is left out; the
- * newest never goes back, so what stands in the window at the end was never left out. What a page
- * that was given up would get is left out too: the trail settles before pages go or come back, so
- * that this does not depend on where a batch ends.
+ * Days, weeks and years that have left their window are cleared when the newest moves on. Of too
+ * many pages those never opened go first: what was opened says more of a person than what was not.
  */
 #include "profile.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include "bytes.h"
 #include "interest.h"
-#include "sitestate.h"
-
-enum { PROFILE_VERSION = 2, SESSIONS_MAX = 1 << 30 };
-#define INTEREST_MAX (INT64_C(1) << 60)
-
-/* What is written of a page. */
-enum {
-    PART_TRIED = 1,
-    PART_USED = 2,
-    PART_WEEKS = 4,
-    PART_INTEREST = 8,
-    PART_INTEREST_BEFORE = 16,
-    PARTS_ALL = 31,
-};
 
 void profile_fini(struct profile *p)
 {
@@ -36,225 +20,6 @@ void profile_fini(struct profile *p)
     free(p->pages);
     visitor_fini(&p->recent);
     *p = (struct profile){0};
-}
-
-/* Encoding. */
-
-static bool week_empty(const struct profile_week *w)
-{
-    return w->tried == 0 && w->used == 0 && w->opened == 0;
-}
-
-/* The slot of the week `age` weeks before the newest. */
-static uint32_t week_slot(const struct profile *p, uint32_t age)
-{
-    return (week_of(p->newest_day) + PROFILE_WEEKS - age) % PROFILE_WEEKS;
-}
-
-static uint32_t day_slot(const struct profile *p, uint32_t age)
-{
-    return (p->newest_day + PROFILE_DAYS - age) % PROFILE_DAYS;
-}
-
-static void encode_page(const struct profile *p, const struct profile_page *page, struct buf *out)
-{
-    uint32_t weeks = 0;
-    for (uint32_t age = 0; age < PROFILE_WEEKS; age++) {
-        if (!week_empty(&page->weeks[week_slot(p, age)])) weeks |= 1u << age;
-    }
-    buf_add_le64(out, page->page);
-    int64_t interest = page->interest[0], before = page->interest[1];
-    buf_add_varint(out, (page->tried != 0 ? PART_TRIED : 0) | (page->used != 0 ? PART_USED : 0) |
-                            (weeks != 0 ? PART_WEEKS : 0) | (interest != 0 ? PART_INTEREST : 0) |
-                            (before != 0 ? PART_INTEREST_BEFORE : 0));
-    buf_add_varint(out, page->views);
-    buf_add_varint(out, page->engaged_ms);
-    buf_add_varint(out, p->newest_day - page->last_day);
-    buf_add_varint(out, page->last_day - page->first_day);
-    if (page->tried != 0) buf_add_varint(out, zigzag(page->tried));
-    if (page->used != 0) buf_add_varint(out, zigzag(page->used));
-    if (interest != 0) buf_add_varint(out, zigzag(interest));
-    if (before != 0) buf_add_varint(out, zigzag(before));
-    if (weeks == 0) return;
-    buf_add_char(out, (char)weeks);
-    for (uint32_t age = 0; age < PROFILE_WEEKS; age++) {
-        const struct profile_week *w = &page->weeks[week_slot(p, age)];
-        if (week_empty(w)) continue;
-        buf_add_varint(out, zigzag(w->tried));
-        buf_add_varint(out, zigzag(w->used));
-        buf_add_varint(out, zigzag(w->opened));
-    }
-}
-
-static void encode_days(const struct profile *p, struct buf *out)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < PROFILE_DAYS; i++)
-        n += p->day_sessions[i] != 0;
-    buf_add_varint(out, n);
-    for (uint32_t age = 0; age < PROFILE_DAYS; age++) {
-        int32_t sessions = p->day_sessions[day_slot(p, age)];
-        if (sessions == 0) continue;
-        buf_add_varint(out, age);
-        buf_add_varint(out, zigzag(sessions));
-    }
-}
-
-static void encode_marks(const struct profile *p, struct buf *out)
-{
-    uint32_t n = 0, before = 0;
-    for (uint32_t i = 0; i < p->marks_n; i++)
-        n += p->marks[i].sessions != 0;
-    buf_add_varint(out, n);
-    for (uint32_t i = 0; i < p->marks_n; i++) {
-        if (p->marks[i].sessions == 0) continue;
-        buf_add_varint(out, p->marks[i].key - before);
-        buf_add_varint(out, zigzag(p->marks[i].sessions));
-        before = p->marks[i].key;
-    }
-}
-
-bool profile_encode(const struct profile *p, struct buf *out)
-{
-    buf_add_char(out, PROFILE_VERSION);
-    buf_add_varint(out, p->approximate);
-    buf_add_varint(out, (uint64_t)p->first_ms);
-    buf_add_varint(out, p->sessions);
-    buf_add_varint(out, p->days);
-    buf_add_varint(out, p->views);
-    buf_add_varint(out, p->engaged_ms);
-    buf_add_varint(out, p->newest_day);
-    encode_days(p, out);
-    encode_marks(p, out);
-    buf_add_varint(out, p->pages_n);
-    for (uint32_t i = 0; i < p->pages_n; i++) {
-        assert(i == 0 || p->pages[i - 1].page < p->pages[i].page);
-        encode_page(p, &p->pages[i], out);
-    }
-    return visitor_encode(&p->recent, out);
-}
-
-/* Decoding. */
-
-static int32_t get_sessions(struct reader *r)
-{
-    int64_t n = get_zigzag(r);
-    if (n >= -SESSIONS_MAX && n <= SESSIONS_MAX) return (int32_t)n;
-    r->bad = true;
-    return 0;
-}
-
-/* A count that is written only when it is none of 0. */
-static int32_t get_some(struct reader *r)
-{
-    int32_t n = get_sessions(r);
-    if (n == 0) r->bad = true;
-    return n;
-}
-
-static int64_t get_interest(struct reader *r)
-{
-    int64_t sum = get_zigzag(r);
-    if (sum != 0 && sum >= -INTEREST_MAX && sum <= INTEREST_MAX) return sum;
-    r->bad = true;
-    return 0;
-}
-
-static void decode_days(struct reader *r, struct profile *p)
-{
-    uint32_t n = (uint32_t)get_upto(r, PROFILE_DAYS);
-    uint32_t before = 0;
-    for (uint32_t i = 0; i < n && !r->bad; i++) {
-        uint32_t age = (uint32_t)get_upto(r, PROFILE_DAYS - 1);
-        if ((i > 0 && age <= before) || age > p->newest_day) r->bad = true;
-        p->day_sessions[day_slot(p, age)] = get_some(r);
-        before = age;
-    }
-}
-
-static bool decode_marks(struct reader *r, struct profile *p)
-{
-    uint32_t n = (uint32_t)get_upto(r, PROFILE_MARKS_MAX);
-    if (r->bad || n == 0) return !r->bad;
-    if ((p->marks = calloc(n, sizeof *p->marks)) == NULL) return false;
-    p->marks_cap = n;
-    uint32_t key = 0;
-    while (p->marks_n < n) {
-        uint32_t step = (uint32_t)get_upto(r, (MARK_KINDS << 16) - 1 - key);
-        key += step;
-        p->marks[p->marks_n] = (struct profile_mark){key, get_some(r)};
-        if (r->bad || (p->marks_n > 0 && step == 0)) return false;
-        p->marks_n++;
-    }
-    return true;
-}
-
-static void decode_weeks(struct reader *r, const struct profile *p, struct profile_page *page)
-{
-    struct str weeks = get_bytes(r, 1);
-    if (r->bad || weeks.p[0] == 0) {
-        r->bad = true;
-        return;
-    }
-    for (uint32_t age = 0; age < PROFILE_WEEKS; age++) {
-        if (!((unsigned char)weeks.p[0] >> age & 1)) continue;
-        struct profile_week *w = &page->weeks[week_slot(p, age)];
-        w->tried = get_sessions(r);
-        w->used = get_sessions(r);
-        w->opened = get_sessions(r);
-        if (week_empty(w)) r->bad = true;
-    }
-}
-
-static void decode_page(struct reader *r, const struct profile *p, struct profile_page *page)
-{
-    page->page = get_le64(r);
-    uint32_t parts = (uint32_t)get_upto(r, PARTS_ALL);
-    page->views = (uint32_t)get_upto(r, UINT32_MAX);
-    page->engaged_ms = get_varint(r);
-    page->last_day = p->newest_day - (uint32_t)get_upto(r, p->newest_day);
-    page->first_day = page->last_day - (uint32_t)get_upto(r, page->last_day);
-    if (parts & PART_TRIED) page->tried = get_some(r);
-    if (parts & PART_USED) page->used = get_some(r);
-    if (parts & PART_INTEREST) page->interest[0] = get_interest(r);
-    if (parts & PART_INTEREST_BEFORE) page->interest[1] = get_interest(r);
-    if (parts & PART_WEEKS) decode_weeks(r, p, page);
-}
-
-static bool decode_pages(struct reader *r, struct profile *p)
-{
-    uint32_t n = (uint32_t)get_upto(r, PROFILE_PAGES_MAX);
-    if (r->bad || n == 0) return !r->bad;
-    if ((p->pages = calloc(n, sizeof *p->pages)) == NULL) return false;
-    p->pages_cap = n;
-    while (p->pages_n < n) {
-        struct profile_page *page = &p->pages[p->pages_n];
-        decode_page(r, p, page);
-        if (r->bad || (p->pages_n > 0 && page[-1].page >= page->page)) return false;
-        p->pages_n++;
-    }
-    return true;
-}
-
-bool profile_decode(struct str in, struct profile *p)
-{
-    if (in.n == 0 || in.p[0] != PROFILE_VERSION) return false;
-    struct reader r = reader_of(str_from(in, 1));
-    p->approximate = get_upto(&r, 1) != 0;
-    p->first_ms = (int64_t)get_upto(&r, HIT_AT_MAX_MS);
-    p->sessions = get_varint(&r);
-    p->days = get_varint(&r);
-    p->views = get_varint(&r);
-    p->engaged_ms = get_varint(&r);
-    p->newest_day = (uint32_t)get_upto(&r, HIT_DAY_MAX);
-    decode_days(&r, p);
-    if (decode_marks(&r, p) && decode_pages(&r, p) &&
-        visitor_decode((struct str){(const char *)r.p, reader_left(&r)}, &p->recent)) {
-        p->newest_year = interest_year(p->recent.newest_ms);
-        return true;
-    }
-    profile_fini(p);
-    return false;
 }
 
 /* Pages. */
@@ -272,26 +37,43 @@ static uint32_t place(const struct profile *p, uint64_t page)
     return low;
 }
 
-const struct profile_page *profile_page(const struct profile *p, uint64_t page)
+static struct profile_page *find_page(const struct profile *p, uint64_t page)
 {
     uint32_t i = place(p, page);
     return i < p->pages_n && p->pages[i].page == page ? &p->pages[i] : NULL;
 }
 
-static void forget_oldest_page(struct profile *p)
+const struct profile_page *profile_page(const struct profile *p, uint64_t page)
 {
-    uint32_t oldest = 0;
-    for (uint32_t i = 1; i < p->pages_n; i++) {
-        if (p->pages[i].last_day < p->pages[oldest].last_day) oldest = i;
-    }
-    p->pages_n--;
-    memmove(p->pages + oldest, p->pages + oldest + 1, (p->pages_n - oldest) * sizeof *p->pages);
-    p->approximate = true;
+    return find_page(p, page);
 }
 
-static bool insert_page(struct profile *p, uint64_t page, uint32_t day)
+/* Which of two pages goes first: never opened, and longest unseen; then the longest unopened. */
+static bool goes_before(const struct profile_page *a, const struct profile_page *b)
 {
-    if (p->pages_n == PROFILE_PAGES_MAX) forget_oldest_page(p);
+    if (a->last_day != b->last_day) return a->last_day < b->last_day; /* 0: never opened */
+    return a->last_day == 0 && a->last_seen_day < b->last_seen_day;
+}
+
+/* Makes room for a page, opened or not. False: it is itself the first to go. */
+static bool give_up_page(struct profile *p, bool opened)
+{
+    uint32_t first = 0;
+    for (uint32_t i = 1; i < p->pages_n; i++) {
+        if (goes_before(&p->pages[i], &p->pages[first])) first = i;
+    }
+    p->approximate = true;
+    if (!opened && p->pages[first].last_day > 0) return false;
+    p->pages_n--;
+    memmove(p->pages + first, p->pages + first + 1, (p->pages_n - first) * sizeof *p->pages);
+    return true;
+}
+
+/* *out: the page, NULL when it was given up. False: no memory. */
+static bool page_for(struct profile *p, uint64_t page, bool opened, struct profile_page **out)
+{
+    if ((*out = find_page(p, page)) != NULL) return true;
+    if (p->pages_n == PROFILE_PAGES_MAX && !give_up_page(p, opened)) return true;
     if (p->pages_n == p->pages_cap) {
         uint32_t cap = p->pages_cap < 4 ? 4 : p->pages_cap * 2;
         struct profile_page *pages = realloc(p->pages, cap * sizeof *pages);
@@ -301,14 +83,10 @@ static bool insert_page(struct profile *p, uint64_t page, uint32_t day)
     }
     uint32_t i = place(p, page);
     memmove(p->pages + i + 1, p->pages + i, (p->pages_n - i) * sizeof *p->pages);
-    p->pages[i] = (struct profile_page){.page = page, .first_day = day, .last_day = day};
+    p->pages[i] = (struct profile_page){.page = page};
     p->pages_n++;
+    *out = &p->pages[i];
     return true;
-}
-
-bool profile_crowded(const struct profile *p, uint64_t page)
-{
-    return (p->approximate || p->pages_n == PROFILE_PAGES_MAX) && profile_page(p, page) == NULL;
 }
 
 /* The days and weeks up to this one are empty so far; what used their slots has left the window. */
@@ -336,32 +114,71 @@ void profile_clock(struct profile *p)
     p->newest_year = year;
 }
 
-bool profile_view(struct profile *p, uint64_t page, uint32_t day, int64_t at_ms)
+/* A session's parts. */
+
+static bool add_view(struct profile *p, const struct pageview *v)
 {
-    if (p->views == 0 || at_ms < p->first_ms) p->first_ms = at_ms;
-    p->views++;
-    if (day > p->newest_day) move_on(p, day);
-    uint32_t i = place(p, page);
-    if (i == p->pages_n || p->pages[i].page != page) {
-        if (!insert_page(p, page, day)) return false;
-        i = place(p, page);
+    struct profile_page *page;
+    if (p->views == 0 || v->at_ms < p->first_ms) p->first_ms = v->at_ms;
+    if (v->day > p->newest_day) {
+        move_on(p, v->day);
+        p->days++;
     }
-    if (p->pages[i].views < UINT32_MAX) p->pages[i].views++;
-    if (day > p->pages[i].last_day) p->pages[i].last_day = day;
-    if (day < p->pages[i].first_day) p->pages[i].first_day = day;
+    p->views++;
+    p->engaged_ms += v->engaged_ms;
+    if (!page_for(p, v->page, true, &page)) return false;
+    page->views++;
+    page->engaged_ms += v->engaged_ms;
+    if (v->day > page->last_day) page->last_day = v->day;
+    if (v->day < page->first_day || page->first_day == 0) page->first_day = v->day;
     return true;
 }
 
-void profile_engaged(struct profile *p, uint64_t page, uint32_t grown_ms)
+static void add_interest(const struct profile *p, struct profile_page *page,
+                         const struct page_visit *v)
 {
-    p->engaged_ms += grown_ms;
-    uint32_t i = place(p, page);
-    if (i < p->pages_n && p->pages[i].page == page) p->pages[i].engaged_ms += grown_ms;
+    uint32_t year = interest_year(v->at_ms);
+    uint32_t weight = interest_weight(v->engaged_ms, v->depth, v->flags & VISIT_INTERACTION,
+                                      v->flags & VISIT_GOAL);
+    if (year == p->newest_year) page->interest[0] += interest_amount(weight, v->at_ms);
+    if (year + 1 == p->newest_year) page->interest[1] += interest_amount(weight, v->at_ms);
 }
 
-/* Visits. `sign` is -1 for what was before, +1 for what is now. */
+static void pass_by(struct profile_page *page, uint32_t day)
+{
+    if (page->passed == 0 || day > page->last_seen_day) page->passed_days++;
+    if (page->passed == 0) page->passed_from = day;
+    page->passed++;
+}
 
-static bool add_mark(struct profile *p, enum mark_kind kind, uint32_t value, int sign)
+static bool add_visit(struct profile *p, const struct page_visit *v)
+{
+    struct profile_page *page = find_page(p, v->page);
+    if (page == NULL && v->opened == 0 && !page_for(p, v->page, false, &page)) return false;
+    if (page == NULL) return true; /* given up */
+    uint32_t seen = v->flags & VISIT_SEEN ? 1 : 0;
+    uint32_t used = v->opened > 0 && visit_used(v), tried = v->opened > 0 && !used;
+    if (v->opened > 0) {
+        page->passed = page->passed_days = page->passed_from = 0;
+        add_interest(p, page, v);
+    } else {
+        pass_by(page, v->day);
+    }
+    if (seen && v->day > page->last_seen_day) page->last_seen_day = v->day;
+    page->seen += seen;
+    page->tried += tried;
+    page->used += used;
+    uint32_t week = week_of(v->day), newest = week_of(p->newest_day);
+    if (week > newest || newest - week >= PROFILE_WEEKS) return true;
+    struct profile_week *w = &page->weeks[week % PROFILE_WEEKS];
+    w->seen += seen;
+    w->tried += tried;
+    w->used += used;
+    w->opened += v->opened;
+    return true;
+}
+
+static bool add_mark(struct profile *p, enum mark_kind kind, uint32_t value)
 {
     uint32_t key = (uint32_t)kind << 16 | value, i = 0;
     while (i < p->marks_n && p->marks[i].key < key)
@@ -378,85 +195,97 @@ static bool add_mark(struct profile *p, enum mark_kind kind, uint32_t value, int
         p->marks[i] = (struct profile_mark){key, 0};
         p->marks_n++;
     }
-    p->marks[i].sessions += sign;
+    p->marks[i].sessions++;
     return true;
 }
 
-static bool add_stay(struct profile *p, const struct stay *s, int sign)
+static bool is_letter(char c)
 {
-    if (s->day <= p->newest_day && p->newest_day - s->day < PROFILE_DAYS)
-        p->day_sessions[s->day % PROFILE_DAYS] += sign;
-    return add_mark(p, MARK_DEVICE, s->device, sign) &&
-           add_mark(p, MARK_CHANNEL, s->channel, sign) &&
-           add_mark(p, MARK_COUNTRY, s->country, sign);
+    return c >= 'A' && c <= 'Z';
 }
 
-static void add_visit(struct profile *p, const struct visit *v, int sign)
+static uint32_t country_of(const struct marks *m)
 {
-    uint32_t i = place(p, v->page);
-    if (i == p->pages_n || p->pages[i].page != v->page) return; /* given up */
-    struct profile_page *page = &p->pages[i];
-    page->tried += v->used ? 0 : sign;
-    page->used += v->used ? sign : 0;
-    uint32_t week = week_of(v->day), newest = week_of(p->newest_day);
-    if (week > newest || newest - week >= PROFILE_WEEKS) return;
-    struct profile_week *w = &page->weeks[week % PROFILE_WEEKS];
-    w->tried += v->used ? 0 : sign;
-    w->used += v->used ? sign : 0;
-    w->opened += sign * (int32_t)v->opened;
+    if (!is_letter(m->country[0]) || !is_letter(m->country[1])) return 0;
+    return (uint32_t)m->country[0] << 8 | (uint32_t)m->country[1];
 }
 
-static void add_weight(struct profile *p, const struct weight *w, int sign)
+/* Session i of the sums of p->recent; its pageviews stand before `end`. Pageviews come first: they
+ * move the windows on, and say when a page was opened. */
+static bool add_session(struct profile *p, const struct sums *s, uint32_t i, uint32_t end)
 {
-    uint32_t i = place(p, w->page);
-    if (i == p->pages_n || p->pages[i].page != w->page) return; /* given up */
-    if (w->year == p->newest_year) p->pages[i].interest[0] += sign * w->amount;
-    if (w->year + 1 == p->newest_year) p->pages[i].interest[1] += sign * w->amount;
+    const struct session *session = &s->sessions[i];
+    for (uint32_t j = s->starts[i]; j < end; j++) {
+        const struct pageview *v = &p->recent.views[j];
+        if (!(v->flags & PV_BOT) && !add_view(p, v)) return false;
+    }
+    uint32_t visits_end = i + 1 < s->sessions_n ? s->visits_from[i + 1] : s->visits_n;
+    for (uint32_t j = s->visits_from[i]; j < visits_end; j++) {
+        if (!add_visit(p, &s->visits[j])) return false;
+    }
+    p->sessions++;
+    if (session->day <= p->newest_day && p->newest_day - session->day < PROFILE_DAYS)
+        p->day_sessions[session->day % PROFILE_DAYS]++;
+    return add_mark(p, MARK_DEVICE, session->marks.device) &&
+           add_mark(p, MARK_CHANNEL, session->marks.channel) &&
+           add_mark(p, MARK_COUNTRY, country_of(&session->marks));
 }
 
-/* The items from the given places on. */
-struct places {
-    uint32_t stays, pages, weights;
-};
-
-static bool add_from(struct profile *p, const struct visits *x, struct places from, int sign)
+/* The sessions before recent pageview n. */
+static bool add_sessions(struct profile *p, const struct sums *s, uint32_t n)
 {
-    for (uint32_t i = from.weights; i < x->weights_n; i++)
-        add_weight(p, &x->weights[i], sign);
-    for (uint32_t i = from.pages; i < x->pages_n; i++)
-        add_visit(p, &x->pages[i], sign);
-    for (uint32_t i = from.stays; i < x->stays_n; i++) {
-        if (!add_stay(p, &x->stays[i], sign)) return false;
+    for (uint32_t i = 0; i < s->sessions_n && s->starts[i] < n; i++) {
+        uint32_t end = i + 1 < s->sessions_n && s->starts[i + 1] < n ? s->starts[i + 1] : n;
+        if (!add_session(p, s, i, end)) return false;
     }
     return true;
 }
 
-/* Usually only the last session differs: what both have in common from the start is skipped. */
-bool profile_visits(struct profile *p, const struct visits *before, const struct visits *now)
+bool profile_mirror(struct profile *p)
 {
-    struct places from = {
-        .stays = SUMS_COMMON(before, now, stays),
-        .pages = SUMS_COMMON(before, now, pages),
-        .weights = SUMS_COMMON(before, now, weights),
-    };
-    return add_from(p, before, from, -1) && add_from(p, now, from, +1);
+    p->recent.frozen_day = p->newest_day;
+    p->recent.frozen_n = 0;
+    for (uint32_t i = 0; i < p->pages_n; i++) {
+        const struct profile_page *page = &p->pages[i];
+        if (page->last_day > 0 && !visitor_add_frozen(&p->recent, page->page, page->last_day))
+            return false;
+    }
+    return true;
+}
+
+bool profile_freeze(struct profile *p, const struct sums *s, uint32_t n)
+{
+    if (!add_sessions(p, s, n)) return false;
+    visitor_drop(&p->recent, n);
+    return profile_mirror(p);
+}
+
+bool profile_whole(struct profile *p)
+{
+    if (p->recent.views_n == 0) return true;
+    struct sums *s = calloc(1, sizeof *s);
+    if (s == NULL) return false;
+    sums_make(s, &p->recent, 0);
+    bool ok = add_sessions(p, s, p->recent.views_n);
+    free(s);
+    return ok;
 }
 
 /* Reading. */
 
 uint64_t profile_sessions_since(const struct profile *p, uint32_t from)
 {
-    int64_t sessions = 0;
+    uint64_t sessions = 0;
     for (uint32_t age = 0; age < PROFILE_DAYS && age <= p->newest_day; age++) {
-        if (p->newest_day - age >= from) sessions += p->day_sessions[day_slot(p, age)];
+        if (p->newest_day - age >= from) sessions += p->day_sessions[profile_day_slot(p, age)];
     }
-    return sessions < 0 ? 0 : (uint64_t)sessions;
+    return sessions;
 }
 
 uint32_t profile_last_session(const struct profile *p)
 {
     for (uint32_t age = 0; age < PROFILE_DAYS && age <= p->newest_day; age++) {
-        if (p->day_sessions[day_slot(p, age)] > 0) return p->newest_day - age;
+        if (p->day_sessions[profile_day_slot(p, age)] > 0) return p->newest_day - age;
     }
     return 0;
 }
@@ -492,16 +321,26 @@ const char *class_name(enum person_class c)
 
 enum rung profile_rung(const struct profile_page *page)
 {
-    return page->used >= 2 ? RUNG_RETURNED : page->used == 1 ? RUNG_USED : RUNG_TRIED;
+    if (page->used > 0) return page->used >= 2 ? RUNG_RETURNED : RUNG_USED;
+    return page->tried > 0 ? RUNG_TRIED : RUNG_SEEN;
 }
 
 const char *rung_name(enum rung r)
 {
-    return r == RUNG_RETURNED ? "returned" : r == RUNG_USED ? "used" : "tried";
+    static const char *const names[] = {
+        [RUNG_SEEN] = "seen",
+        [RUNG_TRIED] = "tried",
+        [RUNG_USED] = "used",
+        [RUNG_RETURNED] = "returned",
+    };
+    return names[r];
 }
 
-bool profile_ignores(const struct profile_page *page)
+enum ignored_why profile_ignores(const struct profile_page *page)
 {
-    enum { TRIALS_ENOUGH = 2 };
-    return page->used <= 0 && page->tried >= TRIALS_ENOUGH;
+    enum { LEFT_ENOUGH = 2, PASSED_ENOUGH = 3, PASSED_DAYS_ENOUGH = 2 };
+    if (page->used > 0) return NOT_IGNORED;
+    if (page->tried >= LEFT_ENOUGH) return IGNORED_LEFT;
+    bool passed = page->passed >= PASSED_ENOUGH && page->passed_days >= PASSED_DAYS_ENOUGH;
+    return passed ? IGNORED_PASSED_BY : NOT_IGNORED;
 }

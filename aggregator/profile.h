@@ -1,26 +1,30 @@
 /*
- * profile.h - what is kept of a consented visitor: totals over its whole life (the recent pageviews
- * included), what it did with each page, and its fold state. The value in {pN}:profiles:SITE:BBB:
+ * profile.h - what is kept of a consented visitor: what its settled sessions add up to over its
+ * whole life and with each page, and its recent pageviews, which are raw. profile_whole() adds the
+ * recent ones for who reads; all that is below is then of everything. The value in
+ * {pN}:profiles:SITE:BBB:
  *
- *   02, flags (1: approximate), first_ms, sessions, days, views, engaged_ms, newest_day,
- *   recent days: count, then by falling day: newest_day - day, sessions (zigzag)
- *   marks: count, then by rising key: key (minus the one before), sessions (zigzag)
- *   pages: count, then by rising id: page (8 bytes), parts (enum in profile.c), views, engaged_ms,
- *       newest_day - last_day, last_day - first_day,
- *       [tried: sessions (zigzag)] [used: sessions (zigzag)]
- *       [interest: sum of the newest year (zigzag)] [of the year before (zigzag)]
- *       [weeks: one byte, bit i for the week i weeks before that of newest_day;
- *        then for each bit from the lowest: tried, used, opened (zigzag)]
- *   the fold state as in visitor.h, to the end                      (numbers are varints)
- *
- * Zeros are left out wherever something can be absent. Counts of sessions have a sign, though only
- * a page that was given up (PROFILE_PAGES_MAX) and came again can fall below zero: it lacks what
- * was counted before. So every figure is a plain sum, and the order of its parts never matters.
+ *   03, flags (1: pages are missing, 2: the recent ones are approximate, 4: something is settled),
+ *   newest_ms, and when something is settled:
+ *       newest_day (day of newest_ms in UTC minus it, zigzag), first_ms (newest_ms minus it),
+ *       sessions, days, views, engaged_ms,
+ *       recent days: count, then by falling day: (days between it and the one before it here, the
+ *           first: and newest_day) * 2 (+ 1: sessions follow, else one)
+ *       marks: count, then by rising key: key (minus the one before), sessions
+ *       pages: count, then by rising id: page (8 bytes), parts (enum in profile_codec.c),
+ *           [opened: views, engaged_ms, newest_day - last_day, last_day - first_day]
+ *           [tried] [used] [interest: sum of the newest year]
+ *           [weeks: one byte, bit i for the week i weeks before that of newest_day; then for each
+ *           bit from the lowest one byte: seen, tried, used in 2 bits each (3: the rest follows),
+ *           bit 6: opened follows, else it is tried + used]
+ *           [seen: sessions, newest_day - last_seen_day]
+ *           [passed, passed_days, last_seen_day - passed_from] [interest: of the year before]
+ *   the recent pageviews as in visitor.h, to the end                  (numbers are varints)
  */
 #ifndef SENTIER_PROFILE_H
 #define SENTIER_PROFILE_H
 
-#include "visit.h"
+#include "session.h"
 
 enum {
     PROFILE_PAGES_MAX = 512,
@@ -42,17 +46,21 @@ static inline uint32_t week_monday(uint32_t week) /* > 0 */
 
 /* Sessions of a week. */
 struct profile_week {
-    int32_t tried, used;
-    int32_t opened; /* pageviews */
+    uint32_t seen, tried, used;
+    uint32_t opened; /* pageviews */
 };
 
 struct profile_page {
     uint64_t page;
-    uint32_t views;
-    uint32_t first_day, last_day; /* opened */
     uint64_t engaged_ms;
-    int32_t tried;                            /* sessions in which it was opened, but not used */
-    int32_t used;                             /* sessions in which it was used */
+    uint32_t views;
+    uint32_t first_day, last_day; /* opened; 0: never */
+    uint32_t seen;  /* sessions in which a link to it was in view before it was opened */
+    uint32_t tried; /* sessions in which it was opened, but not used */
+    uint32_t used;  /* sessions in which it was used */
+    /* Since it was last opened: sessions in which it was in view, on how many days, from which. */
+    uint32_t passed, passed_days, passed_from;
+    uint32_t last_seen_day;                   /* of `seen` */
     struct profile_week weeks[PROFILE_WEEKS]; /* by week % PROFILE_WEEKS */
     int64_t interest[PROFILE_YEARS];          /* of newest_year, and before; sums of interest.h */
 };
@@ -61,7 +69,7 @@ struct profile_page {
 enum mark_kind { MARK_DEVICE, MARK_CHANNEL, MARK_COUNTRY, MARK_KINDS };
 struct profile_mark {
     uint32_t key; /* kind << 16 | value */
-    int32_t sessions;
+    uint32_t sessions;
 };
 
 struct profile {
@@ -71,10 +79,10 @@ struct profile {
     uint64_t days; /* with a pageview */
     uint64_t views;
     uint64_t engaged_ms;
-    uint32_t newest_year;               /* UTC; of recent.newest_ms */
-    uint32_t newest_day;                /* of its pageviews */
-    int32_t day_sessions[PROFILE_DAYS]; /* by day % PROFILE_DAYS */
-    struct profile_mark *marks;         /* by rising key; some with no session left */
+    uint32_t newest_year;                /* UTC; of recent.newest_ms */
+    uint32_t newest_day;                 /* of its pageviews */
+    uint32_t day_sessions[PROFILE_DAYS]; /* by day % PROFILE_DAYS */
+    struct profile_mark *marks;          /* by rising key */
     uint32_t marks_n, marks_cap;
     struct profile_page *pages; /* by rising id */
     uint32_t pages_n, pages_cap;
@@ -87,6 +95,9 @@ bool profile_encode(const struct profile *p, struct buf *out);
 bool profile_decode(struct str in,
                     struct profile *p); /* into an empty one; false: damaged, and empty */
 
+/* Adds the recent pageviews; once, and it can no more be encoded. False: no memory. */
+bool profile_whole(struct profile *p);
+
 const struct profile_page *profile_page(const struct profile *p, uint64_t page); /* NULL: never */
 
 /* Sessions on the dates from..newest_day; from > newest_day - PROFILE_DAYS, or all are counted. */
@@ -98,21 +109,32 @@ enum person_class { CLASS_NEW, CLASS_LOYAL, CLASS_RETURNING, CLASS_FADING, CLASS
 enum person_class profile_class(const struct profile *p, uint32_t today);
 const char *class_name(enum person_class c);
 
-/* How far the person came with a page it opened. */
-enum rung { RUNG_TRIED = 3, RUNG_USED = 4, RUNG_RETURNED = 5 };
+/* How far the person came with a page. */
+enum rung { RUNG_SEEN = 2, RUNG_TRIED = 3, RUNG_USED = 4, RUNG_RETURNED = 5 };
 enum rung profile_rung(const struct profile_page *page);
 const char *rung_name(enum rung r);
-bool profile_ignores(const struct profile_page *page); /* tried and left, with enough evidence */
+
+/* Never used, and enough evidence: seen and not opened since, or opened and left. */
+enum ignored_why { NOT_IGNORED, IGNORED_PASSED_BY, IGNORED_LEFT };
+enum ignored_why profile_ignores(const struct profile_page *page);
 
 /* Interest in a page at a moment that is not before any of its visits, in thousandths. */
 int64_t profile_interest(const struct profile *p, const struct profile_page *page, int64_t now_ms);
 
 /* For the fold. False: no memory. */
 void profile_clock(struct profile *p); /* recent.newest_ms has moved on */
-bool profile_view(struct profile *p, uint64_t page, uint32_t day, int64_t at_ms);
-void profile_engaged(struct profile *p, uint64_t page, uint32_t grown_ms);
-/* Would profile_view give up another page, or bring back one that may have been given up? */
-bool profile_crowded(const struct profile *p, uint64_t page);
-bool profile_visits(struct profile *p, const struct visits *before, const struct visits *now);
+/* The oldest n recent pageviews settle; s: sums of p->recent with this border. */
+bool profile_freeze(struct profile *p, const struct sums *s, uint32_t n);
+bool profile_mirror(struct profile *p); /* what is settled, to recent.frozen */
+
+/* The place in day_sessions of the day, in weeks of the week, `age` before the newest. */
+static inline uint32_t profile_day_slot(const struct profile *p, uint32_t age)
+{
+    return (p->newest_day + PROFILE_DAYS - age) % PROFILE_DAYS;
+}
+static inline uint32_t profile_week_slot(const struct profile *p, uint32_t age)
+{
+    return (week_of(p->newest_day) + PROFILE_WEEKS - age) % PROFILE_WEEKS;
+}
 
 #endif

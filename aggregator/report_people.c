@@ -111,7 +111,8 @@ static void find_top_page(struct customer *c, const struct profile *p, int64_t n
     if (now_ms < p->recent.newest_ms) now_ms = p->recent.newest_ms;
     for (uint32_t i = 0; i < p->pages_n; i++) {
         int64_t interest = profile_interest(p, &p->pages[i], now_ms);
-        if (i > 0 && interest <= c->top_interest) continue;
+        if (p->pages[i].views == 0) continue; /* only seen */
+        if (c->top_page != 0 && interest <= c->top_interest) continue;
         c->top_page = p->pages[i].page;
         c->top_interest = interest;
     }

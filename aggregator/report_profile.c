@@ -40,6 +40,10 @@ static int read_profile(struct report *r, unsigned part, uint64_t id, struct pro
         buf_printf(err, "the stored profile is damaged");
         result = -1;
     }
+    if (result == 1 && !profile_whole(p)) {
+        buf_printf(err, "out of memory");
+        result = -1;
+    }
     freeReplyObject(reply);
     return result;
 }
@@ -101,11 +105,6 @@ static bool approximate(const struct profile *p)
 static uint64_t sessions_of_last(const struct told *t, uint32_t days)
 {
     return profile_sessions_since(&t->profile, t->newest.day < days ? 0 : t->newest.day - days + 1);
-}
-
-static int64_t at_least_0(int32_t sessions)
-{
-    return sessions > 0 ? sessions : 0;
 }
 
 /* A moment that no visit of the person is after: the newest hit of the site. */
@@ -182,7 +181,7 @@ static json_t *marks_json(const struct profile *p, enum mark_kind kind)
         if (p->marks[i].key >> 16 != kind) continue;
         json_array_append_new(list, json_pack("{s:s, s:i}", mark_names[kind][1],
                                               mark_text(&p->marks[i], room), "sessions",
-                                              p->marks[i].sessions));
+                                              (int)p->marks[i].sessions));
     }
     return list;
 }
@@ -194,12 +193,12 @@ static json_t *weeks_json(const struct profile *p, const struct profile_page *pa
     for (uint32_t age = 0; age < PROFILE_WEEKS && age < newest; age++) {
         const struct profile_week *w = &page->weeks[(newest - age) % PROFILE_WEEKS];
         char monday[DATE_TEXT_BYTES];
-        if (w->tried <= 0 && w->used <= 0) continue;
+        if (w->seen == 0 && w->opened == 0) continue;
         date_format(week_monday(newest - age), monday);
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}", "from", monday, "tried",
-                                              (json_int_t)at_least_0(w->tried), "used",
-                                              (json_int_t)at_least_0(w->used), "opened",
-                                              (json_int_t)at_least_0(w->opened)));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:I, s:I, s:I}", "from", monday, "seen",
+                                        (json_int_t)w->seen, "tried", (json_int_t)w->tried, "used",
+                                        (json_int_t)w->used, "opened", (json_int_t)w->opened));
     }
     return list;
 }
@@ -210,21 +209,41 @@ static json_t *score_json(int64_t score)
     return json_real((double)score / INTEREST_SCORE_ONE);
 }
 
+/* A date of a page; null: there is none. */
+static json_t *day_json(uint32_t day)
+{
+    char date[DATE_TEXT_BYTES];
+    if (day == 0) return json_null();
+    date_format(day, date);
+    return json_string(date);
+}
+
+static const char *why_ignored(const struct profile_page *page)
+{
+    static const char *const names[] = {
+        [NOT_IGNORED] = "", [IGNORED_PASSED_BY] = "passed by", [IGNORED_LEFT] = "left"};
+    return names[profile_ignores(page)];
+}
+
 static json_t *page_json(const struct told *t, uint32_t i, int64_t all)
 {
     const struct profile_page *page = &t->profile.pages[i];
-    char room[32], id[ID_TEXT_BYTES], first[DATE_TEXT_BYTES], last[DATE_TEXT_BYTES];
+    char room[32], id[ID_TEXT_BYTES];
     struct buf clean = {0};
     id_format(page->page, id);
-    date_format(page->first_day, first);
-    date_format(page->last_day, last);
     text_add_utf8(&clean, page_label(t->names, i, page->page, room));
-    json_t *document = json_pack(
-        "{s:s%, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "page", clean.p, clean.n, "id",
-        id, "rung", rung_name(profile_rung(page)), "ignored", profile_ignores(page), "tried",
-        (json_int_t)at_least_0(page->tried), "used", (json_int_t)at_least_0(page->used), "views",
-        (json_int_t)page->views, "engaged_ms", (json_int_t)page->engaged_ms, "first_day", first,
-        "last_day", last, "weeks", weeks_json(&t->profile, page));
+    json_t *document =
+        json_pack("{s:s%, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "page", clean.p,
+                  clean.n, "id", id, "rung", rung_name(profile_rung(page)), "ignored",
+                  profile_ignores(page) != NOT_IGNORED, "ignored_why", why_ignored(page), "seen",
+                  (json_int_t)page->seen, "passed", (json_int_t)page->passed, "passed_days",
+                  (json_int_t)page->passed_days, "tried", (json_int_t)page->tried, "used",
+                  (json_int_t)page->used, "views", (json_int_t)page->views, "engaged_ms",
+                  (json_int_t)page->engaged_ms);
+    json_object_set_new(document, "first_day", day_json(page->first_day));
+    json_object_set_new(document, "last_day", day_json(page->last_day));
+    json_object_set_new(document, "last_seen_day", day_json(page->last_seen_day));
+    json_object_set_new(document, "weeks", weeks_json(&t->profile, page));
     buf_fini(&clean);
     int64_t interest = interest_of(t, page);
     json_object_set_new(document, "interest", score_json(interest));
@@ -283,15 +302,15 @@ static struct table *pages_table(const struct told *t)
     bool ok = table != NULL;
     for (uint32_t i = 0; ok && i < p->pages_n; i++) {
         const struct profile_page *page = &p->pages[i];
-        char room[32], day[DATE_TEXT_BYTES];
+        char room[32], day[DATE_TEXT_BYTES] = "";
         int64_t interest = interest_of(t, page);
-        date_format(page->last_day, day);
+        if (page->last_day > 0) date_format(page->last_day, day);
         ok = table_add(table, (struct cell[]){{.text = page_label(t->names, i, page->page, room)},
                                               {.number = interest},
                                               {.number = interest, .whole = all},
                                               {.text = str_of(rung_name(profile_rung(page)))},
-                                              {.number = at_least_0(page->used)},
-                                              {.number = at_least_0(page->tried)},
+                                              {.number = page->used},
+                                              {.number = page->tried},
                                               {.number = page->views},
                                               {.number = (int64_t)page->engaged_ms},
                                               {.text = str_of(day)}});
@@ -353,16 +372,22 @@ static void print_ignored(struct report *r, const struct told *t)
     for (uint32_t i = 0; i < t->profile.pages_n; i++) {
         const struct profile_page *page = &t->profile.pages[i];
         char room[32], day[DATE_TEXT_BYTES];
-        if (!profile_ignores(page)) continue;
-        if (!any) buf_add(&r->out, STR("\nIgnored: tried and left, never used\n"));
+        enum ignored_why why = profile_ignores(page);
+        if (why == NOT_IGNORED) continue;
+        if (!any) buf_add(&r->out, STR("\nIgnored: never used, with enough evidence\n"));
         any = true;
-        date_format(page->last_day, day);
+        date_format(why == IGNORED_LEFT ? page->last_day : page->last_seen_day, day);
         buf_add(&r->out, STR("  "));
         text_add_short(&r->out, page_label(t->names, i, page->page, room), r->width - 4);
-        buf_printf(&r->out,
-                   "\n    left in %d sessions, each visit under 10 s and without an "
-                   "interaction; last on %s\n",
-                   page->tried, day);
+        if (why == IGNORED_LEFT)
+            buf_printf(&r->out,
+                       "\n    left in %u sessions, each visit under 10 s and without an "
+                       "interaction; last on %s\n",
+                       page->tried, day);
+        else
+            buf_printf(&r->out,
+                       "\n    in view in %u sessions on %u days and not opened since; last on %s\n",
+                       page->passed, page->passed_days, day);
     }
 }
 

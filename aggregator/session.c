@@ -82,6 +82,11 @@ static void set_gaps(struct sums *s, const struct visitor *v)
 static void start_session(struct sums *s, const struct pageview *p, uint32_t i)
 {
     s->starts[s->sessions_n] = i;
+    s->visits_from[s->sessions_n] = s->visits_n;
+    if (++s->mark == 0) { /* has gone round */
+        memset(s->slot_marks, 0, sizeof s->slot_marks);
+        s->mark = 1;
+    }
     struct session *now = &s->sessions[s->sessions_n++];
     now->marks = marks_of(p);
     now->entry_page = p->page;
@@ -101,20 +106,32 @@ static void add_part(struct sums *s, const struct pageview *p, bool starts)
     part->engaged_ms += p->engaged_ms;
 }
 
-/* from: the session's first visit. */
-static void add_visit(struct sums *s, const struct pageview *p, uint32_t from)
+/* The session's visit to the page; *known: it is there already. */
+static struct page_visit *visit_to(struct sums *s, uint64_t page, int64_t at_ms, bool *known)
 {
-    uint32_t i = s->visits_n;
-    while (i > from && s->visits[i - 1].page != p->page)
-        i--;
-    if (i == from) {
-        i = ++s->visits_n;
-        s->visits[i - 1].page = p->page;
-        s->visits[i - 1].at_ms = p->at_ms;
-        s->visits[i - 1].day = s->sessions[s->sessions_n - 1].day;
+    uint32_t slot = (uint32_t)page & (VISIT_SLOTS - 1); /* ids are hashes */
+    for (; s->slot_marks[slot] == s->mark; slot = (slot + 1) & (VISIT_SLOTS - 1)) {
+        struct page_visit *visit = &s->visits[s->slots[slot]];
+        if (visit->page != page) continue;
+        *known = true;
+        return visit;
     }
-    struct page_visit *visit = &s->visits[i - 1];
-    visit->opened++;
+    assert(s->visits_n < VISITS_MAX);
+    s->slot_marks[slot] = s->mark;
+    s->slots[slot] = (uint16_t)s->visits_n;
+    struct page_visit *visit = &s->visits[s->visits_n++];
+    visit->page = page;
+    visit->at_ms = at_ms;
+    visit->day = s->sessions[s->sessions_n - 1].day;
+    *known = false;
+    return visit;
+}
+
+static void add_visit(struct sums *s, const struct pageview *p)
+{
+    bool known;
+    struct page_visit *visit = visit_to(s, p->page, p->at_ms, &known);
+    if (visit->opened++ == 0) visit->at_ms = p->at_ms;
     visit->engaged_ms += p->engaged_ms;
     if (p->depth > visit->depth) visit->depth = p->depth;
     if (p->interaction_at_ms > 0) visit->flags |= VISIT_INTERACTION;
@@ -134,6 +151,16 @@ static void add_step(struct sums *s, uint64_t from, uint64_t to, uint32_t first)
     step->day = s->sessions[s->sessions_n - 1].day;
 }
 
+/* Links in view on a pageview. Who is on a page, or was, has no need of a link to it. */
+static void add_seen(struct sums *s, const struct pageview *p)
+{
+    for (uint32_t i = 0; i < p->seen_n; i++) {
+        bool known;
+        struct page_visit *visit = visit_to(s, p->seen[i], p->at_ms, &known);
+        if (!known) visit->flags |= VISIT_SEEN;
+    }
+}
+
 /* Only what the last use filled; so that bytes between fields are zero too. */
 static void clear(struct sums *s)
 {
@@ -151,7 +178,7 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
     assert(v->views_n <= RECENT_MAX);
     clear(s);
     int64_t first_ms = 0, last_ms = 0;
-    uint32_t visits_from = 0, steps_from = 0;
+    uint32_t steps_from = 0;
     for (uint32_t i = 0; i < v->views_n; i++) {
         const struct pageview *p = &v->views[i];
         if (p->flags & PV_BOT) continue;
@@ -161,7 +188,6 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
         int64_t p_last_ms = pageview_last_ms(p);
         if (starts) {
             start_session(s, p, i);
-            visits_from = s->visits_n;
             steps_from = s->steps_n;
             first_ms = p->at_ms;
             last_ms = p_last_ms;
@@ -174,7 +200,8 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
         add_part(s, p, starts);
         add_day(s, v, p);
         add_page(s, v, p);
-        add_visit(s, p, visits_from);
+        add_visit(s, p);
+        add_seen(s, p);
     }
     set_gaps(s, v);
 }

@@ -45,14 +45,18 @@ struct page_day {
 
 enum { USED_ENGAGED_MS = 10 * 1000 }; /* so long is use; so is an interaction */
 
-enum visit_flag { VISIT_INTERACTION = 1, VISIT_GOAL = 2 };
+enum visit_flag {
+    VISIT_INTERACTION = 1,
+    VISIT_GOAL = 2,
+    VISIT_SEEN = 4, /* a trial: a link to the page was in view before it was opened, if it was */
+};
 
-/* A visit: all pageviews of a page in one session. */
+/* A page in one session. A visit to it when it was opened: all its pageviews there. */
 struct page_visit {
     uint64_t page;
-    int64_t at_ms;       /* of the first */
+    int64_t at_ms;       /* of the first pageview; never opened: of the first that showed a link */
     uint32_t day;        /* the session's */
-    uint32_t opened;     /* pageviews */
+    uint32_t opened;     /* pageviews; 0: only seen */
     uint32_t engaged_ms; /* of all */
     uint32_t depth;      /* the greatest */
     uint32_t flags;      /* enum visit_flag: of any */
@@ -69,6 +73,8 @@ struct page_step {
     uint32_t day; /* the session's */
 };
 
+enum { VISITS_MAX = RECENT_MAX + SEEN_MAX, VISIT_SLOTS = 2048 };
+
 struct sums {
     uint32_t sessions_n, parts_n, days_n, pages_n, visits_n, steps_n;
     struct session sessions[RECENT_MAX];
@@ -76,8 +82,13 @@ struct sums {
     struct part parts[RECENT_MAX];
     struct active_day days[RECENT_MAX];
     struct page_day pages[RECENT_MAX];
-    struct page_visit visits[RECENT_MAX];
     struct page_step steps[RECENT_MAX];
+    struct page_visit visits[VISITS_MAX];
+    uint32_t visits_from[RECENT_MAX]; /* per session, the index of its first visit */
+    /* Visits of the session in work by page: index, open addressing; a slot of another mark is
+     * empty. */
+    uint16_t slots[VISIT_SLOTS];
+    uint32_t slot_marks[VISIT_SLOTS], mark;
 };
 
 /* How many of the first n items of two lists have the same bytes. */

@@ -44,21 +44,15 @@ struct str trail_text(const struct hit *h)
 void trail_begin(struct trail *t)
 {
     sums_make(t->before, t->v, 0);
-    if (t->profile == NULL) return;
-    profile_clock(t->profile);
-    visits_make(t->visits_before, t->before);
 }
 
-/* What the sessions changed by, into the profile. */
-static bool settle_profile(struct trail *t)
+static bool freeze(struct trail *t, const struct sums *s, uint32_t n)
 {
-    struct visits *before = t->visits_before, *now = t->visits_now;
-    t->profile->sessions += (uint64_t)t->now->sessions_n - t->before->sessions_n;
-    t->profile->days += (uint64_t)t->now->days_n - t->before->days_n;
-    visits_make(now, t->now);
-    t->visits_before = now;
-    t->visits_now = before;
-    return profile_visits(t->profile, before, now);
+    if (t->profile == NULL) return visitor_freeze(t->v, n);
+    bool before = t->profile->approximate;
+    if (!profile_freeze(t->profile, s, n)) return false;
+    t->approximated += t->profile->approximate && !before;
+    return true;
 }
 
 /* Adds what the visitor's sessions and days changed by, with a border before pageview `frozen`;
@@ -68,11 +62,10 @@ static bool settle(struct trail *t, uint32_t frozen)
     struct sums *before = t->before, *now = t->now;
     sums_make(now, t->v, frozen);
     count_sums(&t->count, before, now, t->profile != NULL);
-    if (t->profile != NULL && !settle_profile(t)) return false;
     t->before = now;
     t->now = before;
     if (frozen == 0) return true;
-    if (!visitor_freeze(t->v, frozen)) return false;
+    if (!freeze(t, now, frozen)) return false;
     trail_begin(t);
     return true;
 }
@@ -162,23 +155,33 @@ static bool reaches_goal(const struct signal *s)
            (s->kind == HIT_PURCHASE && hit_money(s->text, &currency, &minor));
 }
 
+static bool see_links(struct trail *t, struct pageview *p, const struct signal *s)
+{
+    struct hit_links links = hit_links_open(s->text);
+    bool before = t->v->approximate;
+    struct str page;
+    while (hit_links_next(&links, &page)) {
+        if (!visitor_see(t->v, p, hash64(page))) return false;
+    }
+    t->approximated += t->v->approximate && !before;
+    return true;
+}
+
 /* Raises registers; a click counts once per number. Repeating a signal changes nothing. */
-static void apply_signal(struct trail *t, struct pageview *p, const struct signal *s)
+static bool apply_signal(struct trail *t, struct pageview *p, const struct signal *s)
 {
     uint32_t grown = raise_engaged(&p->engaged_ms, &p->engaged_at_ms, s);
     if (s->interaction_at_ms > p->interaction_at_ms) p->interaction_at_ms = s->interaction_at_ms;
     if (s->depth > p->depth) p->depth = (uint8_t)s->depth;
     bool seen = number_seen(p, s->number);
     p->numbers[s->number / 64] |= UINT64_C(1) << (s->number % 64);
-    if (p->flags & PV_BOT) return;
-    if (grown > 0) {
-        count_engaged(&t->count, p, grown);
-        if (t->profile != NULL) profile_engaged(t->profile, p->page, grown);
-    }
-    if (seen) return;
+    if (p->flags & PV_BOT) return true;
+    if (grown > 0) count_engaged(&t->count, p, grown);
+    if (seen) return true;
     if (reaches_goal(s)) p->flags |= PV_GOAL;
     struct click click = {p->day, p->page, s->kind, s->goal, s->text, {NULL, 0}};
     count_click(&t->count, &click);
+    return s->kind != HIT_SEEN || see_links(t, p, s);
 }
 
 /* Waiting hits. */
@@ -234,7 +237,7 @@ static bool wait_for_view(struct trail *t, uint64_t id, struct signal *s, enum v
     return visitor_wait(v, i, &w);
 }
 
-static void apply_waiting(struct trail *t, struct pageview *p)
+static bool apply_waiting(struct trail *t, struct pageview *p)
 {
     struct visitor *v = t->v;
     uint32_t i = visitor_waiting_at(v, p->id, 0);
@@ -255,9 +258,10 @@ static void apply_waiting(struct trail *t, struct pageview *p)
             .depth = w->depth,
             .text = {w->text, w->text_n},
         };
-        apply_signal(t, p, &s);
+        if (!apply_signal(t, p, &s)) return false;
         visitor_unwait(v, i);
     }
+    return true;
 }
 
 /* Pageviews. */
@@ -273,10 +277,6 @@ static bool begin_view(struct trail *t, const struct hit *h, const struct signal
 {
     if (!make_room(t)) return false;
     struct pageview p = trail_pageview(h);
-    if (t->profile != NULL && profile_crowded(t->profile, p.page)) {
-        if (!settle(t, 0)) return false;
-        if (t->profile->pages_n == PROFILE_PAGES_MAX) t->approximated++;
-    }
     /* Its own registers stand before it is put into its place: they are part of the order. */
     uint32_t grown = raise_engaged(&p.engaged_ms, &p.engaged_at_ms, s);
     p.interaction_at_ms = s->interaction_at_ms;
@@ -294,22 +294,15 @@ static bool begin_view(struct trail *t, const struct hit *h, const struct signal
     struct pageview *at = visitor_insert(t->v, &p);
     if (at == NULL) return false;
     count_view(&t->count, at, h->page, h->bot);
-    if (t->profile != NULL && !profile_view(t->profile, at->page, at->day, at->at_ms)) return false;
-    if (grown > 0 && !(at->flags & PV_BOT)) {
-        count_engaged(&t->count, at, grown);
-        if (t->profile != NULL) profile_engaged(t->profile, at->page, grown);
-    }
-    if (at->id != 0) apply_waiting(t, at);
-    return true;
+    if (grown > 0 && !(at->flags & PV_BOT)) count_engaged(&t->count, at, grown);
+    return at->id == 0 || apply_waiting(t, at);
 }
 
 /* A pageview hit that came again, perhaps through another collector: the earlier one counts. */
 static struct pageview *move_earlier(struct trail *t, struct pageview *p, const struct hit *h)
 {
     if (h->at_ms >= p->at_ms || h->day != p->day || hash64(h->page) != p->page) return p;
-    p = visitor_move(t->v, p, h->at_ms);
-    if (t->profile != NULL && h->at_ms < t->profile->first_ms) t->profile->first_ms = h->at_ms;
-    return p;
+    return visitor_move(t->v, p, h->at_ms);
 }
 
 bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
@@ -325,8 +318,7 @@ bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
     if (p != NULL) {
         if (number_seen(p, s.number)) *verdict = V_DUPLICATE;
         if (h->kind == HIT_PAGEVIEW) p = move_earlier(t, p, h);
-        apply_signal(t, p, &s);
-        return true;
+        return apply_signal(t, p, &s);
     }
     if (h->kind == HIT_PAGEVIEW) return begin_view(t, h, &s, verdict);
     return wait_for_view(t, h->pageview, &s, verdict);

@@ -15,10 +15,9 @@
 struct trail {
     struct count count;
     struct visitor *v;
-    struct profile *profile;                   /* NULL: a daily visitor */
-    struct sums *before, *now;                 /* memory lent by the caller; they change places */
-    struct visits *visits_before, *visits_now; /* likewise; filled for a profile alone */
-    uint64_t approximated;                     /* bounds crossed */
+    struct profile *profile;   /* NULL: a daily visitor */
+    struct sums *before, *now; /* memory lent by the caller; they change places */
+    uint64_t approximated;     /* bounds crossed */
 };
 
 void trail_begin(struct trail *t);

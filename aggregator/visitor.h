@@ -5,18 +5,22 @@
  *
  * Encoding (numbers are varints, ids 8 bytes little-endian):
  *
- *   01, flags (1: approximate), newest_ms, frozen_day,
+ *   02, flags (1: approximate), newest_ms, frozen_day,
  *   frozen pages: count, then by rising id: page (8 bytes), day
- *   pageviews: count, then by rising (at, id, ...):
- *       flags (enum pageview_flag), at (minus the one before), page (8 bytes), day,
- *       channel, device, browser, os, country (2 bytes), depth,
- *       [PV_ID: id (8 bytes), numbers seen (4 words of 64 bits)]
- *       [PV_SOURCE: length, source]
- *       [PV_ENGAGED: engaged_ms, its time minus at (zigzag)]
- *       [PV_INTERACTION: its time minus at (zigzag)]
- *   waiting hits: count, then by rising (id, number):
- *       id (8 bytes), number, kind (+ 64: a goal), at, engaged_ms, engaged_at, interaction_at,
- * depth, length, text
+ *   the recent pageviews:
+ *       count of pageviews, then by rising (at, id, ...):
+ *           parts (enum in visitor_codec.c), at (of the first: newest_ms - at; else minus the one
+ *           before), page (8 bytes), day and numbers (one number, visitor_codec.c),
+ *           [id (8 bytes)] [day] [numbers counted (4 words of 64 bits)]
+ *           [device, browser, os (a byte each), country (2 bytes): when not as before]
+ *           [channel (a byte), length of source, source: when not as before]
+ *           [engaged_ms, its time minus at (zigzag)] [interaction's time minus at (zigzag)]
+ *           [depth]
+ *           [links seen: count, a bit for each of the pageview before (1: seen again), the others
+ *           by rising id (8 bytes each)]
+ *       count of waiting hits, then by rising (id, number):
+ *           id (8 bytes), number, kind (+ 64: a goal), at, engaged_ms, engaged_at,
+ *           interaction_at, depth, length, text
  */
 #ifndef SENTIER_VISITOR_H
 #define SENTIER_VISITOR_H
@@ -24,6 +28,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "bytes.h"
 #include "hit.h"
 
 enum {
@@ -35,17 +40,16 @@ enum {
     WAITING_MAX = 256,
     WAITING_MAX_BYTES = 16 * 1024,
     FROZEN_PAGES_MAX = 512,
-    WAITING_GOAL = 64, /* beside its kind */
+    VIEW_SEEN_MAX = 64, /* links seen on a pageview: those of the smallest ids stay */
+    SEEN_MAX = 1024,    /* of all recent pageviews */
+    SEEN_STEP = 8,      /* by which the memory of a pageview's grows */
+    WAITING_GOAL = 64,  /* beside its kind */
 };
 
 enum pageview_flag {
     PV_BOT = 1,
     PV_NOT_FOUND = 2,
-    PV_ID = 4,
-    PV_SOURCE = 8,
-    PV_ENGAGED = 16,
-    PV_INTERACTION = 32,
-    PV_GOAL = 64, /* an event that is a goal, or a purchase */
+    PV_GOAL = 4, /* an event that is a goal, or a purchase */
 };
 
 struct pageview {
@@ -61,7 +65,9 @@ struct pageview {
     uint8_t channel, device, browser, os, depth;
     char country[2];
     uint32_t source_n;
-    char *source; /* owned */
+    uint32_t seen_n;
+    char *source;   /* owned */
+    uint64_t *seen; /* pages whose links were in view, by rising id; owned */
 };
 
 /* A hit whose pageview has not come. */
@@ -91,6 +97,7 @@ struct visitor {
     uint32_t frozen_n, views_n, waiting_n;
     uint32_t frozen_cap, views_cap, waiting_cap;
     uint32_t waiting_bytes;
+    uint32_t seen_n; /* of all views */
 };
 
 /* All zero is an empty visitor. */
@@ -98,6 +105,10 @@ void visitor_fini(struct visitor *v); /* leaves it empty */
 bool visitor_encode(const struct visitor *v, struct buf *out);
 bool visitor_decode(struct str in,
                     struct visitor *v); /* into an empty one; false: damaged, and empty */
+
+/* The recent pageviews and what waits, as part of another value; newest_ms stands elsewhere. */
+void visitor_encode_recent(const struct visitor *v, struct buf *out);
+bool visitor_decode_recent(struct reader *r, struct visitor *v); /* false: damaged, or no memory */
 
 /* The latest moment that is known of a pageview. */
 int64_t pageview_last_ms(const struct pageview *p);
@@ -112,10 +123,16 @@ struct pageview *visitor_find(const struct visitor *v, uint64_t id, int64_t at_m
 struct pageview *visitor_insert(struct visitor *v, struct pageview *p);
 /* Moves a pageview back to an earlier time. */
 struct pageview *visitor_move(struct visitor *v, struct pageview *p, int64_t at_ms);
-/* Freezes the oldest n pageviews. False: no memory. */
+/* A link to the page was in view on p. False: no memory. A bound crossed: v->approximate. */
+bool visitor_see(struct visitor *v, struct pageview *p, uint64_t page);
+/* Freezes the oldest n pageviews of a daily visitor. False: no memory. */
 bool visitor_freeze(struct visitor *v, uint32_t n);
+void visitor_drop(struct visitor *v, uint32_t n); /* the oldest n pageviews, no more */
+/* A frozen page more; they come by rising id. False: no memory. */
+bool visitor_add_frozen(struct visitor *v, uint64_t page, uint32_t day);
 uint32_t visitor_frozen_day_of(const struct visitor *v, uint64_t page); /* 0: none */
 
+int waiting_order(const struct waiting *w, uint64_t id, uint32_t number); /* <0, 0, >0 */
 /* The place of a waiting hit, whether or not it is there. */
 uint32_t visitor_waiting_at(const struct visitor *v, uint64_t id, uint32_t number);
 bool visitor_wait(struct visitor *v, uint32_t i,

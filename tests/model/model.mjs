@@ -10,8 +10,9 @@
 //   day SITE VISITOR DAY sessions            (of its profile, as what follows; the last 56 days)
 //   class SITE VISITOR DAYS CLASS            so many days after its newest
 //   mark SITE VISITOR KIND VALUE sessions
-//   page SITE VISITOR PAGE views engaged_ms first_day last_day tried used
-//   week SITE VISITOR PAGE WEEK tried used opened      (the last 8 weeks)
+//   page SITE VISITOR PAGE views engaged_ms first_day last_day seen tried used RUNG -|passed|left     (days 0: never opened)
+//   seen SITE VISITOR PAGE passed passed_days passed_from last_seen_day      (if it was seen)
+//   week SITE VISITOR PAGE WEEK seen tried used opened      (the last 8 weeks)
 //   interest SITE VISITOR PAGE DAYS score      so many days after its newest hit; only about equal
 //   person SITE DAY VISITOR                 an active day of a consented visitor
 //
@@ -36,6 +37,7 @@ export const COLUMN = {
   bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, used: 15, rows_page: 16, rows_free: 17,
   exposures: 24, clicks: 25, controls: 26, goals: 27, purchases: 28, revenue: 29, links_left_out: 30, visits: 31, verdict: 32, gap: 64,
   steps: 482, rows_step: 483,
+  seen: 480, seen_opened: 481,
 }
 
 export function expect(hits) {
@@ -154,7 +156,8 @@ function viewOf(begun, hits, judged) {
   if (actions.length > 0) last = Math.max(last, ...actions)
   const depth = Math.max(...hits.map((h) => h.depth))
   const goal = judged.some((h) => (h.kind === 'event' && h.goal) || h.kind === 'purchase')
-  return { ...begun, engaged, depth, last, acted: actions.length > 0, goal, notFound: begun.status === 404 }
+  const seen = new Set(judged.filter((h) => h.kind === 'seen').flatMap((h) => h.links))
+  return { ...begun, seen, engaged, depth, last, acted: actions.length > 0, goal, notFound: begun.status === 404 }
 }
 
 function foldGroup(out, g) {
@@ -263,6 +266,10 @@ function addSession(out, site, views) {
   }
   const steps = views.slice(1).map((v, i) => [views[i].page, v.page]).filter(([from, to]) => from !== to)
   for (const step of new Set(steps.map(stepName))) add(out, site, day, step, COLUMN.steps, 1)
+  for (const page of seenIn(views)) {
+    const columns = opens(views, page) ? [COLUMN.seen, COLUMN.seen_opened] : [COLUMN.seen]
+    for (const column of columns) addTo(out, site, day, ['T', 'p:' + page], column)
+  }
   for (const v of views) {
     for (const name of ['c:' + channel, ...sources]) add(out, site, v.day, name, COLUMN.views, 1)
     add(out, site, v.day, 'c:' + channel, COLUMN.engaged_ms, v.engaged)
@@ -302,10 +309,39 @@ function groupBy(list, keyOf) {
 // A visit: the pageviews of a page in one session.
 const visitsTo = (sessions, page) => sessions.map((s) => s.filter((v) => v.page === page)).filter((visit) => visit.length > 0)
 
-// Sessions that opened the page, by what was done with it.
+const opens = (session, page) => session.some((v) => v.page === page)
+
+// A trial: a link to the page was in view on a pageview that stands before its first one in the session, if it has any.
+function isTrial(session, page) {
+  const first = session.findIndex((v) => v.page === page)
+  return (first < 0 ? session : session.slice(0, first)).some((v) => v.seen.has(page))
+}
+const seenIn = (session) => [...new Set(session.flatMap((v) => [...v.seen]))].filter((page) => isTrial(session, page))
+
+// Sessions that saw or opened the page, by what was done with it.
 function trials(sessions, page) {
   const opened = visitsTo(sessions, page)
-  return { tried: opened.filter((visit) => !isUse(visit)).length, used: opened.filter(isUse).length, opened: opened.flat().length }
+  return { seen: sessions.filter((s) => isTrial(s, page)).length, tried: opened.filter((visit) => !isUse(visit)).length,
+    used: opened.filter(isUse).length, opened: opened.flat().length }
+}
+
+// Trials since the page was last opened, and when it was seen.
+function sightings(sessions, page) {
+  const seen = sessions.filter((s) => isTrial(s, page))
+  const since = sessions.slice(sessions.findLastIndex((s) => opens(s, page)) + 1).filter((s) => isTrial(s, page))
+  const days = since.map((s) => s[0].day)
+  return { passed: since.length, passed_days: new Set(days).size, passed_from: days[0] ?? 0, last_seen_day: seen.at(-1)?.[0].day ?? 0 }
+}
+
+export function rungOf({ tried, used }) {
+  if (used > 0) return used >= 2 ? 'returned' : 'used'
+  return tried > 0 ? 'tried' : 'seen'
+}
+
+export function whyIgnored({ tried, used, passed, passed_days }) {
+  if (used > 0) return '-'
+  if (tried >= 2) return 'left'
+  return passed >= 3 && passed_days >= 2 ? 'passed' : '-'
 }
 
 function pageOfProfile(page, views, sessions, newestDay) {
@@ -313,10 +349,10 @@ function pageOfProfile(page, views, sessions, newestDay) {
   const days = of.map((v) => v.day)
   const weeks = new Map()
   for (const [week, these] of groupBy(sessions, (s) => weekOf(s[0].day)))
-    if (week > weekOf(newestDay) - 8 && trials(these, page).opened > 0) weeks.set(week, trials(these, page))
-  const { tried, used } = trials(sessions, page)
-  return { visits: visitsTo(sessions, page), views: of.length, engaged_ms: of.reduce((n, v) => n + v.engaged, 0), first_day: Math.min(...days),
-    last_day: Math.max(...days), tried, used, weeks }
+    if (week > weekOf(newestDay) - 8 && trials(these, page).opened + trials(these, page).seen > 0) weeks.set(week, trials(these, page))
+  const { seen, tried, used } = trials(sessions, page)
+  return { visits: visitsTo(sessions, page), views: of.length, engaged_ms: of.reduce((n, v) => n + v.engaged, 0), first_day: of.length > 0 ? Math.min(...days) : 0,
+    last_day: Math.max(0, ...days), seen, tried, used, ...sightings(sessions, page), weeks }
 }
 
 const HALF_LIFE = 30 * 24 * HOUR
@@ -343,7 +379,7 @@ export function classOf(days, today) {
 function addProfile(out, g, views, sessions) {
   const newestDay = Math.max(0, ...views.map((v) => v.day))
   const pages = new Map()
-  for (const page of new Set(views.map((v) => v.page)))
+  for (const page of new Set([...views.map((v) => v.page), ...sessions.flatMap(seenIn)]))
     pages.set(page, pageOfProfile(page, views, sessions, newestDay))
   const firsts = sessions.map((s) => s[0])
   const marks = new Map()
@@ -378,10 +414,11 @@ function profileLines(who, p) {
   for (const later of [0, 9, 27, 28, 40, 55, 56]) all.push(`class ${who} ${later} ${classOf(p.session_days, p.newest_day + later)}`)
   for (const [mark, sessions] of p.marks) all.push(`mark ${who} ${mark} ${sessions}`)
   for (const [page, q] of p.pages) {
-    all.push(`page ${who} ${page} ${q.views} ${q.engaged_ms} ${q.first_day} ${q.last_day} ${q.tried} ${q.used}`)
+    all.push(`page ${who} ${page} ${q.views} ${q.engaged_ms} ${q.first_day} ${q.last_day} ${q.seen} ${q.tried} ${q.used} ${rungOf(q)} ${whyIgnored(q)}`)
+    if (q.seen > 0) all.push(`seen ${who} ${page} ${q.passed} ${q.passed_days} ${q.passed_from} ${q.last_seen_day}`)
     for (const later of [0, 45])
       all.push(`interest ${who} ${page} ${later} ${interestOf(q.visits, p.newest_ms, p.newest_ms + later * 24 * HOUR).toFixed(4)}`)
-    for (const [week, w] of q.weeks) all.push(`week ${who} ${page} ${week} ${w.tried} ${w.used} ${w.opened}`)
+    for (const [week, w] of q.weeks) all.push(`week ${who} ${page} ${week} ${w.seen} ${w.tried} ${w.used} ${w.opened}`)
   }
   return all
 }

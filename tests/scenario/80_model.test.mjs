@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { run } from './process.mjs'
-import { COLUMN, VERDICT, classOf, expect, interestOf, linkGraph, persons, stepName } from '../model/model.mjs'
+import { COLUMN, VERDICT, classOf, expect, interestOf, linkGraph, persons, rungOf, stepName, whyIgnored } from '../model/model.mjs'
 import { AGENT, program, scenario } from './world.mjs'
 
 const SEED = 20260131
@@ -296,13 +296,15 @@ async function compareRange(world, model, views, site, from, to) {
 
 const byName = (list, name) => Object.fromEntries(list.map((one) => [one[name], one.sessions]))
 const NAMES = [['devices', 'device', ['unknown', 'desktop', 'mobile']], ['channels', 'channel', { [DIRECT]: 'Direct', [REFERRAL]: 'Referral' }]]
-const rungOf = (page) => (page.used >= 2 ? 'returned' : page.used === 1 ? 'used' : 'tried')
+const WHY = { '-': '', passed: 'passed by', left: 'left' }
+const dateOr = (day) => (day === 0 ? null : dateOf(day))
 
 function wantedPage(page) {
   const weeks = [...page.weeks].sort((a, b) => b[0] - a[0])
   return {
-    rung: rungOf(page), ignored: page.used === 0 && page.tried >= 2, tried: page.tried, used: page.used, views: page.views,
-    engaged_ms: page.engaged_ms, first_day: dateOf(page.first_day), last_day: dateOf(page.last_day),
+    rung: rungOf(page), ignored: whyIgnored(page) !== '-', ignored_why: WHY[whyIgnored(page)], seen: page.seen,
+    passed: page.passed, passed_days: page.passed_days, tried: page.tried, used: page.used, views: page.views,
+    engaged_ms: page.engaged_ms, first_day: dateOr(page.first_day), last_day: dateOr(page.last_day), last_seen_day: dateOr(page.last_seen_day),
     weeks: weeks.map(([week, sums]) => ({ from: dateOf(week * 7 - 3), ...sums })),
   }
 }

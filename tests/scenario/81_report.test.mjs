@@ -102,7 +102,7 @@ scenario('reports for people and for programs', { sites: SITES }, async (world, 
     assert.match(out, /^shop\.example\/home  +\d\.\d\d .* used +1 +0 +1 +10s/m)
     assert.match(out, /^shop\.example\/once .* tried +0 +1 +1 +/m)
     const ignored = out.slice(out.indexOf('\nIgnored: '))
-    assert.match(ignored, /^\nIgnored: tried and left, never used\n  shop\.example\/left\n    left in 3 sessions, /)
+    assert.match(ignored, /^\nIgnored: never used, with enough evidence\n  shop\.example\/left\n    left in 3 sessions, /)
     assert.doesNotMatch(ignored, /once|home|news/)
     const csv = await report(['profile', MEMBER, ...club, '--format', 'csv'])
     assert.match(csv.out, /^page,interest,interest_share,rung,used,tried,views,engaged_ms,last_day\r\nshop\.example\/news,8\.\d\d\d,0\.8\d\d\d,returned,3,0,3,210000,/)

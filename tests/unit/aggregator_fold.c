@@ -137,9 +137,28 @@ static const struct rule rules[] = {
       {MINUTE, HIT_SEEN, 1, 10, 1, 0, 'a', 'c'},
       {MINUTE, HIT_SEEN, 1, 10, 1, 0, 'a', 'c'},
       {MINUTE, HIT_SEEN, 1, 10, 2, 0, 'a', 'c'}},
-     {{0, COL_EXPOSURES, 4}, {0, COL_LINKS_LEFT_OUT, 2}, {0, COL_BOUNCES, 1}},
+     {{0, COL_EXPOSURES, 4}, {0, COL_LINKS_LEFT_OUT, 2}, {0, COL_BOUNCES, 1}, {0, COL_SEEN, 2}},
      3,
      1,
+     0},
+    {"a link seen before its page is a trial, once a session",
+     {{0, PV, 1, 10, 0, 0, 'a', 'd'},
+      {MINUTE, HIT_SEEN, 1, 10, 1, 0, 'a', 'd'}, /* of b and c */
+      {2 * MINUTE, PV, 1, 11, 0, 0, 'b', 'd'},
+      {3 * MINUTE, HIT_SEEN, 1, 11, 1, 0, 'b', 'd'},
+      {HOUR, PV, 1, 12, 0, 0, 'b', 'd'},
+      {HOUR, HIT_SEEN, 1, 12, 1, 0, 'b', 'd'}}, /* b itself, and c once more */
+     {{0, COL_SEEN, 3}, {0, COL_SEEN_OPENED, 1}, {0, COL_SESSIONS, 2}},
+     6,
+     0,
+     0},
+    {"a pageview that came late takes a trial away",
+     {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {MINUTE, HIT_SEEN, 1, 10, 1, 0, 'a', 'c'},
+      {-MINUTE, PV, 1, 11, 0, 0, 'b', 'c'}},
+     {{0, COL_SEEN, 1}, {0, COL_SEEN_OPENED, 0}},
+     3,
+     0,
      0},
     {"a click on a link, a control and a purchase are interactions",
      {{0, PV, 1, 10, 0, 0, 'a', 'c'},
@@ -416,11 +435,33 @@ static uint64_t draw(struct random *r, uint64_t below)
     return (z ^ z >> 31) % below;
 }
 
-enum { HITS_MAX = 8192, PAGES = 12 };
-static const char *const page_names[PAGES] = {"shop.example/",  "shop.example/a", "shop.example/b",
-                                              "shop.example/c", "shop.example/d", "shop.example/e",
-                                              "shop.example/f", "shop.example/g", "shop.example/h",
-                                              "shop.example/i", "shop.example/j", "shop.example/k"};
+enum { HITS_MAX = 8192, PAGES = 12, NAMES = 16 };
+static const char *const page_names[NAMES] = {
+    "shop.example/",  "shop.example/a", "shop.example/b", "shop.example/c",
+    "shop.example/d", "shop.example/e", "shop.example/f", "shop.example/g",
+    "shop.example/h", "shop.example/i", "shop.example/j", "shop.example/k",
+    "shop.example/l", "shop.example/m", "shop.example/n", "shop.example/o"};
+/* Pages that links lead to; the last ones are never opened. As the collector packs them. */
+enum { LISTS = 24, LIST_LINKS_MAX = 8 };
+static struct buf lists[LISTS];
+
+static void make_lists(void)
+{
+    struct random r = {4711};
+    for (size_t i = 0; i < LISTS; i++) {
+        uint64_t left_out = draw(&r, 3), links = 1 + draw(&r, LIST_LINKS_MAX);
+        uint32_t taken = 0;
+        buf_add_varint(&lists[i], left_out);
+        while (links-- > 0) {
+            uint64_t page = draw(&r, NAMES);
+            if (taken >> page & 1) continue;
+            taken |= 1u << page;
+            buf_add_varint(&lists[i], strlen(page_names[page]));
+            buf_add(&lists[i], str_of(page_names[page]));
+        }
+    }
+}
+
 static const char *const sources[] = {"", "", "news.example", "search.example"};
 static const char countries[][3] = {"FR", "DE", "", "US"};
 
@@ -466,7 +507,7 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
     if (h.kind == HIT_DOWNLOAD) h.target = STR("shop.example/a.pdf");
     if (h.kind == HIT_EVENT) h.name = draw(&s->r, 2) ? STR("signup") : STR("buy");
     if (h.kind == HIT_EVENT && draw(&s->r, 2)) h.flags |= HIT_GOAL;
-    if (h.kind == HIT_SEEN || h.kind == HIT_LINKS) h.list = draw(&s->r, 2) ? LINKS_TWO : LINKS_ONE;
+    if (h.kind == HIT_SEEN || h.kind == HIT_LINKS) h.list = buf_str(&lists[draw(&s->r, LISTS)]);
     if (h.kind == HIT_CLICK) h.target = str_of(page_names[draw(&s->r, PAGES)]);
     if (h.kind == HIT_CONTROL) h.name = STR("menu");
     if (h.kind == HIT_PURCHASE) h.list = draw(&s->r, 2) ? EUR_1234 : STR("USD\x05");
@@ -653,7 +694,7 @@ static void write_json(FILE *out, const struct hit *h)
 
 static const char *page_of(uint64_t id)
 {
-    for (size_t i = 0; i < PAGES; i++) {
+    for (size_t i = 0; i < NAMES; i++) {
         if (hash64(str_of(page_names[i])) == id) return page_names[i];
     }
     return "unknown";
@@ -703,7 +744,7 @@ static void print_person(struct buf *out, const char *who, const struct profile 
                (long long)p->first_ms, p->newest_day);
     for (uint32_t day = p->newest_day; day > 0 && p->newest_day - day < PROFILE_DAYS; day--) {
         if (p->day_sessions[day % PROFILE_DAYS] != 0)
-            buf_printf(out, "day %s %u %d\n", who, day, p->day_sessions[day % PROFILE_DAYS]);
+            buf_printf(out, "day %s %u %u\n", who, day, p->day_sessions[day % PROFILE_DAYS]);
     }
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         buf_printf(out, "class %s %u %s\n", who, later[i],
@@ -717,7 +758,7 @@ static void print_person(struct buf *out, const char *who, const struct profile 
             buf_printf(out, "%c%c", (char)(value >> 8), (char)value);
         else
             buf_printf(out, "%u", value);
-        buf_printf(out, " %d\n", p->marks[i].sessions);
+        buf_printf(out, " %u\n", p->marks[i].sessions);
     }
 }
 
@@ -725,9 +766,13 @@ static void print_page(struct buf *out, const char *who, const struct profile *p
                        const struct profile_page *page)
 {
     const char *name = page_of(page->page);
-    buf_printf(out, "page %s %s %u %llu %u %u %d %d\n", who, name, page->views,
-               (unsigned long long)page->engaged_ms, page->first_day, page->last_day, page->tried,
-               page->used);
+    static const char *const whys[] = {"-", "passed", "left"};
+    buf_printf(out, "page %s %s %u %llu %u %u %u %u %u %s %s\n", who, name, page->views,
+               (unsigned long long)page->engaged_ms, page->first_day, page->last_day, page->seen,
+               page->tried, page->used, rung_name(profile_rung(page)), whys[profile_ignores(page)]);
+    if (page->seen > 0)
+        buf_printf(out, "seen %s %s %u %u %u %u\n", who, name, page->passed, page->passed_days,
+                   page->passed_from, page->last_seen_day);
     for (int later = 0; later <= 45; later += 45) {
         int64_t now_ms = p->recent.newest_ms + later * (int64_t)DAY_MS;
         buf_printf(out, "interest %s %s %d %.4f\n", who, name, later,
@@ -736,9 +781,9 @@ static void print_page(struct buf *out, const char *who, const struct profile *p
     for (uint32_t age = 0; age < PROFILE_WEEKS; age++) {
         uint32_t week = week_of(p->newest_day) - age;
         const struct profile_week *sum = &page->weeks[week % PROFILE_WEEKS];
-        if (sum->opened != 0)
-            buf_printf(out, "week %s %s %u %d %d %d\n", who, name, week, sum->tried, sum->used,
-                       sum->opened);
+        if (sum->opened != 0 || sum->seen != 0)
+            buf_printf(out, "week %s %s %u %u %u %u %u\n", who, name, week, sum->seen, sum->tried,
+                       sum->used, sum->opened);
     }
 }
 
@@ -748,6 +793,7 @@ static void print_profile(struct world *w, struct str key, struct str value, voi
     struct buf *out = arg;
     struct profile p = {0};
     assert_true(profile_decode(value, &p));
+    assert_true(profile_whole(&p));
     struct str rest = str_from(key, 8);
     struct str site = str_upto(rest, str_find(rest, ' '));
     char hex[17] = "", who[64];
@@ -910,11 +956,11 @@ static void test_too_many_pageviews(void **state)
 static void test_too_many_pages(void **state)
 {
     (void)state;
-    enum { HITS = 1100, NAMES = 600 };
-    static char names[NAMES][24];
+    enum { HITS = 1100, MANY = 600 };
+    static char names[MANY][24];
     static struct hit hits[HITS];
     struct random r = {77};
-    for (int i = 0; i < NAMES; i++)
+    for (int i = 0; i < MANY; i++)
         snprintf(names[i], sizeof names[i], "shop.example/%d", i);
     for (uint64_t i = 0; i < HITS; i++) {
         uint64_t step = i < 550 || draw(&r, 3) != 0 ? i : i - draw(&r, 200);
@@ -926,7 +972,7 @@ static void test_too_many_pages(void **state)
             hits[i].number = 1 + (uint32_t)draw(&r, 9);
             hits[i].engaged_ms = 15000;
         }
-        hits[i].page = str_of(names[step % NAMES]);
+        hits[i].page = str_of(names[step % MANY]);
     }
     /* What came of young pages that went is soon gone with them, so it is looked at often. */
     struct world *single = world_new();
@@ -1046,5 +1092,9 @@ int main(void)
         cmocka_unit_test(test_live_days_close), cmocka_unit_test(test_too_many_open_days),
         cmocka_unit_test(test_damage),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    make_lists();
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (size_t i = 0; i < LISTS; i++)
+        buf_fini(&lists[i]);
+    return failed;
 }

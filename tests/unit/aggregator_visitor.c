@@ -19,7 +19,7 @@ static void insert(struct visitor *v, int64_t at, uint64_t id, uint64_t page, co
                          .id = id,
                          .page = page,
                          .day = (uint32_t)((T0 + at) / DAY_MS),
-                         .numbers = {1},
+                         .numbers = {id != 0},
                          .country = {'F', 'R'},
                          .channel = 3,
                          .depth = 50};
@@ -57,6 +57,10 @@ static struct visitor full(void)
     v.views[0].engaged_at_ms = v.views[0].at_ms + 900;
     v.views[4].interaction_at_ms = v.views[4].at_ms - 3;
     v.views[4].numbers[3] = UINT64_MAX;
+    for (uint64_t i = 0; i < 20; i++) {
+        assert_true(visitor_see(&v, &v.views[2], i * 7));
+        assert_true(visitor_see(&v, &v.views[3], i * 5)); /* some again */
+    }
     wait_for(&v, 77, 200, "other.example/x");
     wait_for(&v, 77, 3, "");
     wait_for(&v, 11, 9, "y");
@@ -108,6 +112,13 @@ static void test_round_trip(void **state)
     assert_memory_equal(a.p, b.p, a.n);
     assert_int_equal(back.views[0].source_n, 1);
     assert_memory_equal(back.waiting[2].text, "other.example/x", 15);
+    assert_int_equal(back.seen_n, v.seen_n);
+    for (uint32_t i = 0; i < v.views_n; i++) {
+        assert_int_equal(back.views[i].seen_n, v.views[i].seen_n);
+        assert_memory_equal(back.views[i].numbers, v.views[i].numbers, sizeof v.views[i].numbers);
+        for (uint32_t j = 0; j < v.views[i].seen_n; j++)
+            assert_int_equal(back.views[i].seen[j], v.views[i].seen[j]);
+    }
     visitor_fini(&back);
     guard_free(&g);
 
@@ -151,6 +162,32 @@ static void test_damage(void **state)
     visitor_fini(&v);
 }
 
+static void test_seen_is_bounded(void **state)
+{
+    (void)state;
+    struct visitor v = {0};
+    uint64_t most = VIEW_SEEN_MAX * 3 - 1;
+    insert(&v, 0, 1, 100, "");
+    for (uint64_t i = 0; i < VIEW_SEEN_MAX * 3; i++) { /* every page, in another order */
+        assert_true(visitor_see(&v, &v.views[0], i * 5 % (most + 1)));
+        assert_true(visitor_see(&v, &v.views[0], i * 5 % (most + 1)));
+        assert_int_equal(v.approximate, i >= VIEW_SEEN_MAX);
+    }
+    assert_int_equal(v.views[0].seen_n, VIEW_SEEN_MAX);
+    for (uint32_t i = 0; i < VIEW_SEEN_MAX; i++)
+        assert_int_equal(v.views[0].seen[i], i);
+    for (int64_t view = 1; view < 40; view++) {
+        insert(&v, view, (uint64_t)view + 1, 100, "");
+        for (uint64_t i = 0; i < VIEW_SEEN_MAX; i++)
+            assert_true(visitor_see(&v, &v.views[view], i));
+        assert_true(v.seen_n <= SEEN_MAX);
+    }
+    assert_int_equal(v.seen_n, SEEN_MAX);
+    visitor_drop(&v, 2);
+    assert_int_equal(v.seen_n, SEEN_MAX - 2 * VIEW_SEEN_MAX);
+    visitor_fini(&v);
+}
+
 static void test_frozen_pages_are_bounded(void **state)
 {
     (void)state;
@@ -171,11 +208,9 @@ static void test_frozen_pages_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_frozen_pages_are_bounded),
+        cmocka_unit_test(test_order),           cmocka_unit_test(test_find),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_seen_is_bounded), cmocka_unit_test(test_frozen_pages_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
