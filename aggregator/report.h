@@ -74,19 +74,6 @@ int report_choose_days(const struct report *r, const struct range_extent *extent
 /* The same, and reads the extent before; a site without data is refused. */
 int report_days(struct report *r, struct range_extent *extent, struct report_days *out);
 
-/* The pages of those days with their verdicts; a catalogue is enough. 0, or REPORT_FAILED after
- * saying why; page_list_fini either way. */
-struct page_list;
-struct page_window;
-int report_read_pages(struct report *r, struct report_days *days, struct page_window *window,
-                      struct page_list *out);
-void report_before(struct report *r,
-                   const struct page_list *l); /* ", against the 28 days before" */
-void report_left_out(struct report *r, const struct page_list *l); /* a note, if it needs one */
-/* A probability: for people "0.012" or "<0.001", for programs three digits. */
-enum { REPORT_CHANCE_BYTES = 16 };
-void report_chance(const struct report *r, double chance, char out[REPORT_CHANCE_BYTES]);
-
 /* Puts the document, and a newline, into out; takes it. */
 int report_print_json(struct report *r, json_t *document);
 

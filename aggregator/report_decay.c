@@ -3,7 +3,7 @@
  * alone would bring such a change. Of many pages that did not change some pass the test all the
  * same; how many at most is said, so that one of them is not taken for news.
  */
-#include "report.h"
+#include "report_pages.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +11,6 @@
 #include "bytes.h"
 #include "clock.h"
 #include "keys.h"
-#include "page_list.h"
 #include "verdict_document.h"
 
 enum { DECAY_VERSION = 1, NUMBER_BYTES = 32, ONE_IN = 20 };
@@ -30,6 +29,7 @@ struct decay {
     size_t n;
     uint64_t changes[CHANGES];
     uint64_t can_tell; /* pages with visits enough to show a change */
+    struct str host;   /* of all pages, for people */
 };
 
 static const struct table_column columns[] = {
@@ -87,14 +87,15 @@ static json_t *real(double x)
 
 static json_t *page_json(const struct decayed *p)
 {
-    char id[ID_TEXT_BYTES];
+    char id[ID_TEXT_BYTES], room[TEXT_PAGE_BYTES];
+    struct str page = report_page(p->line, (struct str){NULL, 0}, room);
     id_format(load_le64(p->line->id), id);
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:f}", "page",
-                     p->line->page == NULL ? "" : p->line->page, "id", id, "change",
-                     change_name(p->change.change), "visits", (json_int_t)p->line->evidence.visits,
-                     "visits_before", (json_int_t)p->line->evidence.visits_before, "ratio",
-                     real(p->change.ratio), "ratio_low", real(p->change.low), "ratio_high",
-                     real(p->change.high), "chance", p->change.chance);
+    return json_pack("{s:s%, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:f}", "page", page.p, page.n, "id",
+                     id, "change", change_name(p->change.change), "visits",
+                     (json_int_t)p->line->evidence.visits, "visits_before",
+                     (json_int_t)p->line->evidence.visits_before, "ratio", real(p->change.ratio),
+                     "ratio_low", real(p->change.low), "ratio_high", real(p->change.high), "chance",
+                     p->change.chance);
 }
 
 static int64_t sessions(const struct range *r)
@@ -141,8 +142,10 @@ static void percent_text(double ratio, char out[NUMBER_BYTES])
         snprintf(out, NUMBER_BYTES, "%+.0f%%", 100 * (ratio - 1));
 }
 
-static bool add_page(const struct report *r, const struct decayed *p, struct table *t)
+static bool add_page(const struct report *r, const struct decay *d, const struct decayed *p,
+                     struct table *t)
 {
+    char page[TEXT_PAGE_BYTES];
     bool people = r->args.format == FORMAT_TABLE;
     char ratio[NUMBER_BYTES], low[NUMBER_BYTES], high[NUMBER_BYTES], chance[REPORT_CHANCE_BYTES];
     char interval[2 * NUMBER_BYTES + 8];
@@ -157,7 +160,7 @@ static bool add_page(const struct report *r, const struct decayed *p, struct tab
     else
         snprintf(interval, sizeof interval, "%s or more", low);
     const struct cell first[] = {
-        {.text = str_of(p->line->page == NULL ? "(no name)" : p->line->page)},
+        {.text = report_page(p->line, d->host, page)},
         {.text = str_of(change_name(c->change))},
         {.number = (int64_t)p->line->evidence.visits},
         {.number = (int64_t)p->line->evidence.visits_before},
@@ -176,7 +179,7 @@ static struct table *make_table(const struct report *r, const struct decay *d, s
     struct table *t = table_new(r->args.format == FORMAT_TABLE ? columns : csv_columns);
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < d->n && (limit == 0 || i < limit); i++)
-        ok = add_page(r, &d->pages[i], t);
+        ok = add_page(r, d, &d->pages[i], t);
     if (ok) return t;
     table_free(t);
     return NULL;
@@ -184,10 +187,7 @@ static struct table *make_table(const struct report *r, const struct decay *d, s
 
 static void print_head(struct report *r, const struct decay *d)
 {
-    char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
-    date_format(d->days.from, from);
-    date_format(d->days.to, to);
-    buf_printf(&r->out, "decay of %s, %s to %s (%s)", r->args.site, from, to, r->time_zone);
+    report_head(r, "decay", d->host, &d->days);
     report_before(r, &d->list);
     buf_add(&r->out, STR("\n\n"));
     for (int i = 0; i < CHANGES; i++)
@@ -211,8 +211,17 @@ static void print_notes(struct report *r, const struct decay *d)
                    (unsigned long long)d->list.other_views);
 }
 
-static int print_table(struct report *r, const struct decay *d)
+static struct str shared_host(const struct decay *d)
 {
+    struct report_host h = {0};
+    for (size_t i = 0; i < d->n; i++)
+        report_host_take(&h, d->pages[i].line->page);
+    return report_host(&h);
+}
+
+static int print_table(struct report *r, struct decay *d)
+{
+    d->host = shared_host(d);
     size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
     struct table *t = make_table(r, d, 0);
     if (t == NULL) return report_fail("out of memory");

@@ -2,7 +2,7 @@
  * sentier report links: the link graph of a site, as its pages told it in these days, beside what
  * people did with the links.
  */
-#include "report.h"
+#include "report_pages.h"
 
 #include <stdlib.h>
 
@@ -12,9 +12,7 @@
 #include "clock.h"
 #include "hash.h"
 #include "keys.h"
-#include "link_graph.h"
 #include "links.h"
-#include "text.h"
 
 enum { PAGES_PER_QUESTION = 500, ID_FIELD_BYTES = 8 };
 
@@ -26,7 +24,7 @@ struct target {
 
 struct graph {
     struct report *r;
-    uint32_t from, to;
+    struct report_days days;
     struct link_graph links;
     struct target *targets;
     size_t targets_n;
@@ -35,6 +33,7 @@ struct graph {
     struct buf about; /* with --page: what it said of itself last, as stored; empty: nothing */
     char **names;     /* of what is shown */
     size_t names_n;
+    struct str host; /* of all names, for people */
 };
 
 /* ---- what a page says of itself ---- */
@@ -152,9 +151,19 @@ static int read_names(struct graph *g, const uint64_t *pages, size_t n, struct b
     return 0;
 }
 
-static struct str name_of(const struct graph *g, size_t i)
+static struct str name_of(const struct graph *g, uint64_t page, size_t i,
+                          char room[TEXT_PAGE_BYTES])
 {
-    return g->names[i] == NULL ? STR("(unknown)") : str_of(g->names[i]);
+    if (g->names[i] == NULL) return text_unnamed_page(page, room);
+    return str_from(str_of(g->names[i]), g->host.n);
+}
+
+static struct str shared_host(const struct graph *g)
+{
+    struct report_host h = {0};
+    for (size_t i = 0; i < g->names_n; i++)
+        report_host_take(&h, g->names[i]);
+    return report_host(&h);
 }
 
 /* ---- what is shown: pages that are linked to, or, with --page, those that link to it ---- */
@@ -180,10 +189,13 @@ static struct table *target_table(const struct graph *g, size_t n)
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < n; i++) {
         const struct target *one = &g->targets[i];
-        const struct cell cells[] = {
-            {.text = name_of(g, i)},         {.text = str_of(kind_of(g, one))},
-            {.number = (int64_t)one->run.n}, {.number = one->exposures},
-            {.number = one->clicks},         {.number = one->views}};
+        char room[TEXT_PAGE_BYTES];
+        const struct cell cells[] = {{.text = name_of(g, one->page, i, room)},
+                                     {.text = str_of(kind_of(g, one))},
+                                     {.number = (int64_t)one->run.n},
+                                     {.number = one->exposures},
+                                     {.number = one->clicks},
+                                     {.number = one->views}};
         ok = table_add(t, cells);
     }
     if (ok) return t;
@@ -196,9 +208,10 @@ static struct table *source_table(const struct graph *g, const struct target *of
     struct table *t = table_new(source_columns);
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < n; i++) {
-        char day[DATE_TEXT_BYTES];
+        char day[DATE_TEXT_BYTES], room[TEXT_PAGE_BYTES];
         date_format(of->run.edges[i].day, day);
-        const struct cell cells[] = {{.text = name_of(g, i)}, {.text = str_of(day)}};
+        const struct cell cells[] = {{.text = name_of(g, of->run.edges[i].from, i, room)},
+                                     {.text = str_of(day)}};
         ok = table_add(t, cells);
     }
     if (ok) return t;
@@ -243,12 +256,15 @@ static json_t *about_json(const struct about *a)
 static json_t *document(const struct graph *g, const struct target *of, size_t n)
 {
     char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
-    date_format(g->from, from);
-    date_format(g->to, to);
+    date_format(g->days.from, from);
+    date_format(g->days.to, to);
     json_t *rows = json_array();
     for (size_t i = 0; rows != NULL && i < n; i++) {
-        json_t *row = of == NULL ? target_json(g, &g->targets[i], name_of(g, i))
-                                 : source_json(&of->run.edges[i], name_of(g, i));
+        char room[TEXT_PAGE_BYTES];
+        uint64_t page = of == NULL ? g->targets[i].page : of->run.edges[i].from;
+        struct str name = name_of(g, page, i, room);
+        json_t *row = of == NULL ? target_json(g, &g->targets[i], name)
+                                 : source_json(&of->run.edges[i], name);
         if (json_array_append_new(rows, row) == 0) continue;
         json_decref(rows);
         rows = NULL;
@@ -290,11 +306,9 @@ static void print_about(const struct graph *g)
 static void print_head(const struct graph *g, const struct target *of)
 {
     struct buf *out = &g->r->out;
-    char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
-    date_format(g->from, from);
-    date_format(g->to, to);
-    buf_printf(out, "links of %s, %s to %s; %zu pages told their links\n", g->r->args.site, from,
-               to, g->links.pages_n);
+    report_head(g->r, "links", g->host, &g->days);
+    buf_printf(out, "; %zu page%s told their links\n", g->links.pages_n,
+               g->links.pages_n == 1 ? "" : "s");
     if (of != NULL) {
         text_add_clean(out, str_of(g->r->args.page));
         buf_printf(out, ": %s, linked from %zu pages, seen %lld times, clicked %lld times\n",
@@ -318,6 +332,7 @@ static void print_notes(const struct graph *g)
 static int print(struct graph *g, const struct target *of, size_t n)
 {
     if (g->r->args.format == FORMAT_JSON) return report_print_json(g->r, document(g, of, n));
+    if (g->r->args.format == FORMAT_TABLE) g->host = shared_host(g);
     struct table *t = of == NULL ? target_table(g, n) : source_table(g, of, n);
     bool ok = t != NULL;
     if (ok && g->r->args.format == FORMAT_CSV) {
@@ -364,13 +379,10 @@ int report_links(struct report *r)
     struct graph g = {.r = r};
     struct buf err = {0};
     struct range_extent extent;
-    struct report_days days;
-    if (report_open(r) != 0 || report_days(r, &extent, &days) != 0) return REPORT_FAILED;
-    g.from = days.from;
-    g.to = days.to;
+    if (report_open(r) != 0 || report_days(r, &extent, &g.days) != 0) return REPORT_FAILED;
     int result = REPORT_FAILED;
-    if (link_graph_read(&r->source, g.from, false, &g.links, &err) < 0 ||
-        range_read(&r->source, g.from, g.to, &g.range, &err) < 0) {
+    if (link_graph_read(&r->source, g.days.from, false, &g.links, &err) < 0 ||
+        range_read(&r->source, g.days.from, g.days.to, &g.range, &err) < 0) {
         report_fail("%.*s", STR_ARG(buf_str(&err)));
     } else {
         result = list_targets(&g) ? show(&g, &err) : report_fail("out of memory");

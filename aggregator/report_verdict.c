@@ -3,7 +3,7 @@
  * figures behind it, and how likely chance alone had brought them. People get each share's interval
  * in one column and no column of nothing; programs get all of them.
  */
-#include "report.h"
+#include "report_pages.h"
 
 #include <stdlib.h>
 
@@ -19,6 +19,7 @@ struct verdicts {
     struct page_window window;
     struct page_list list;
     enum page_verdict only; /* PAGE_NONE: all */
+    struct str host;        /* of all pages that are shown to people */
 };
 
 enum {
@@ -89,7 +90,7 @@ static json_t *document(const struct report *r, const struct verdicts *v)
 /* The cells of a page, and the texts that they borrow. */
 struct line_cells {
     struct cell at[COLUMNS];
-    char chance[REPORT_CHANCE_BYTES], last[DATE_TEXT_BYTES];
+    char page[TEXT_PAGE_BYTES], chance[REPORT_CHANCE_BYTES], last[DATE_TEXT_BYTES];
     char share[2][3][NUMBER_BYTES]; /* used, opened: as a range, low, high */
 };
 
@@ -105,14 +106,15 @@ static void put_share(uint64_t k, uint64_t n, char texts[3][NUMBER_BYTES], struc
         cells[i].text = str_of(texts[i]);
 }
 
-static void fill(const struct report *r, const struct page_line *line, struct line_cells *c)
+static void fill(const struct report *r, const struct verdicts *v, const struct page_line *line,
+                 struct line_cells *c)
 {
     const struct page_evidence *e = &line->evidence;
     const char *kind = page_line_kind(line);
     *c = (struct line_cells){0};
     if (e->visits_before > 0) report_chance(r, line->chance, c->chance);
     if (line->listing.last_ms > 0) date_format(zone_day(r->zone, line->listing.last_ms), c->last);
-    c->at[PAGE].text = str_of(line->page == NULL ? "(no name)" : line->page);
+    c->at[PAGE].text = report_page(line, v->host, c->page);
     c->at[VERDICT].text = str_of(page_verdict_name(line->verdict));
     c->at[VIEWS].number = (int64_t)e->views;
     c->at[VISITS].number = (int64_t)e->visits;
@@ -144,7 +146,7 @@ static unsigned choose_columns(const struct report *r, const struct verdicts *v,
     for (size_t i = 0; i < v->list.n; i++) {
         struct line_cells c;
         if (!is_shown(v, &v->list.lines[i])) continue;
-        fill(r, &v->list.lines[i], &c);
+        fill(r, v, &v->list.lines[i], &c);
         for (unsigned k = 0; k < COLUMNS; k++)
             filled[k] = filled[k] || c.at[k].number != 0 || c.at[k].text.n > 0;
     }
@@ -167,7 +169,7 @@ static struct table *make_table(const struct report *r, const struct verdicts *v
         struct line_cells c;
         struct cell cells[COLUMNS];
         if (!is_shown(v, &v->list.lines[i])) continue;
-        fill(r, &v->list.lines[i], &c);
+        fill(r, v, &v->list.lines[i], &c);
         for (unsigned k = 0; k < n; k++)
             cells[k] = c.at[which[k]];
         ok = table_add(t, cells);
@@ -179,10 +181,7 @@ static struct table *make_table(const struct report *r, const struct verdicts *v
 
 static void print_head(struct report *r, const struct verdicts *v)
 {
-    char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
-    date_format(v->days.from, from);
-    date_format(v->days.to, to);
-    buf_printf(&r->out, "verdicts of %s, %s to %s (%s)", r->args.site, from, to, r->time_zone);
+    report_head(r, "verdicts", v->host, &v->days);
     report_before(r, &v->list);
     buf_add(&r->out, STR("\n\n"));
     for (int i = 0; i < PAGE_VERDICTS; i++)
@@ -237,8 +236,18 @@ static void print_notes(struct report *r, const struct page_list *l)
                    (unsigned long long)l->other_views);
 }
 
-static int print_table(struct report *r, const struct verdicts *v)
+static struct str shared_host(const struct verdicts *v)
 {
+    struct report_host h = {0};
+    for (size_t i = 0; i < v->list.n; i++) {
+        if (is_shown(v, &v->list.lines[i])) report_host_take(&h, v->list.lines[i].page);
+    }
+    return report_host(&h);
+}
+
+static int print_table(struct report *r, struct verdicts *v)
+{
+    v->host = shared_host(v);
     size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
     struct table_column shown[COLUMNS + 1] = {{0}};
     struct table *t = make_table(r, v, shown, 0);
@@ -258,49 +267,6 @@ static int print_csv(struct report *r, const struct verdicts *v)
     bool ok = t != NULL && table_print_csv(t, &r->out);
     table_free(t);
     return ok ? REPORT_OK : report_fail("out of memory");
-}
-
-/* ---- shared with report_decay.c ---- */
-
-void report_before(struct report *r, const struct page_list *l)
-{
-    uint32_t days = l->before_to - l->before_from + 1;
-    if (l->before_to > 0)
-        buf_printf(&r->out, ", against the %u day%s before", days, days == 1 ? "" : "s");
-}
-
-void report_left_out(struct report *r, const struct page_list *l)
-{
-    if (!l->whole)
-        buf_add(&r->out, STR("Days of months that are kept as a whole alone are left out, and do "
-                             "not count in the comparison.\n"));
-}
-
-void report_chance(const struct report *r, double chance, char out[REPORT_CHANCE_BYTES])
-{
-    if (r->args.format != FORMAT_TABLE)
-        snprintf(out, REPORT_CHANCE_BYTES, "%.3g", chance);
-    else if (chance < 0.001)
-        snprintf(out, REPORT_CHANCE_BYTES, "<0.001");
-    else
-        snprintf(out, REPORT_CHANCE_BYTES, "%.3f", chance);
-}
-
-int report_read_pages(struct report *r, struct report_days *days, struct page_window *window,
-                      struct page_list *out)
-{
-    struct range_extent extent;
-    struct buf err = {0};
-    int result = range_read_extent(&r->source, &extent, &err);
-    if (result == 0) {
-        if (!extent.any) extent.live_ms = r->now_ms; /* only a catalogue: its window ends today */
-        if (report_choose_days(r, &extent, days) != 0) return REPORT_FAILED;
-        *window = page_window_of(&extent, r->zone, days->from, days->to, r->now_ms);
-        result = page_list_read(&r->source, window, out, &err);
-    }
-    if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
-    buf_fini(&err);
-    return result < 0 ? REPORT_FAILED : REPORT_OK;
 }
 
 /* ---- all ---- */

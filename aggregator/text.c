@@ -6,6 +6,10 @@
  */
 #include "text.h"
 
+#include <stdio.h>
+
+#include "keys.h"
+
 enum { REPLACEMENT = 0xfffd };
 
 size_t text_next(struct str s, uint32_t *character)
@@ -139,6 +143,14 @@ bool text_add_short(struct buf *out, struct str s, unsigned columns)
     }
     buf_fini(&clean);
     return ok;
+}
+
+struct str text_unnamed_page(uint64_t id, char room[TEXT_PAGE_BYTES])
+{
+    char text[ID_TEXT_BYTES];
+    id_format(id, text);
+    snprintf(room, TEXT_PAGE_BYTES, "(page %s)", text);
+    return str_of(room);
 }
 
 bool text_add_count(struct buf *out, int64_t n)

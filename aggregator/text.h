@@ -20,6 +20,10 @@ bool text_add_short(struct buf *out, struct str s, unsigned columns);
 
 unsigned text_columns(struct str clean); /* of a terminal */
 
+/* What stands for a page that Redis has no name of: "(page ID)". */
+enum { TEXT_PAGE_BYTES = 32 };
+struct str text_unnamed_page(uint64_t id, char room[TEXT_PAGE_BYTES]);
+
 bool text_add_count(struct buf *out, int64_t n);                   /* 1,234,567 */
 bool text_add_score(struct buf *out, int64_t thousandths);         /* 1,234.57; not below 0 */
 bool text_add_duration(struct buf *out, int64_t ms);               /* 1h 02m, 3m 10s, 12s */

@@ -9,6 +9,7 @@
 #include "bytes.h"
 #include "clock.h"
 #include "keys.h"
+#include "text.h"
 
 static void date_of(const struct verdict_view *v, int64_t ms, char out[DATE_TEXT_BYTES])
 {
@@ -64,10 +65,12 @@ static json_t *line_json(const struct verdict_view *v, const struct page_line *l
     };
     const struct page_evidence *e = &line->evidence;
     const char *kind = page_line_kind(line);
-    char id[ID_TEXT_BYTES];
+    char id[ID_TEXT_BYTES], room[TEXT_PAGE_BYTES];
+    struct str page =
+        line->page == NULL ? text_unnamed_page(load_le64(line->id), room) : str_of(line->page);
     id_format(load_le64(line->id), id);
     json_t *o = json_object();
-    json_object_set_new(o, "page", json_string(line->page == NULL ? "" : line->page));
+    json_object_set_new(o, "page", json_stringn(page.p, page.n));
     json_object_set_new(o, "id", json_string(id));
     json_object_set_new(o, "verdict", json_string(page_verdict_name(line->verdict)));
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
