@@ -426,7 +426,7 @@ static int unknown_list(const char *name)
     struct buf known = {0};
     for (int i = 0; i < LISTS; i++)
         buf_printf(&known, "%s%s", i == 0 ? "" : ", ", lists[i].name);
-    buf_printf(&known, ", links, verdicts");
+    buf_printf(&known, ", links, verdicts, segments, matrix, ignorers");
     if (name == NULL)
         report_fail("which report? One of: %.*s", STR_ARG(buf_str(&known)));
     else
@@ -439,11 +439,15 @@ int report_list(struct report *r)
 {
     const char *subject = r->args.subject == NULL ? "" : r->args.subject;
     bool links = strcmp(subject, "links") == 0, verdicts = strcmp(subject, "verdicts") == 0;
-    if (!links && r->args.page != NULL) return report_fail("--page is for the report links");
+    bool ignorers = strcmp(subject, "ignorers") == 0;
+    bool segments = ignorers || strcmp(subject, "segments") == 0 || strcmp(subject, "matrix") == 0;
+    if (!links && !ignorers && r->args.page != NULL)
+        return report_fail("--page is for the reports links and ignorers");
     if (!verdicts && r->args.verdict != NULL)
         return report_fail("--verdict is for the report verdicts");
     if (links) return report_links(r);
     if (verdicts) return report_verdicts(r);
+    if (segments) return report_segments(r);
     struct reading g = {.list = find_list(r->args.subject)};
     if (g.list == NULL) return unknown_list(r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;
