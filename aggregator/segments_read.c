@@ -25,17 +25,19 @@ struct reading {
 
 static bool rest(struct reading *r)
 {
+    const atomic_bool *stopping = r->pass->stopping;
+    if (stopping == NULL) return true;
     int64_t now = clock_mono_ms(), worked = now - r->since_ms;
-    if (r->pass->stopping == NULL || worked < WORK_MS) return true;
+    if (worked < WORK_MS) return !atomic_load(stopping);
     int64_t until = now + worked * OWNER_SHARE;
-    while (now < until && !atomic_load(r->pass->stopping)) {
+    while (now < until && !atomic_load(stopping)) {
         int64_t nap = until - now < NAP_MS ? until - now : NAP_MS;
         nanosleep(&(struct timespec){.tv_nsec = nap * 1000000}, NULL);
         now = clock_mono_ms();
     }
     r->pass->rested_ms += now - r->since_ms - worked;
     r->since_ms = now;
-    return !atomic_load(r->pass->stopping);
+    return !atomic_load(stopping);
 }
 
 static bool pause_reading(void *arg)
