@@ -16,8 +16,10 @@ struct ignorer {
     int64_t last_ms;
     uint64_t sessions;
     enum person_class class;
-    uint32_t last_day; /* on which the page was opened */
-    int32_t tried;
+    enum ignored_why why;
+    uint32_t passed, passed_days; /* since it was last opened */
+    uint32_t tried;
+    uint32_t last_day, last_seen_day; /* opened, its link in view; 0: never */
 };
 
 struct cohort {
@@ -33,7 +35,7 @@ static bool take(void *arg, const struct person *person)
     struct cohort *c = arg;
     const struct profile *p = person->profile;
     const struct profile_page *page = profile_page(p, c->page);
-    if (page == NULL || !profile_ignores(page)) return true;
+    if (page == NULL || profile_ignores(page) == NOT_IGNORED) return true;
     if (c->n == c->cap) {
         size_t cap = c->cap == 0 ? 64 : c->cap * 2;
         struct ignorer *all = realloc(c->all, cap * sizeof *all);
@@ -45,8 +47,12 @@ static bool take(void *arg, const struct person *person)
                                       .last_ms = p->recent.newest_ms,
                                       .sessions = p->sessions,
                                       .class = profile_class(p, c->newest.day),
+                                      .why = profile_ignores(page),
+                                      .passed = page->passed,
+                                      .passed_days = page->passed_days,
+                                      .tried = page->tried,
                                       .last_day = page->last_day,
-                                      .tried = page->tried};
+                                      .last_seen_day = page->last_seen_day};
     return true;
 }
 
@@ -78,20 +84,37 @@ static size_t shown(const struct report *r, const struct cohort *c)
     return limit == 0 || limit > c->n ? c->n : limit;
 }
 
+static const char *name_of(enum ignored_why why)
+{
+    return why == IGNORED_LEFT ? "left" : "passed by";
+}
+
+/* A date; null: there is none. */
+static json_t *day_json(uint32_t day)
+{
+    char date[DATE_TEXT_BYTES];
+    date_format(day, date);
+    return day == 0 ? json_null() : json_string(date);
+}
+
+static json_t *ignorer_json(const struct ignorer *one)
+{
+    char id[ID_TEXT_BYTES];
+    id_format(one->id, id);
+    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:o}", "id", id, "class",
+                     class_name(one->class), "last_seen_ms", (json_int_t)one->last_ms, "sessions",
+                     (json_int_t)one->sessions, "why", name_of(one->why), "passed",
+                     (json_int_t)one->passed, "passed_days", (json_int_t)one->passed_days, "tried",
+                     (json_int_t)one->tried, "last_day", day_json(one->last_day), "last_seen_day",
+                     day_json(one->last_seen_day));
+}
+
 static int print_json(struct report *r, const struct cohort *c)
 {
     char date[DATE_TEXT_BYTES], id[ID_TEXT_BYTES];
     json_t *persons = json_array();
-    for (size_t i = 0; i < shown(r, c); i++) {
-        const struct ignorer *one = &c->all[i];
-        id_format(one->id, id);
-        date_format(one->last_day, date);
-        json_array_append_new(persons, json_pack("{s:s, s:s, s:I, s:I, s:i, s:s}", "id", id,
-                                                 "class", class_name(one->class), "last_seen_ms",
-                                                 (json_int_t)one->last_ms, "sessions",
-                                                 (json_int_t)one->sessions, "tried",
-                                                 (int)one->tried, "last_day", date));
-    }
+    for (size_t i = 0; i < shown(r, c); i++)
+        json_array_append_new(persons, ignorer_json(&c->all[i]));
     id_format(c->page, id);
     date_format(c->newest.day, date);
     return report_print_json(r, json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "version", 1,
@@ -105,10 +128,16 @@ static const struct table_column columns[] = {
     {"Class", "class", CELL_TEXT, 0},
     {"Last seen", "last_seen", CELL_TEXT, 1},
     {"Sessions", "sessions", CELL_COUNT, 2},
-    {"Tried and left", "tried", CELL_COUNT, 0},
-    {"Last opened", "last_day", CELL_TEXT, 1},
+    {"Why", "why", CELL_TEXT, 0},
+    {"In view", "passed", CELL_COUNT, 0},
+    {"Days", "passed_days", CELL_COUNT, 0},
+    {"Tried", "tried", CELL_COUNT, 0},
     {0},
 };
+
+static const char notes[] =
+    "\npassed by: in view in 3 sessions or more on 2 days or more, and not opened since\n"
+    "left: opened in 2 sessions or more, and never used\n";
 
 static struct table *make_table(const struct report *r, const struct cohort *c)
 {
@@ -116,16 +145,17 @@ static struct table *make_table(const struct report *r, const struct cohort *c)
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < shown(r, c); i++) {
         const struct ignorer *one = &c->all[i];
-        char id[ID_TEXT_BYTES], seen[REPORT_MOMENT_BYTES], opened[DATE_TEXT_BYTES];
+        char id[ID_TEXT_BYTES], seen[REPORT_MOMENT_BYTES];
         id_format(one->id, id);
         report_moment(r, one->last_ms, seen);
-        date_format(one->last_day, opened);
         ok = table_add(t, (struct cell[]){{.text = str_of(id)},
                                           {.text = str_of(class_name(one->class))},
                                           {.text = str_of(seen)},
                                           {.number = (int64_t)one->sessions},
-                                          {.number = one->tried},
-                                          {.text = str_of(opened)}});
+                                          {.text = str_of(name_of(one->why))},
+                                          {.number = one->passed},
+                                          {.number = one->passed_days},
+                                          {.number = one->tried}});
     }
     if (ok) return t;
     table_free(t);
@@ -141,7 +171,9 @@ static int print_table(struct report *r, const struct cohort *c)
     } else if (ok) {
         buf_printf(&r->out, "%zu persons of %s ignore %s (%s)\n", c->n, r->args.site, r->args.page,
                    r->time_zone);
-        if (c->n > 0) ok = buf_add_char(&r->out, '\n') && table_print(t, r->width, 0, &r->out);
+        if (c->n > 0)
+            ok = buf_add_char(&r->out, '\n') && table_print(t, r->width, 0, &r->out) &&
+                 buf_add(&r->out, str_of(notes));
         if (shown(r, c) < c->n)
             buf_printf(&r->out, "%zu of %zu (--limit N shows more)\n", shown(r, c), c->n);
         if (c->damaged > 0)

@@ -197,7 +197,7 @@ void segments_add_person(struct segments *s, const struct profile *p, uint32_t t
         uint32_t group = page == NULL ? SEGMENT_OTHER : page->group;
         struct segment_reach *r = &s->reach[group];
         enum rung rung = profile_rung(&p->pages[i]);
-        bool ignores = profile_ignores(&p->pages[i]);
+        bool ignores = profile_ignores(&p->pages[i]) != NOT_IGNORED;
         if (r->rung == 0) s->touched[touched++] = group;
         if (rung > r->rung) r->rung = (uint8_t)rung;
         r->ignores = r->ignores || ignores;
@@ -206,7 +206,7 @@ void segments_add_person(struct segments *s, const struct profile *p, uint32_t t
     for (uint32_t i = 0; i < touched; i++) {
         struct segment_group *g = &s->groups[s->touched[i]];
         struct segment_reach *r = &s->reach[s->touched[i]];
-        g->persons[FIGURE_TRIED + r->rung - RUNG_TRIED][class]++;
+        g->persons[FIGURE_SEEN + r->rung - RUNG_SEEN][class]++;
         if (r->ignores && r->rung < RUNG_USED) g->persons[FIGURE_IGNORING][class]++;
         *r = (struct segment_reach){0};
     }

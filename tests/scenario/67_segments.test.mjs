@@ -3,7 +3,7 @@
 // what few persons did: small figures are nowhere in any bytes, and do not follow from the others.
 
 import assert from 'node:assert/strict'
-import { classOf, expect } from '../model/model.mjs'
+import { classOf, expect, rungOf, whyIgnored } from '../model/model.mjs'
 import { eventually } from './eventually.mjs'
 import { run } from './process.mjs'
 import { AGENT, ORIGIN, program, scenario } from './world.mjs'
@@ -83,9 +83,10 @@ async function sendAll(world, hits) {
 
 // ---- the same, counted from the model's profiles
 
-const rungOf = (page) => (page.used >= 2 ? 'returned' : page.used === 1 ? 'used' : 'tried')
-const ignores = (page) => page.used === 0 && page.tried >= 2
+const WHY = { left: 'left', passed: 'passed by' }
+const ignores = (page) => whyIgnored(page) !== '-'
 const groupOf = (page) => page.replace(/^[^/]*\/([^/]*).*$/, (_, first) => (first ? `/${first}/` : '/'))
+const evidenceOf = (one) => Object.fromEntries(['class', 'sessions', 'why', 'passed', 'passed_days', 'tried'].map((name) => [name, one[name]]))
 const none = () => Object.fromEntries(CLASSES.map((of) => [of, Object.fromEntries(FIGURES.map((figure) => [figure, 0]))]))
 const sum = (list) => list.reduce((a, b) => a + b, 0)
 
@@ -108,7 +109,7 @@ function segmentsOf(model, today) {
     for (const [page, what] of profile.pages) {
       if (!ignores(what)) continue
       if (!out.ignorers.has(page)) out.ignorers.set(page, new Map())
-      out.ignorers.get(page).set(visitor, { class: of, sessions: profile.sessions, tried: what.tried })
+      out.ignorers.get(page).set(visitor, evidenceOf({ ...what, class: of, sessions: profile.sessions, why: WHY[whyIgnored(what)] }))
     }
   }
   return out
@@ -173,7 +174,7 @@ async function compareCohort(world, want) {
   const [page, persons] = [...want.ignorers].sort((a, b) => b[1].size - a[1].size)[0]
   const told = JSON.parse(await report(world, 'ignorers', '--page', page, '--format', 'json'))
   assert.equal(told.total, persons.size)
-  const evidence = Object.fromEntries(told.persons.map((one) => [one.id, { class: one.class, sessions: one.sessions, tried: one.tried }]))
+  const evidence = Object.fromEntries(told.persons.map((one) => [one.id, evidenceOf(one)]))
   assert.deepEqual(evidence, Object.fromEntries(persons))
   const table = await report(world, 'ignorers', '--page', page, '--limit', '3')
   assert.match(table, new RegExp(`^${persons.size} persons of shop ignore ${page}`))

@@ -46,15 +46,22 @@ static struct profile *make(struct someone *s, uint32_t silent, uint32_t session
 {
     *s = (struct someone){
         .profile = {.sessions = sessions, .views = sessions, .newest_day = TODAY - silent}};
-    s->profile.day_sessions[(TODAY - silent) % PROFILE_DAYS] = (int32_t)sessions;
+    s->profile.day_sessions[(TODAY - silent) % PROFILE_DAYS] = sessions;
     s->profile.pages = s->pages;
     return &s->profile;
 }
 
-static void know(struct profile *p, uint64_t page, int tried, int used)
+static void know(struct profile *p, uint64_t page, uint32_t tried, uint32_t used)
 {
     p->pages[p->pages_n++] = (struct profile_page){
         .page = page, .views = 1, .first_day = 1, .last_day = 1, .tried = tried, .used = used};
+}
+
+/* Only in view, so often, on two days. */
+static void see(struct profile *p, uint64_t page, uint32_t times)
+{
+    p->pages[p->pages_n++] =
+        (struct profile_page){.page = page, .seen = times, .passed = times, .passed_days = 2};
 }
 
 static const struct segment_group *group(const struct segments *s, const char *name)
@@ -87,8 +94,10 @@ static void test_pass(void **state)
     know(p, 3, 1, 0);
     know(p, 77, 0, 2);
     segments_add_person(&s, p, TODAY);
-    p = make(&someone, 100, 1); /* lost */
+    p = make(&someone, 100, 1); /* lost; did not follow the links to the blog */
     know(p, 1, 0, 1);
+    see(p, 2, 2);
+    see(p, 3, 3);
     segments_add_person(&s, p, TODAY);
 
     assert_int_equal(s.persons[CLASS_NEW], 1);
@@ -100,11 +109,15 @@ static void test_pass(void **state)
     assert_int_equal(blog->persons[FIGURE_IGNORING][CLASS_NEW], 0); /* it used another one */
     assert_int_equal(blog->persons[FIGURE_TRIED][CLASS_LOYAL], 1);
     assert_int_equal(blog->persons[FIGURE_IGNORING][CLASS_LOYAL], 1);
+    assert_int_equal(blog->persons[FIGURE_SEEN][CLASS_LOST], 1);
+    assert_int_equal(blog->persons[FIGURE_IGNORING][CLASS_LOST], 1);
     assert_int_equal(group(&s, "/")->persons[FIGURE_USED][CLASS_LOST], 1);
     assert_int_equal(group(&s, "(other)")->persons[FIGURE_RETURNED][CLASS_LOYAL], 1);
     assert_int_equal(s.pages[1].ignorers[CLASS_NEW], 1); /* of the page, whatever its group */
     assert_int_equal(s.pages[1].ignorers[CLASS_LOYAL], 1);
     assert_int_equal(s.pages[2].ignorers[CLASS_LOYAL], 0);
+    assert_int_equal(s.pages[1].ignorers[CLASS_LOST], 0); /* twice is not enough */
+    assert_int_equal(s.pages[2].ignorers[CLASS_LOST], 1);
     assert_false(s.approximate);
     p->approximate = true;
     segments_add_person(&s, p, TODAY);
@@ -179,9 +192,9 @@ static void count(const struct profile *p, uint32_t of, uint32_t want[FIGURES][C
     for (uint32_t i = 0; i < p->pages_n; i++) {
         const struct profile_page *page = &p->pages[i];
         if (page->page / 3 != of) continue;
-        int rung = page->used > 1 ? 5 : page->used == 1 ? 4 : 3;
+        int rung = page->used > 1 ? 5 : page->used == 1 ? 4 : page->tried > 0 ? 3 : 2;
         best = rung > best ? rung : best;
-        ignored += page->used == 0 && page->tried >= 2;
+        ignored += page->used == 0 && (page->tried >= 2 || page->passed >= 3);
     }
     if (best > 0) want[best - 2][class]++;
     if (best < 4 && ignored > 0) want[FIGURE_IGNORING][class]++;
@@ -205,7 +218,11 @@ static void test_random(void **state)
         struct someone someone;
         struct profile *p = make(&someone, below(&seed, 80), 1 + below(&seed, 6));
         for (uint32_t page = 0; page < PAGES; page++)
-            if (below(&seed, 6) == 0) know(p, page, (int)below(&seed, 4), (int)below(&seed, 3));
+            switch (below(&seed, 9)) {
+            case 0: know(p, page, below(&seed, 3), 1 + below(&seed, 2)); break;
+            case 1: know(p, page, 1 + below(&seed, 3), 0); break;
+            case 2: see(p, page, 1 + below(&seed, 4)); break;
+            }
         segments_add_person(&s, p, TODAY);
         for (uint32_t g = 0; g < GROUPS; g++)
             count(p, g, want[g]);
