@@ -11,10 +11,12 @@
 #include "clock.h"
 #include "keys.h"
 #include "owner.h"
+#include "segment_document.h"
 #include "verdict_document.h"
 
 const struct document site_documents[] = {
     {"verdicts", DOCUMENT_ON_CHANGE, verdict_document_of_site},
+    {"segments", DOCUMENT_ONCE_A_DAY, segment_document_of_site},
     {0},
 };
 
@@ -49,7 +51,8 @@ int documents_publish(struct publisher *p, struct publish_env *env, struct buf *
                               .time_zone = p->time_zone,
                               .now_ms = clock_ms(),
                               .limit = OWNER_SUMMARY_ROWS,
-                              .stopping = env->stopping};
+                              .stopping = env->stopping,
+                              .rested_ms = &env->rested_ms};
     int result = 0;
     if (range_read_extent(&s.source, &s.extent, err) < 0) return -1;
     p->midnight_ms = zone_midnight_ms(p->zone, zone_day(p->zone, s.now_ms) + 1);
@@ -62,7 +65,7 @@ int documents_publish(struct publisher *p, struct publish_env *env, struct buf *
         if (d->when == DOCUMENT_ONCE_A_DAY && p->made_day[i] == s.event_day) continue;
         if (publish(d, &s, err) == 0)
             p->made_day[i] = s.event_day;
-        else
+        else if (!atomic_load(env->stopping))
             result = -1;
     }
     p->check = false;

@@ -28,6 +28,7 @@ struct document_site {
     /* Once this is set the document is not wanted any more: a maker that may take seconds looks at
      * it again and again, and returns NULL. */
     const atomic_bool *stopping;
+    int64_t *rested_ms; /* a maker that pauses adds its pauses: they are no work */
 };
 
 /* NULL: why is in err, and it is asked again. The commands that print the same document as JSON

@@ -449,9 +449,11 @@ static void refresh(struct owner *o, struct owned *w)
     int64_t start = clock_mono_ms();
     buf_init(&err, 0);
     unqueue(o, w);
+    o->env.rested_ms = 0;
     int result = o->env.documents == NULL ? publisher_publish(&w->publisher, &o->env, &err)
                                           : documents_publish(&w->publisher, &o->env, &err);
-    int64_t end = clock_mono_ms(), took = end - start, pause = OWNER_SHARE * took;
+    int64_t end = clock_mono_ms(), took = end - start - o->env.rested_ms;
+    int64_t pause = OWNER_SHARE * took;
     if (result < 0) {
         failed(o, "refresh", &err);
         w->due_ms = end + RETRY_MS;

@@ -21,6 +21,7 @@ struct publish_env {
     size_t cached;
     const struct document *documents; /* documents.h; NULL: the summaries are published */
     const atomic_bool *stopping;      /* the thread is to end */
+    int64_t rested_ms;                /* of a refresh: pauses that documents made */
 };
 
 struct cached_day;

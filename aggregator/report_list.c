@@ -488,12 +488,33 @@ static int read_rows(struct report *r, struct reading *g)
     return result < 0 ? REPORT_FAILED : REPORT_OK;
 }
 
+/* Reports that are no list of rows. */
+static const struct special {
+    const char *name;
+    report_fn *run;
+    bool page, verdict; /* knows --page, --verdict */
+} specials[] = {
+    {"links", report_links, true, false},      {"verdicts", report_verdicts, false, true},
+    {"decay", report_decay, false, false},     {"segments", report_segments, false, false},
+    {"matrix", report_segments, false, false}, {"ignorers", report_segments, true, false},
+};
+enum { SPECIALS = sizeof specials / sizeof specials[0] };
+
+static const struct special *find_special(const char *name)
+{
+    for (int i = 0; name != NULL && i < SPECIALS; i++) {
+        if (strcmp(specials[i].name, name) == 0) return &specials[i];
+    }
+    return NULL;
+}
+
 static int unknown_list(const char *name)
 {
     struct buf known = {0};
     for (int i = 0; i < LISTS; i++)
         buf_printf(&known, "%s%s", i == 0 ? "" : ", ", lists[i].name);
-    buf_printf(&known, ", links, verdicts, decay");
+    for (int i = 0; i < SPECIALS; i++)
+        buf_printf(&known, ", %s", specials[i].name);
     if (name == NULL)
         report_fail("which report? One of: %.*s", STR_ARG(buf_str(&known)));
     else
@@ -504,14 +525,12 @@ static int unknown_list(const char *name)
 
 int report_list(struct report *r)
 {
-    const char *subject = r->args.subject == NULL ? "" : r->args.subject;
-    bool links = strcmp(subject, "links") == 0, verdicts = strcmp(subject, "verdicts") == 0;
-    if (!links && r->args.page != NULL) return report_fail("--page is for the report links");
-    if (!verdicts && r->args.verdict != NULL)
+    const struct special *special = find_special(r->args.subject);
+    if (r->args.page != NULL && (special == NULL || !special->page))
+        return report_fail("--page is for the reports links and ignorers");
+    if (r->args.verdict != NULL && (special == NULL || !special->verdict))
         return report_fail("--verdict is for the report verdicts");
-    if (links) return report_links(r);
-    if (verdicts) return report_verdicts(r);
-    if (strcmp(subject, "decay") == 0) return report_decay(r);
+    if (special != NULL) return special->run(r);
     struct reading g = {.list = find_list(r->args.subject)};
     if (g.list == NULL) return unknown_list(r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;

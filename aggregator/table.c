@@ -99,6 +99,7 @@ size_t table_rows(const struct table *t)
 
 static bool add_cell(struct buf *out, const struct cell *c, enum cell_kind kind, unsigned width)
 {
+    if (c->hidden) return buf_add_char(out, '*');
     switch (kind) {
     case CELL_TEXT: return text_add_short(out, c->text, width);
     case CELL_COUNT: return text_add_count(out, c->number);
@@ -302,6 +303,7 @@ static bool csv_text(struct buf *out, struct str s)
 
 static bool csv_cell(struct buf *out, const struct cell *c, enum cell_kind kind)
 {
+    if (c->hidden) return true;
     if (kind == CELL_TEXT) return csv_text(out, c->text);
     if (kind == CELL_SCORE)
         return buf_printf(out, "%lld.%03lld", (long long)(c->number / 1000),

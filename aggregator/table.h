@@ -30,6 +30,7 @@ struct table_column {
 struct cell {
     struct str text;
     int64_t number, whole;
+    bool hidden; /* not for anyone: "*"; CSV: empty */
 };
 
 struct table;

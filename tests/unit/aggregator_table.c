@@ -250,6 +250,24 @@ static void csv_is_rfc_4180(void **state)
     table_free(t);
 }
 
+static void hidden_cells_tell_nothing(void **state)
+{
+    (void)state;
+    static const struct table_column two[] = {
+        {"Name", "name", CELL_TEXT, 0}, {"Persons", "persons", CELL_COUNT, 0}, {0}};
+    struct buf out = {0};
+    struct table *t = table_new(two);
+    assert_true(table_add(t, (struct cell[]){{.text = STR("a")}, {.number = 1234}}));
+    assert_true(table_add(t, (struct cell[]){{.text = STR("b")}, {.number = 3, .hidden = true}}));
+    assert_true(table_print(t, 80, 0, &out));
+    assert_non_null(strstr(out.p, "\nb           *\n"));
+    buf_clear(&out);
+    assert_true(table_print_csv(t, &out));
+    assert_text(&out, "name,persons\r\na,1234\r\nb,\r\n");
+    buf_fini(&out);
+    table_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_table_fits_its_terminal),
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
         cmocka_unit_test(csv_is_rfc_4180),
+        cmocka_unit_test(hidden_cells_tell_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
