@@ -1,9 +1,9 @@
 // Faults of a whole machine: its power, and its clock. Their form: faults_process.mjs.
 
-import { execFileSync } from 'node:child_process'
-import { closeSync, constants, existsSync, linkSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { eventually } from '../scenario/eventually.mjs'
+import { Clock } from './clock.mjs'
 import { damage, segments } from './journal.mjs'
 import { Disk } from './disk.mjs'
 import { mayTrace, readCalls, traceFromNextStart } from './syscalls.mjs'
@@ -124,29 +124,6 @@ async function powerLoss(round, promised) {
 // ---- the clock
 
 const HOUR_S = 3600
-const SHIM = new URL('clock.c', import.meta.url).pathname
-
-// A wall clock of its own for a program, from its next start on.
-class Clock {
-  constructor(one, top, n) {
-    const shim = join(top, 'clock.so')
-    this.file = join(top, `clock-${n}`)
-    this.set(0)
-    if (!existsSync(shim)) execFileSync('cc', ['-std=gnu11', '-D_GNU_SOURCE', '-O1', '-shared', '-fPIC', '-o', shim, SHIM])
-    const env = [`LD_PRELOAD=${shim}`, `CLOCK_STEP_FILE=${this.file}`, 'ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99:verify_asan_link_order=0']
-    one.args = [...env, one.command, ...one.args]
-    one.command = 'env'
-    this.one = one
-  }
-
-  set(seconds) {
-    const bytes = Buffer.alloc(8)
-    bytes.writeBigInt64LE(BigInt(seconds))
-    const fd = openSync(this.file, constants.O_WRONLY | constants.O_CREAT)
-    writeSync(fd, bytes)
-    closeSync(fd)
-  }
-}
 
 // Who lives must fold what the dead one held, whatever became of Redis' clock meanwhile. A lease
 // is a token and the name of its holder.
