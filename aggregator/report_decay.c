@@ -166,7 +166,7 @@ static bool add_page(const struct report *r, const struct decay *d, const struct
         {.number = (int64_t)p->line->evidence.visits_before},
         {.text = str_of(ratio)},
     };
-    struct cell cells[8];
+    struct cell cells[8] = {0};
     memcpy(cells, first, sizeof first);
     cells[5].text = str_of(people ? interval : low);
     cells[6].text = str_of(people ? chance : high);
