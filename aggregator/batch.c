@@ -257,6 +257,12 @@ static struct str day_key(const struct batch *b, struct day_key *last, const str
     return key_str(&last->key);
 }
 
+static struct key key_live_rows(unsigned partition, struct str site, uint32_t day)
+{
+    (void)day;
+    return key_live(partition, site);
+}
+
 static struct store_entry *use_state(struct batch *b, const struct fold_visitor *v,
                                      struct day_key *last)
 {
@@ -380,6 +386,7 @@ static bool need_told(struct batch *b)
 
 static bool is_packed(const struct delta *row)
 {
+    if (row->day >= DELTA_LIVE) return false;
     return row->day >= DELTA_MONTH || row->day < sitestate_open_from(row->site->last_day);
 }
 
@@ -415,7 +422,8 @@ static enum batch_result need_rows(struct batch *b)
     for (size_t i = 0; i < deltas_count(d); i++) {
         const struct delta *row = deltas_at(d, i);
         if (is_packed(row)) continue;
-        struct str key = day_key(b, &last, row->site, row->day, key_day);
+        struct str key = day_key(b, &last, row->site, row->day,
+                                 row->day == DELTA_LIVE ? key_live_rows : key_day);
         b->entries[i] = store_use(b->store, &b->use, b->partition, key, row->name);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
     }

@@ -91,6 +91,7 @@ void count_view(const struct count *c, const struct pageview *p, struct str page
         return;
     }
     struct delta *total = total_row(c, p->day);
+    count_live(c, p, +1);
     add(c, total, COL_VIEWS, 1);
     add(c, page, COL_VIEWS, 1);
     add(c, country_row(c, p->day, p->country), COL_VIEWS, 1);
@@ -100,6 +101,22 @@ void count_view(const struct count *c, const struct pageview *p, struct str page
     if (!(p->flags & PV_NOT_FOUND)) return;
     add(c, total, COL_NOT_FOUND, 1);
     add(c, page, COL_NOT_FOUND, 1);
+}
+
+void count_live(const struct count *c, const struct pageview *p, int sign)
+{
+    if (p->flags & (PV_BOT | PV_IMPORTED)) return;
+    add(c, row(c, DELTA_LIVE, STR("T")), (uint32_t)(p->at_ms / LIVE_MINUTE_MS), sign);
+}
+
+/* A visitor stands in the minute of its newest sign of life; what was frozen is long gone there. */
+static void count_alive(const struct count *c, int64_t before_ms, int64_t now_ms)
+{
+    int64_t before = before_ms / LIVE_MINUTE_MS, now = now_ms / LIVE_MINUTE_MS;
+    if (before == now) return;
+    struct delta *visitors = row(c, DELTA_LIVE, STR("V"));
+    if (before > 0) add(c, visitors, (uint32_t)before, -1);
+    if (now > 0) add(c, visitors, (uint32_t)now, +1);
 }
 
 void count_engaged(const struct count *c, const struct pageview *p, uint32_t grown_ms)
@@ -275,6 +292,7 @@ void count_sums(const struct count *c, const struct sums *before, const struct s
         .visits = SUMS_COMMON(before, now, visits),
         .steps = SUMS_COMMON(before, now, steps),
     };
+    count_alive(c, before->alive_ms, now->alive_ms);
     add_from(c, before, from, consented, -1);
     add_from(c, now, from, consented, +1);
 }

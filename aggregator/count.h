@@ -17,6 +17,8 @@ void count_verdict(const struct count *c, const struct hit *h, enum verdict v, u
 
 /* A pageview came. `page` names its id; `rule` is the bot's, for bots. */
 void count_view(const struct count *c, const struct pageview *p, struct str page, struct str rule);
+/* In its minute of the live rows: it comes, or goes to another one. Nothing of bots and logs. */
+void count_live(const struct count *c, const struct pageview *p, int sign);
 void count_engaged(const struct count *c, const struct pageview *p, uint32_t grown_ms);
 
 /* What was done on a page; pageviews and pulses add nothing. `page` may be empty: not named. */

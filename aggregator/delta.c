@@ -205,6 +205,14 @@ void deltas_add(struct deltas *d, struct delta *row, uint32_t column, int64_t am
     if (row != NULL && !row_add(&row->add, column, amount)) d->failed = true;
 }
 
+void deltas_minute(struct deltas *d, struct sitestate *site)
+{
+    struct delta *views = deltas_row(d, site, DELTA_LIVE, STR("T"));
+    struct delta *visitors = deltas_row(d, site, DELTA_LIVE, STR("V"));
+    if (views != NULL) views->aged = true;
+    if (visitors != NULL) visitors->aged = true;
+}
+
 void deltas_verdict(struct deltas *d, enum verdict v, uint64_t weight)
 {
     assert(v < VERDICTS);
@@ -231,7 +239,7 @@ static void drop_empty(struct deltas *d)
     size_t kept = 0;
     for (size_t i = 0; i < d->n; i++) {
         struct delta *row = d->rows[i];
-        if (row_empty(&row->add)) continue;
+        if (row_empty(&row->add) && !row->aged) continue;
         d->rows[i] = d->rows[kept];
         d->rows[kept++] = row;
     }
@@ -332,6 +340,15 @@ static bool apply_limited(struct delta *row, struct delta *total, struct delta *
     return row_add(total->target, column, made);
 }
 
+/* Whatever was written when, the same columns stay: those of the clock that the site has now. */
+static bool apply_live(struct delta *row)
+{
+    int64_t newest = row->site->watermark_ms / LIVE_MINUTE_MS;
+    if (!merge(row, &row->add)) return false;
+    if (newest >= LIVE_MINUTES) row_drop_below(row->target, (uint32_t)newest + 1 - LIVE_MINUTES);
+    return true;
+}
+
 bool deltas_apply(struct deltas *d)
 {
     struct delta *total = NULL, *other = NULL;
@@ -339,6 +356,10 @@ bool deltas_apply(struct deltas *d)
         struct delta *row = d->rows[i];
         int64_t max;
         assert(row->target != NULL);
+        if (row->day == DELTA_LIVE) {
+            if (!apply_live(row)) d->failed = true;
+            continue;
+        }
         if (row->name.n == 1 && row->name.p[0] == 'T') total = row;
         bool limited = limit_column(row->name.p[0], &max) != 0;
         if (limited && row->name.n == 1) other = row;

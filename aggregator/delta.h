@@ -20,6 +20,10 @@
 /* Instead of a date: the month of this number (clock.h), for dates that have no rows of their own.
  */
 #define DELTA_MONTH 0x80000000u
+/* Rows that belong to no day. Live: T has pageviews, V has visitors by their newest sign of life;
+ * columns are minutes since 1970, the newest LIVE_MINUTES of the site's live hits. */
+#define DELTA_LIVE 0xc0000000u
+enum { LIVE_MINUTES = 30, LIVE_MINUTE_MS = 60 * 1000 };
 
 struct delta {
     struct sitestate *site;
@@ -29,6 +33,7 @@ struct delta {
                            the hit, or a copy (deltas_copy) */
     struct row add;     /* what the batch adds */
     struct row *target; /* the caller's, set between finish and apply */
+    bool aged;          /* its site's clock moved: old columns go, though nothing may be added */
     bool changed;       /* by apply: target is to be written */
     bool dropped;       /* by apply: went to the (other) row instead */
     uint32_t hash;
@@ -45,6 +50,8 @@ void deltas_clear(struct deltas *d);
 struct delta *deltas_row(struct deltas *d, struct sitestate *site, uint32_t day, struct str name);
 /* A copy that lives until deltas_clear; empty: no memory (and deltas_failed). */
 struct str deltas_copy(struct deltas *d, struct str s);
+/* The newest minute of the site's live hits is another one. */
+void deltas_minute(struct deltas *d, struct sitestate *site);
 void deltas_add(struct deltas *d, struct delta *row, uint32_t column,
                 int64_t amount); /* row NULL: nothing */
 

@@ -55,7 +55,7 @@ int documents_publish(struct publisher *p, struct publish_env *env, struct buf *
                               .rested_ms = &env->rested_ms};
     int result = 0;
     if (range_read_extent(&s.source, &s.extent, err) < 0) return -1;
-    p->midnight_ms = zone_midnight_ms(p->zone, zone_day(p->zone, s.now_ms) + 1);
+    p->turn_ms = zone_midnight_ms(p->zone, zone_day(p->zone, s.now_ms) + 1);
     if (!s.extent.any) return 0;
     s.end = range_end(&s.extent, p->zone, s.now_ms);
     s.event_day = range_end(&s.extent, p->zone, 0);

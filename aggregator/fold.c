@@ -306,7 +306,10 @@ bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint3
         fold_unreadable(f, weight);
         return true;
     }
-    if (!sitestate_hit(site, h)) {
+    int64_t minute = site->watermark_ms / LIVE_MINUTE_MS;
+    bool in_time = sitestate_hit(site, h);
+    if (site->watermark_ms / LIVE_MINUTE_MS > minute) deltas_minute(f->deltas, site);
+    if (!in_time) {
         count_verdict(&(struct count){f->deltas, site}, h, V_LATE, weight);
     } else {
         if (!note_told(f, site, h)) return false;

@@ -32,7 +32,7 @@
 
 enum {
     RETRY_MS = 200, /* after a failed refresh; a Redis that is down is left alone as long */
-    IDLE_MS = 1000, /* how long a turn of the day may go unnoticed */
+    IDLE_MS = 1000, /* how long a turn of the day or of a minute may go unnoticed */
     COMMIT_ID_MAX = 40,
     MARKS_AT_ONCE = 64,
     READS_AT_ONCE = 32, /* then the sites have their turn, however many marks still come */
@@ -471,14 +471,14 @@ static void refresh(struct owner *o, struct owned *w)
     buf_fini(&err);
 }
 
-/* "today" is another day now. */
-static void turn_days(struct owner *o)
+/* "today" is another day now, or a minute has passed that shows. */
+static void turn_clocks(struct owner *o)
 {
     int64_t now = clock_ms();
     for (size_t i = 0; o->sites != NULL && i < o->sites->n; i++) {
         struct owned *w = &o->sites->sites[i];
-        if (!w->held || w->publisher.midnight_ms == 0 || now < w->publisher.midnight_ms) continue;
-        w->publisher.midnight_ms = 0;
+        if (!w->held || w->publisher.turn_ms == 0 || now < w->publisher.turn_ms) continue;
+        w->publisher.turn_ms = 0;
         enqueue(o, w, STALE);
     }
 }
@@ -529,7 +529,7 @@ static void *run(void *arg)
         listen_to_others(o);
         int64_t now = clock_mono_ms();
         if (now - turned_ms >= IDLE_MS) {
-            turn_days(o);
+            turn_clocks(o);
             turned_ms = now;
         }
         poll_foreign(o, now);

@@ -21,6 +21,7 @@
 #include "owner.h"
 #include "summary.h"
 
+enum { TODAY = 0 }; /* of the ranges */
 enum { NEAR_BEFORE = 1, NEAR_AFTER = 4, HOT_DAYS = 2 /* of a range, its last ones: not merged */ };
 
 struct cached_part {
@@ -318,16 +319,17 @@ static int name_pages(const struct range_source *s, struct range *r, struct buf 
     return result;
 }
 
-static int write_summary(const struct publisher *p, struct publish_env *env, struct range *r,
-                         const char *name, struct buf *err)
+static int write_summary(const struct publisher *p, struct publish_env *env, struct range *r, int i,
+                         struct buf *err)
 {
     struct range_source s = publisher_source(p, env);
     if (name_pages(&s, r, err) < 0) return -1;
-    struct summary_opts opts = {.range = name,
+    struct summary_opts opts = {.range = ranges[i].name,
                                 .time_zone = p->time_zone,
                                 .made_ms = clock_ms(),
                                 .late_after_h = env->late_after_h,
-                                .limit = OWNER_SUMMARY_ROWS};
+                                .limit = OWNER_SUMMARY_ROWS,
+                                .live = i == TODAY ? &p->live : NULL};
     json_t *doc = summary_document(r, &opts);
     char *text = doc == NULL ? NULL : json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(doc);
@@ -335,7 +337,7 @@ static int write_summary(const struct publisher *p, struct publish_env *env, str
         buf_printf(err, "out of memory");
         return -1;
     }
-    struct key key = key_summary(s.site, str_of(name));
+    struct key key = key_summary(s.site, str_of(ranges[i].name));
     redisReply *reply = ask(env->redis, err, ARGV(STR("SET"), key_str(&key), str_of(text)));
     free(text);
     if (reply == NULL) return -1;
@@ -358,11 +360,19 @@ static int publish_all(struct publisher *p, struct publish_env *env,
     else
         result = fill_ranges(p, env, extent, r, err);
     for (int i = 0; i < PUBLISH_RANGES && result == 0; i++) {
-        result = write_summary(p, env, r[i], ranges[i].name, err);
+        result = write_summary(p, env, r[i], i, err);
     }
     for (int i = 0; i < PUBLISH_RANGES; i++)
         range_free(r[i]);
     return result;
+}
+
+/* When it is another document without any hit: a new day begins, or a minute passes that shows. */
+static int64_t turn_of(const struct publisher *p, int64_t now_ms)
+{
+    int64_t midnight_ms = zone_midnight_ms(p->zone, zone_day(p->zone, now_ms) + 1);
+    int64_t minute_ms = (p->live.minute + 1) * LIVE_MINUTE_MS;
+    return live_any(&p->live) && minute_ms < midnight_ms ? minute_ms : midnight_ms;
 }
 
 int publisher_publish(struct publisher *p, struct publish_env *env, struct buf *err)
@@ -372,7 +382,8 @@ int publisher_publish(struct publisher *p, struct publish_env *env, struct buf *
     int64_t now_ms = clock_ms();
     if (p->check && check_days(p, env, err) < 0) return -1;
     if (range_read_extent(&s, &extent, err) < 0) return -1;
-    p->midnight_ms = zone_midnight_ms(p->zone, zone_day(p->zone, now_ms) + 1);
+    if (live_read(&s, now_ms, &p->live, err) < 0) return -1;
+    p->turn_ms = turn_of(p, now_ms);
     if (!extent.any) return 0;
     if (p->days == NULL) p->days = calloc(PUBLISH_DAYS, sizeof *p->days);
     if (p->days == NULL) {

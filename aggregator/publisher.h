@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "hit.h"
-#include "range_read.h"
+#include "live.h"
 
 enum { PUBLISH_DAYS = 28, PUBLISH_RANGES = 3, PUBLISH_DOCUMENTS = 8 };
 
@@ -39,8 +39,9 @@ struct publisher {
     unsigned spread;
     struct cached_day *days; /* PUBLISH_DAYS, a ring by date; NULL: nothing was read yet */
     struct merged merged[PUBLISH_RANGES];
-    size_t bytes;        /* of both */
-    int64_t midnight_ms; /* then another day begins; 0: nothing published yet */
+    size_t bytes;     /* of both */
+    struct live live; /* as read last */
+    int64_t turn_ms;  /* then time alone makes other documents; 0: nothing published yet */
     int64_t published_ms;
     bool check;                           /* a partition that others fold has changed: see what */
     uint32_t made_day[PUBLISH_DOCUMENTS]; /* of each document, the day of the newest hit then */

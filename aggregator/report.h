@@ -52,7 +52,7 @@ struct report {
 };
 
 typedef int report_fn(struct report *r);
-report_fn report_list, report_links, report_verdicts, report_decay, report_segments,
+report_fn report_list, report_links, report_verdicts, report_decay, report_live, report_segments,
     report_ignorers, report_customers, report_profile, report_status;
 
 /* Says why on stderr; returns REPORT_FAILED. */

@@ -494,9 +494,10 @@ static const struct special {
     report_fn *run;
     bool page, verdict; /* knows --page, --verdict */
 } specials[] = {
-    {"links", report_links, true, false},      {"verdicts", report_verdicts, false, true},
-    {"decay", report_decay, false, false},     {"segments", report_segments, false, false},
-    {"matrix", report_segments, false, false}, {"ignorers", report_segments, true, false},
+    {"links", report_links, true, false},        {"verdicts", report_verdicts, false, true},
+    {"decay", report_decay, false, false},       {"live", report_live, false, false},
+    {"segments", report_segments, false, false}, {"matrix", report_segments, false, false},
+    {"ignorers", report_segments, true, false},
 };
 enum { SPECIALS = sizeof specials / sizeof specials[0] };
 

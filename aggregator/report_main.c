@@ -33,11 +33,11 @@ struct verb {
     "  --redis ADDRESS            as redis = in the configuration, instead of it\n"
 
 static const struct verb verbs[] = {
-    {"report", report_list, true, "sftlnFcrpv",
+    {"report", report_list, true, "sftlnFcrpvw",
      "sentier report LIST --site NAME [--last 28d | --from DATE --to DATE]\n\n"
      "LIST: pages, entries, exits, transitions, channels, countries, devices, browsers, systems,\n"
      "      sources, bots, outbound, downloads, events, controls, purchases, days, links,\n"
-     "      verdicts, decay (visits of pages against the days before),\n"
+     "      verdicts, live, decay (visits of pages against the days before),\n"
      "      segments (persons by class), matrix (what they did with groups of pages),\n"
      "      ignorers (who ignores which page)\n\n"
      "  --site NAME                as in [site NAME]\n"
@@ -48,7 +48,8 @@ static const struct verb verbs[] = {
      "  --limit N                  rows; 0: all. Default: 50 in a table, all "
      "otherwise\n"
      "  --verdict NAME             of verdicts: only broken, orphan, ignored, fading, used,\n"
-     "                             undiscovered, unproven or unvisited pages\n" COMMON_HELP
+     "                             undiscovered, unproven or unvisited pages\n"
+     "  --watch                    again each second, until Ctrl-C\n" COMMON_HELP
      "\nA site that has imported logs only ends at its newest day instead of today. JSON is the\n"
      "whole document, as in the summaries in Redis.\n"},
     {"customers", report_customers, false, "snFcr",

@@ -171,6 +171,7 @@ static void clear(struct sums *s)
     memset(s->visits, 0, s->visits_n * sizeof *s->visits);
     memset(s->steps, 0, s->steps_n * sizeof *s->steps);
     s->sessions_n = s->parts_n = s->days_n = s->pages_n = s->visits_n = s->steps_n = 0;
+    s->alive_ms = 0;
 }
 
 void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
@@ -186,6 +187,7 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
                       p->at_ms - first_ms >= SESSION_MAX_MS ||
                       (s->starts[s->sessions_n - 1] < border && i >= border);
         int64_t p_last_ms = pageview_last_ms(p);
+        if (p_last_ms > s->alive_ms && !(p->flags & PV_IMPORTED)) s->alive_ms = p_last_ms;
         if (starts) {
             start_session(s, p, i);
             steps_from = s->steps_n;

@@ -76,6 +76,7 @@ struct page_step {
 enum { VISITS_MAX = RECENT_MAX + SEEN_MAX, VISIT_SLOTS = 2048 };
 
 struct sums {
+    int64_t alive_ms; /* the newest sign of life, of pageviews of humans and not of logs; 0: none */
     uint32_t sessions_n, parts_n, days_n, pages_n, visits_n, steps_n;
     struct session sessions[RECENT_MAX];
     uint32_t starts[RECENT_MAX]; /* per session, the index of its first pageview */

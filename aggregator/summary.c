@@ -399,7 +399,8 @@ json_t *summary_document(const struct range *r, const struct summary_opts *opts)
     if (doc == NULL) return NULL;
     bool ok = set_head(doc, r, opts) && set(doc, "totals", totals(r)) &&
               set(doc, "ledger", ledger(r)) && set(doc, "days", days(r)) && set_months(doc, r) &&
-              set_lists(doc, r, opts->limit);
+              set_lists(doc, r, opts->limit) &&
+              (opts->live == NULL || set(doc, "live", live_json(opts->live)));
     if (ok) return doc;
     json_decref(doc);
     return NULL;

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "live.h"
 #include "range.h"
 #include "verdict.h"
 
@@ -17,7 +18,8 @@ struct summary_opts {
     const char *time_zone; /* of the site's days */
     int64_t made_ms;       /* everything folded up to then is in it */
     uint32_t late_after_h;
-    size_t limit; /* rows of a list; 0: all */
+    size_t limit;            /* rows of a list; 0: all */
+    const struct live *live; /* NULL: not in this document */
 };
 
 /* The document; NULL: out of memory. */

@@ -14,7 +14,8 @@
 
 struct pageview trail_pageview(const struct hit *h)
 {
-    uint32_t flags = (h->bot.n > 0 ? PV_BOT : 0) | (h->status == 404 ? PV_NOT_FOUND : 0);
+    uint32_t flags = (h->bot.n > 0 ? PV_BOT : 0) | (h->status == 404 ? PV_NOT_FOUND : 0) |
+                     (h->flags & HIT_IMPORTED ? PV_IMPORTED : 0);
     return (struct pageview){
         .at_ms = h->at_ms,
         .id = h->pageview,
@@ -302,7 +303,10 @@ static bool begin_view(struct trail *t, const struct hit *h, const struct signal
 static struct pageview *move_earlier(struct trail *t, struct pageview *p, const struct hit *h)
 {
     if (h->at_ms >= p->at_ms || h->day != p->day || hash64(h->page) != p->page) return p;
-    return visitor_move(t->v, p, h->at_ms);
+    count_live(&t->count, p, -1);
+    p = visitor_move(t->v, p, h->at_ms);
+    count_live(&t->count, p, +1);
+    return p;
 }
 
 bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)

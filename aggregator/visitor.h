@@ -50,6 +50,7 @@ enum pageview_flag {
     PV_BOT = 1,
     PV_NOT_FOUND = 2,
     PV_GOAL = 4, /* an event that is a goal, or a purchase */
+    PV_IMPORTED = 8,
 };
 
 struct pageview {

@@ -25,7 +25,7 @@ enum {
     PART_INTERACTION = 32,
     PART_SEEN = 64,
     PART_FLAGS = 128, /* times the flags of the pageview */
-    PARTS_ALL = (PV_BOT | PV_NOT_FOUND | PV_GOAL) * PART_FLAGS + PART_FLAGS - 1,
+    PARTS_ALL = (PV_BOT | PV_NOT_FOUND | PV_GOAL | PV_IMPORTED) * PART_FLAGS + PART_FLAGS - 1,
 };
 
 /* Day and numbers: two bits for the day, as days after the day before that of `at` in UTC, the

@@ -51,6 +51,7 @@ enum kind {
     KIND_VISITORS,
     KIND_PROFILES,
     KIND_CATALOGUE,
+    KIND_LIVE,
     KIND_OTHER
 };
 
@@ -133,8 +134,8 @@ static void free_names(struct names *l)
 static enum kind kind_of(struct str name)
 {
     static const char *const kinds[] = {
-        "sites",  "pages:",  "links:",    "about:",    "day:",
-        "month:", "months:", "visitors:", "profiles:", "catalogue:"};
+        "sites",   "pages:",    "links:",    "about:",     "day:", "month:",
+        "months:", "visitors:", "profiles:", "catalogue:", "live:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }

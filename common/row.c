@@ -86,6 +86,14 @@ bool row_empty(const struct row *r)
     return true;
 }
 
+void row_drop_below(struct row *r, uint32_t column)
+{
+    uint32_t gone = find(r, column);
+    if (gone == 0) return;
+    r->n -= gone;
+    memmove(r->cells, r->cells + gone, r->n * sizeof *r->cells);
+}
+
 bool row_encode(const struct row *r, struct buf *out)
 {
     buf_add_char(out, ROW_VERSION);

@@ -89,6 +89,7 @@ int64_t row_get(const struct row *r, uint32_t column);
 bool row_merge(struct row *into, const struct row *from); /* adds every column */
 bool row_empty(const struct row *r);                      /* nothing but zeros: the field goes */
 void row_clear(struct row *r);                            /* empty again; keeps the memory */
+void row_drop_below(struct row *r, uint32_t column);      /* those columns go */
 bool row_encode(const struct row *r, struct buf *out);    /* zero columns are left out */
 /* Into an empty row. False: not a row, and *out is empty. */
 bool row_decode(struct str in, struct row *out);

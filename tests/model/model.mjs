@@ -5,7 +5,7 @@
 // As a program: `node model.mjs FILE` reads hits in the order of the stream, one JSON object a line
 // (without FILE: standard input), and prints one fact a line:
 //   ledger VERDICT WEIGHT
-//   row SITE DAY NAME COLUMN VALUE          columns as in aggregator/README.md
+//   row SITE DAY NAME COLUMN VALUE          columns as in aggregator/README.md; DAY "live": columns are minutes
 //   profile SITE VISITOR sessions days views engaged_ms first_ms newest_day
 //   day SITE VISITOR DAY sessions            (of its profile, as what follows; the last 56 days)
 //   class SITE VISITOR DAYS CLASS            so many days after its newest
@@ -31,6 +31,7 @@ const SESSION_GAP = 30 * MIN
 const SESSION_MAX = 24 * HOUR
 const REGISTER_OPEN = 24 * HOUR
 const ENGAGED_MAX = 30 * MIN
+export const LIVE_MINUTES = 30
 export const VERDICT = { counted: 0, duplicate: 1, late: 2 }
 export const COLUMN = {
   views: 1, bot_views: 2, sessions: 3, exits: 4, bounces: 5, engaged_ms: 6, daily_visitors: 7, not_found: 8,
@@ -41,7 +42,7 @@ export const COLUMN = {
 }
 
 export function expect(hits) {
-  const out = { ledger: new Map(), rows: new Map(), profiles: new Map(), persons: new Map(), links: [] }
+  const out = { ledger: new Map(), rows: new Map(), profiles: new Map(), persons: new Map(), links: [], newest: new Map() }
   const taken = takeInTime(out, hits.map(complete))
   out.links = taken.filter((h) => h.kind === 'links' && !h.bot)
   const groups = new Map()
@@ -104,7 +105,7 @@ function verdict(out, h, v) {
 }
 
 function takeInTime(out, hits) {
-  const newest = new Map()
+  const { newest } = out
   return hits.filter((h) => {
     if (h.kind === 'tally') {
       verdict(out, h, h.verdict)
@@ -183,10 +184,21 @@ function foldGroup(out, g) {
   }
   for (const v of views) addView(out, g.site, v, v.bot)
   const human = views.filter((v) => !v.bot).sort(inTime)
+  addLive(out, g.site, human.filter((v) => !v.imported))
   const sessions = sessionsOf(human)
   for (const s of sessions) addSession(out, g.site, s)
   addDays(out, g, human, sessions)
   if (g.lasting) addProfile(out, g, human, sessions)
+}
+
+// Pageviews by minute, and the visitor in the minute of its newest sign of life.
+function addLive(out, site, views) {
+  const count = (name, at) => {
+    const minute = Math.floor(at / MIN)
+    if (minute > Math.floor(out.newest.get(site) / MIN) - LIVE_MINUTES) add(out, site, 'live', name, minute, 1)
+  }
+  for (const v of views) count('T', v.at)
+  if (views.length > 0) count('V', Math.max(...views.map((v) => v.last)))
 }
 
 const sign = (a, b) => (BigInt(a) < BigInt(b) ? -1 : BigInt(a) > BigInt(b) ? 1 : 0)

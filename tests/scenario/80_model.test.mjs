@@ -6,6 +6,7 @@
 // 4 minutes apart, never near midnight, and what follows them comes within the minute.
 
 import assert from 'node:assert/strict'
+import { eventually } from './eventually.mjs'
 import { run } from './process.mjs'
 import { COLUMN, VERDICT, classOf, expect, interestOf, linkGraph, persons, rungOf, stepName, whyIgnored } from '../model/model.mjs'
 import { AGENT, program, scenario } from './world.mjs'
@@ -129,7 +130,7 @@ function makeVisitor(random, i, anchor) {
   const taken = new Set()
   const hits = []
   for (let visits = 2 + random.below(4); visits > 0; visits--) {
-    let slot = random.below(SLOTS - 40)
+    let slot = random.chance(0.3) ? random.below(5) : random.below(SLOTS - 40)
     for (let views = 1 + random.below(5); views > 0; views--, slot += 1 + random.below(9)) {
       if (taken.has(slot)) continue
       taken.add(slot)
@@ -172,7 +173,7 @@ function rowsOf(model, site, from, to) {
   const rows = new Map()
   for (const [key, value] of model.rows) {
     const [of, day, name, column] = JSON.parse(key)
-    if (of !== site || day < from || day > to) continue
+    if (of !== site || !(day >= from && day <= to)) continue
     if (!rows.has(name)) rows.set(name, {})
     rows.get(name)[column] = (rows.get(name)[column] ?? 0) + value
   }
@@ -292,6 +293,31 @@ async function compareRange(world, model, views, site, from, to) {
   return report
 }
 
+// The last 30 minutes, as the command says and as "today" does; minutes of hits are sharp, since those
+// of all pageviews begin with the minute. Returns how many pageviews there were.
+async function compareLive(world, model, site) {
+  const ask = async (format) => {
+    const { code, out, err } = await run(program('sentier-report'), ['report', 'live', '--conf', world.conf, '--site', site, '--format', format])
+    assert.equal(code, 0, err)
+    return out
+  }
+  const wanted = (name, minute) => model.rows.get(JSON.stringify([site, 'live', name, minute])) ?? 0
+  const check = ({ minutes, visitors_5m, visitors_30m, views_30m }) => {
+    const last = minutes.map((one) => ({ ...one, minute: one.at_ms / 60_000 }))
+    assert.deepEqual(last.map(({ minute }) => minute - last[0].minute), [...Array(30).keys()])
+    for (const { minute, views, last_seen } of last) assert.deepEqual([views, last_seen], [wanted('T', minute), wanted('V', minute)], `minute ${minute}`)
+    const sum = (n, name) => last.slice(-n).reduce((all, { minute }) => all + wanted(name, minute), 0)
+    assert.deepEqual([visitors_5m, visitors_30m, views_30m], [sum(5, 'V'), sum(30, 'V'), sum(30, 'T')])
+    return views_30m
+  }
+  const { live } = JSON.parse(await ask('json'))
+  const csv = (await ask('csv')).trim().split(/\r?\n/)
+  assert.deepEqual([csv[0], csv.length], ['minute,views,last_seen', 31])
+  assert.match(await ask('table'), new RegExp(`^${site}: \\d+ visitors in the last 5 minutes, \\d+ in 30; \\d+ pageviews`))
+  await eventually('today shows what goes on', async () => check((await world.summary(site)).live))
+  return check(live)
+}
+
 // ---- what it says of a person
 
 const byName = (list, name) => Object.fromEntries(list.map((one) => [one[name], one.sessions]))
@@ -400,6 +426,7 @@ scenario('reports say what the definitions say, whatever the order and whoever d
     for (let from = last - 4; from <= last; from++)
       for (let to = from; to <= last; to++) await compareRange(world, model, views, site, from, to)
   }
+  for (const site of Object.keys(SITES)) assert.ok((await compareLive(world, model, site)) > 0, `somebody is at ${site}`)
   await compareProfiles(world, model, told)
   console.log(`# ${model.profiles.size} profiles; ${hits.length} hits of ${VISITORS} visitors, ${views.length} pageviews`)
 })

@@ -703,7 +703,7 @@ static const char *page_of(uint64_t id)
 /* As the model names rows: "p:shop.example/a", "c:3". */
 static void print_name(struct buf *out, struct str name)
 {
-    if (name.p[0] == 'T' || name.p[0] == 'L')
+    if (strchr("TLV", name.p[0]) != NULL)
         buf_add(out, name);
     else if (name.p[0] == 'p')
         buf_printf(out, "p:%s", page_of(load_le64(name.p + 1)));
@@ -726,6 +726,7 @@ static void print_row(struct world *w, struct str key, struct str value, void *a
     rest = str_from(rest, site.n + 1);
     struct str day = str_upto(rest, str_find(rest, ' '));
     struct str name = str_from(rest, day.n + 1);
+    if (strtoul(day.p, NULL, 10) == DELTA_LIVE) day = STR("live");
     for (uint32_t i = 0; i < r.n; i++) {
         buf_printf(out, "row %.*s %.*s ", STR_ARG(site), STR_ARG(day));
         print_name(out, name);

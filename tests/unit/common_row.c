@@ -118,12 +118,31 @@ static void test_persons(void **state)
     row_fini(&r);
 }
 
+static void columns_below_go(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t below, left;
+    } borders[] = {{0, 3}, {5, 3}, {6, 2}, {20, 2}, {21, 1}, {30, 1}, {31, 0}, {UINT32_MAX, 0}};
+    for (size_t i = 0; i < sizeof borders / sizeof *borders; i++) {
+        struct row r = {0};
+        row_add(&r, 5, 1);
+        row_add(&r, 20, 2);
+        row_add(&r, 30, 3);
+        row_drop_below(&r, borders[i].below);
+        assert_int_equal(r.n, borders[i].left);
+        assert_int_equal(row_get(&r, 30), borders[i].left > 0 ? 3 : 0);
+        assert_int_equal(row_get(&r, 5), borders[i].left > 2 ? 1 : 0);
+        row_fini(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_add),        cmocka_unit_test(test_zero_is_nothing),
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_persons),
+        cmocka_unit_test(test_persons),    cmocka_unit_test(columns_below_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
