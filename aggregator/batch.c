@@ -257,10 +257,11 @@ static struct str day_key(const struct batch *b, struct day_key *last, const str
     return key_str(&last->key);
 }
 
-static struct key key_live_rows(unsigned partition, struct str site, uint32_t day)
+/* Where the rows lie that are no month's and not packed. */
+static struct key key_rows(unsigned partition, struct str site, uint32_t day)
 {
-    (void)day;
-    return key_live(partition, site);
+    if (day == DELTA_LIVE) return key_live(partition, site);
+    return day == DELTA_MIX ? key_mix(partition, site) : key_day(partition, site, day);
 }
 
 static struct store_entry *use_state(struct batch *b, const struct fold_visitor *v,
@@ -422,8 +423,7 @@ static enum batch_result need_rows(struct batch *b)
     for (size_t i = 0; i < deltas_count(d); i++) {
         const struct delta *row = deltas_at(d, i);
         if (is_packed(row)) continue;
-        struct str key = day_key(b, &last, row->site, row->day,
-                                 row->day == DELTA_LIVE ? key_live_rows : key_day);
+        struct str key = day_key(b, &last, row->site, row->day, key_rows);
         b->entries[i] = store_use(b->store, &b->use, b->partition, key, row->name);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
     }

@@ -8,6 +8,7 @@
 
 #include "bytes.h"
 #include "hash.h"
+#include "interest.h"
 
 static struct delta *row(const struct count *c, uint32_t day, struct str name)
 {
@@ -252,6 +253,16 @@ static void add_visit(const struct count *c, const struct page_visit *v, int sig
     add(c, total_row(c, v->day), COL_SEEN_OPENED, sign);
 }
 
+/* Of a person's visit, to the interest of the site. */
+static void add_interest(const struct count *c, const struct page_visit *v, int sign)
+{
+    uint32_t weight = interest_weight(v->engaged_ms, v->depth, v->flags & VISIT_INTERACTION,
+                                      v->flags & VISIT_GOAL);
+    if (weight == 0) return;
+    add(c, page_row(c, DELTA_MIX, v->page), interest_year(v->at_ms),
+        sign * interest_amount(weight, v->at_ms));
+}
+
 /* The items of s from the given places on. */
 struct places {
     uint32_t sessions, parts, days, pages, visits, steps;
@@ -276,6 +287,7 @@ static void add_from(const struct count *c, const struct sums *s, struct places 
     }
     for (uint32_t i = from.visits; i < s->visits_n; i++) {
         add_visit(c, &s->visits[i], sign);
+        if (consented) add_interest(c, &s->visits[i], sign);
     }
     for (uint32_t i = from.steps; i < s->steps_n; i++)
         add(c, step_row(c, &s->steps[i]), COL_STEPS, sign);

@@ -23,6 +23,8 @@
 /* Rows that belong to no day. Live: T has pageviews, V has visitors by their newest sign of life;
  * columns are minutes since 1970, the newest LIVE_MINUTES of the site's live hits. */
 #define DELTA_LIVE 0xc0000000u
+/* Rows of pages; columns are years: the interest of persons, as sums of interest.h. */
+#define DELTA_MIX 0xc0000001u
 enum { LIVE_MINUTES = 30, LIVE_MINUTE_MS = 60 * 1000 };
 
 struct delta {

@@ -52,6 +52,7 @@ enum kind {
     KIND_PROFILES,
     KIND_CATALOGUE,
     KIND_LIVE,
+    KIND_MIX,
     KIND_OTHER
 };
 
@@ -134,8 +135,8 @@ static void free_names(struct names *l)
 static enum kind kind_of(struct str name)
 {
     static const char *const kinds[] = {
-        "sites",   "pages:",    "links:",    "about:",     "day:", "month:",
-        "months:", "visitors:", "profiles:", "catalogue:", "live:"};
+        "sites",   "pages:",    "links:",    "about:",     "day:",  "month:",
+        "months:", "visitors:", "profiles:", "catalogue:", "live:", "mix:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }
@@ -330,6 +331,13 @@ static int keep_upto(const struct swap *s, unsigned p, struct generation_names *
     return live_renew(s->live, err);
 }
 
+/* Sums over all visits there were: those of the old generation, when it has any, lack none. */
+static bool mix_is_kept(const struct swap *s, unsigned p, const struct generation_names *g,
+                        const char *name)
+{
+    return kind_of(str_of(name)) == KIND_MIX && s->until_ms[p] != 0 && has_name(&g->live, name);
+}
+
 /* Packed days of a month in which the kept days end; months up to that one. */
 static int keep_month(const struct swap *s, unsigned p, struct generation_names *g,
                       const char *name, struct buf *err)
@@ -457,7 +465,7 @@ static bool add_renames(const struct swap *s, unsigned p, const struct generatio
     uint32_t day;
     for (size_t i = 0; i < g->next.n; i++) {
         struct str name = str_of(g->next.at[i]);
-        if (day_is_kept(s, p, name, &site, &day)) continue;
+        if (day_is_kept(s, p, name, &site, &day) || mix_is_kept(s, p, g, g->next.at[i])) continue;
         if (!add_key(c, key_of(p, true, name)) || !add_key(c, key_of(p, false, name))) return false;
         out->days += kind_of(name) == KIND_DAY;
     }
@@ -473,8 +481,8 @@ static bool add_unlinks(const struct swap *s, unsigned p, const struct generatio
     bool whole = s->until_ms[p] == 0;
     for (size_t i = 0; i < g->next.n; i++) {
         struct str name = str_of(g->next.at[i]);
-        if (day_is_kept(s, p, name, &site, &day) && !add_key(c, key_of(p, true, name)))
-            return false;
+        bool kept = day_is_kept(s, p, name, &site, &day) || mix_is_kept(s, p, g, g->next.at[i]);
+        if (kept && !add_key(c, key_of(p, true, name))) return false;
     }
     for (size_t i = 0; i < g->live.n; i++) {
         struct str name = str_of(g->live.at[i]);
@@ -483,6 +491,7 @@ static bool add_unlinks(const struct swap *s, unsigned p, const struct generatio
             if (kind == KIND_DAY && account_day(out, site, day) < 0) return false;
             continue;
         }
+        if (mix_is_kept(s, p, g, g->live.at[i])) continue;
         if (has_name(&g->next, g->live.at[i])) continue; /* it is renamed over */
         bool stays = !whole && keeps_fields(kind);
         if (!stays && !add_key(c, key_of(p, false, name))) return false;

@@ -108,6 +108,11 @@ struct key key_day(unsigned partition, struct str site, uint32_t day)
                 day_to_yyyymmdd(day));
 }
 
+struct key key_mix(unsigned partition, struct str site)
+{
+    return make("{p%u}:%smix:%.*s", partition, generation, STR_ARG(site));
+}
+
 struct key key_live(unsigned partition, struct str site)
 {
     return make("{p%u}:%slive:%.*s", partition, generation, STR_ARG(site));

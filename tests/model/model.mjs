@@ -6,6 +6,7 @@
 // (without FILE: standard input), and prints one fact a line:
 //   ledger VERDICT WEIGHT
 //   row SITE DAY NAME COLUMN VALUE          columns as in aggregator/README.md; DAY "live": columns are minutes
+//   mix SITE mix p:PAGE YEAR SUM            what the visits of persons weigh at the beginning of the year, times 4096; about equal
 //   profile SITE VISITOR sessions days views engaged_ms first_ms newest_day
 //   day SITE VISITOR DAY sessions            (of its profile, as what follows; the last 56 days)
 //   class SITE VISITOR DAYS CLASS            so many days after its newest
@@ -188,6 +189,7 @@ function foldGroup(out, g) {
   const sessions = sessionsOf(human)
   for (const s of sessions) addSession(out, g.site, s)
   addDays(out, g, human, sessions)
+  if (g.lasting) for (const s of sessions) addMix(out, g.site, s)
   if (g.lasting) addProfile(out, g, human, sessions)
 }
 
@@ -369,11 +371,20 @@ function pageOfProfile(page, views, sessions, newestDay) {
 
 const HALF_LIFE = 30 * 24 * HOUR
 
+const year = (at) => new Date(at).getUTCFullYear()
+const weigh = (visit) => Math.log2(1 + visit.reduce((ms, v) => ms + v.engaged, 0) / 10_000) +
+  (visit.some((v) => v.depth >= 75) ? 0.5 : 0) + (visit.some((v) => v.acted) ? 1 : 0) + (visit.some((v) => v.goal) ? 3 : 0)
+
+// The interest of the site: what each visit of a person weighs, at the first moment of its year.
+function addMix(out, site, views) {
+  for (const [page, visit] of groupBy(views, (v) => v.page)) {
+    const of = year(visit[0].at)
+    add(out, site, 'mix', 'p:' + page, of, 4096 * weigh(visit) * 2 ** ((visit[0].at - Date.UTC(of, 0, 1)) / HALF_LIFE))
+  }
+}
+
 // Of the visits to a page. What is older than the year before that of the newest hit is gone, being worth nothing.
 export function interestOf(visits, newest, now) {
-  const year = (at) => new Date(at).getUTCFullYear()
-  const weigh = (visit) => Math.log2(1 + visit.reduce((ms, v) => ms + v.engaged, 0) / 10_000) +
-    (visit.some((v) => v.depth >= 75) ? 0.5 : 0) + (visit.some((v) => v.acted) ? 1 : 0) + (visit.some((v) => v.goal) ? 3 : 0)
   const kept = visits.filter(([first]) => year(first.at) >= year(newest) - 1)
   return kept.reduce((sum, visit) => sum + weigh(visit) * 2 ** ((visit[0].at - now) / HALF_LIFE), 0)
 }
@@ -438,7 +449,11 @@ function profileLines(who, p) {
 export function lines(out) {
   const all = []
   for (const [v, weight] of out.ledger) all.push(`ledger ${v} ${weight}`)
-  for (const [key, value] of out.rows) if (value !== 0) all.push(`row ${JSON.parse(key).join(' ')} ${value}`)
+  for (const [key, value] of out.rows) {
+    const of = JSON.parse(key)
+    const sum = of[1] === 'mix' && of[2] !== 'T'
+    if (value !== 0) all.push(sum ? `mix ${of.join(' ')} ${value.toFixed(2)}` : `row ${of.join(' ')} ${value}`)
+  }
   for (const [key, p] of out.profiles) {
     const who = JSON.parse(key).join(' ')
     all.push(...profileLines(who, p))

@@ -726,9 +726,12 @@ static void print_row(struct world *w, struct str key, struct str value, void *a
     rest = str_from(rest, site.n + 1);
     struct str day = str_upto(rest, str_find(rest, ' '));
     struct str name = str_from(rest, day.n + 1);
-    if (strtoul(day.p, NULL, 10) == DELTA_LIVE) day = STR("live");
+    unsigned long number = strtoul(day.p, NULL, 10);
+    bool sums = number == DELTA_MIX && name.p[0] != 'T';
+    if (number == DELTA_LIVE) day = STR("live");
+    if (number == DELTA_MIX) day = STR("mix");
     for (uint32_t i = 0; i < r.n; i++) {
-        buf_printf(out, "row %.*s %.*s ", STR_ARG(site), STR_ARG(day));
+        buf_printf(out, "%s %.*s %.*s ", sums ? "mix" : "row", STR_ARG(site), STR_ARG(day));
         print_name(out, name);
         buf_printf(out, " %u %lld\n", r.cells[i].column, (long long)r.cells[i].value);
     }
@@ -849,12 +852,13 @@ static void ask_model(const struct story *s, const size_t *order, struct buf *an
     buf_add_char(answer, '\0');
 }
 
-/* Lines of interest end with a number that the fold has in whole thousandths of itself. */
+/* Lines of interest and mix end with a number that the fold has rounded. */
 static int compare_lines(const char *got, const char *want)
 {
     const char *got_end = strrchr(got, ' '), *want_end = strrchr(want, ' ');
-    if (strncmp(got, "interest ", 9) != 0 || strncmp(want, "interest ", 9) != 0 ||
-        got_end - got != want_end - want || memcmp(got, want, (size_t)(got_end - got)) != 0)
+    bool round = strncmp(got, "interest ", 9) == 0 || strncmp(got, "mix ", 4) == 0;
+    if (!round || got_end - got != want_end - want ||
+        memcmp(got, want, (size_t)(got_end - got)) != 0)
         return strcmp(got, want);
     double a = atof(got_end), b = atof(want_end), off = a < b ? b - a : a - b;
     return off <= 0.002 + b / 10000 ? 0 : strcmp(got, want);

@@ -87,6 +87,7 @@ static int set_up(void **state)
     tell("HSET {p0}:catalogue:shop # old 1 old 2 old");
     tell("HSET {p0}:live:shop T old V old");
     tell("HSET {p0}:live:gone T old");
+    tell("HSET {p0}:mix:shop 1 old 2 old");
     tell("HSET {p0}:day:shop:20260110 T old");
     tell("HSET {p0}:day:shop:20260111 T old");
     tell("HSET {p0}:visitors:shop:20260110 v old");
@@ -98,6 +99,8 @@ static int set_up(void **state)
     tell("HSET {p0}:next:links:shop 1 new-a");
     tell("HSET {p0}:next:catalogue:shop # new 1 new");
     tell("HSET {p0}:next:live:shop T new");
+    tell("HSET {p0}:next:mix:shop 1 new");
+    tell("HSET {p0}:next:mix:young 1 new");
     tell("HSET {p0}:next:day:shop:20260110 T new");
     tell("HSET {p0}:next:day:shop:20260111 T new");
     tell("HSET {p0}:next:profiles:shop:001 1 new");
@@ -146,6 +149,8 @@ static void a_whole_one_takes_the_place(void **state)
     holds("{p0}:live:shop", "T", "new");
     holds("{p0}:live:shop", "V", NULL);
     assert_int_equal(redis_server_number(&server, "EXISTS {p0}:live:gone"), 0);
+    holds("{p0}:mix:shop", "1", "new");
+    holds("{p0}:mix:shop", "2", NULL);
     holds("{p0}:profiles:shop:001", "2", NULL);
     assert_int_equal(redis_server_number(&server, "EXISTS {p0}:profiles:shop:002"), 0);
     assert_int_equal(redis_server_number(&server, "EXISTS {p0}:visitors:shop:20260110"), 0);
@@ -179,6 +184,9 @@ static void an_incomplete_one_keeps_what_it_cannot_know(void **state)
     holds("{p0}:live:shop", "T", "new");
     holds("{p0}:live:shop", "V", NULL);
     assert_int_equal(redis_server_number(&server, "EXISTS {p0}:live:gone"), 0);
+    holds("{p0}:mix:shop", "1", "old");
+    holds("{p0}:mix:shop", "2", "old");
+    holds("{p0}:mix:young", "1", "new");
     holds("{p0}:profiles:shop:001", "1", "new");
     holds("{p0}:profiles:shop:001", "2", "old");
     holds("{p0}:profiles:shop:002", "3", "old");
