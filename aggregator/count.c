@@ -145,16 +145,25 @@ static void count_named(const struct count *c, const struct click *click, char k
     }
 }
 
-static void count_purchase(const struct count *c, const struct click *click)
+bool bought_of(const struct click *click, struct bought *out)
 {
     struct str currency;
-    int64_t minor;
-    if (!hit_money(click->text, &currency, &minor)) return;
-    struct delta *money = text_row(c, click->day, 'm', currency);
-    add(c, total_row(c, click->day), COL_PURCHASES, 1);
-    add(c, acted_row(c, click), COL_PURCHASES, 1);
-    add(c, money, COL_PURCHASES, 1);
-    add(c, money, COL_REVENUE, minor);
+    *out = (struct bought){.day = click->day, .page = click->page_id};
+    if (click->kind != HIT_PURCHASE || !hit_money(click->text, &currency, &out->minor))
+        return false;
+    memcpy(out->currency, currency.p, HIT_CURRENCY_BYTES);
+    return true;
+}
+
+void count_bought(const struct count *c, const struct bought *b, struct str page, int sign)
+{
+    struct delta *on = page_row(c, b->day, b->page);
+    struct delta *money = text_row(c, b->day, 'm', (struct str){b->currency, HIT_CURRENCY_BYTES});
+    if (on != NULL && page.n > 0) on->page = page;
+    add(c, total_row(c, b->day), COL_PURCHASES, sign);
+    add(c, on, COL_PURCHASES, sign);
+    add(c, money, COL_PURCHASES, sign);
+    add(c, money, COL_REVENUE, sign * b->minor);
 }
 
 /* Of a page that a link leads to. Its name may stand in a hit that waited: copied. */
@@ -183,12 +192,15 @@ static void count_seen(const struct count *c, const struct click *click)
 
 void count_click(const struct count *c, const struct click *click)
 {
+    struct bought bought;
     switch (click->kind) {
     case HIT_OUTBOUND: count_named(c, click, 'x', COL_OUTBOUND); break;
     case HIT_DOWNLOAD: count_named(c, click, 'f', COL_DOWNLOADS); break;
     case HIT_EVENT: count_named(c, click, 'e', COL_EVENTS); break;
     case HIT_CONTROL: count_named(c, click, 'k', COL_CONTROLS); break;
-    case HIT_PURCHASE: count_purchase(c, click); break;
+    case HIT_PURCHASE:
+        if (bought_of(click, &bought)) count_bought(c, &bought, click->page, 1);
+        break;
     case HIT_CLICK: count_target(c, click->day, click->text, COL_CLICKS); break;
     case HIT_SEEN: count_seen(c, click); break;
     case HIT_LINKS: count_left_out(c, click); break;

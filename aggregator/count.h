@@ -32,6 +32,11 @@ struct click {
 };
 void count_click(const struct count *c, const struct click *click);
 
+/* What was bought with this click; false: nothing. */
+bool bought_of(const struct click *click, struct bought *out);
+/* sign -1: what counted before and does not count any more. page may be empty: not named. */
+void count_bought(const struct count *c, const struct bought *b, struct str page, int sign);
+
 /* The difference between what a visitor's sessions and days added before and add now. */
 void count_sums(const struct count *c, const struct sums *before, const struct sums *now,
                 bool consented);

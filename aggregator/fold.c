@@ -262,8 +262,8 @@ static bool count_plain(struct fold *f, struct sitestate *site, const struct hit
         count_verdict(&c, h, h->verdict, weight);
         return true;
     }
-    bool bot = h->bot.n > 0;
-    if (h->pageview != 0 || (h->kind == HIT_PAGEVIEW && !bot)) return false;
+    bool bot = h->bot.n > 0, order = h->kind == HIT_PURCHASE && hit_order(h->list) != 0;
+    if (h->pageview != 0 || ((h->kind == HIT_PAGEVIEW || order) && !bot)) return false;
     count_verdict(&c, h, V_COUNTED, weight);
     if (h->kind == HIT_PAGEVIEW) {
         struct pageview p = trail_pageview(h);

@@ -168,6 +168,28 @@ static bool see_links(struct trail *t, struct pageview *p, const struct signal *
     return true;
 }
 
+/* A purchase of an order: the earliest one counts, even when its number was seen before. */
+static bool buy(struct trail *t, const struct click *click, uint64_t pageview,
+                const struct signal *s)
+{
+    struct order was,
+        told = {
+            .id = hit_order(s->text), .at_ms = s->at_ms, .pageview = pageview, .number = s->number};
+    bool crossed = false;
+    if (!bought_of(click, &told.what)) return true;
+    enum order_fate fate = orders_take(&t->v->orders, &told, &was, &crossed);
+    if (fate == ORDER_EARLIER) count_bought(&t->count, &was.what, STR(""), -1);
+    if (fate == ORDER_EARLIER || fate == ORDER_NEW)
+        count_bought(&t->count, &told.what, click->page, 1);
+    if (crossed) approximate(t);
+    return fate != ORDER_MEMORY;
+}
+
+static bool is_order(const struct signal *s)
+{
+    return s->kind == HIT_PURCHASE && hit_order(s->text) != 0;
+}
+
 /* Raises registers; a click counts once per number. Repeating a signal changes nothing. */
 static bool apply_signal(struct trail *t, struct pageview *p, const struct signal *s)
 {
@@ -178,10 +200,11 @@ static bool apply_signal(struct trail *t, struct pageview *p, const struct signa
     p->numbers[s->number / 64] |= UINT64_C(1) << (s->number % 64);
     if (p->flags & PV_BOT) return true;
     if (grown > 0) count_engaged(&t->count, p, grown);
+    struct click click = {p->day, p->page, s->kind, s->goal, s->text, {NULL, 0}};
+    if (is_order(s) && !buy(t, &click, p->id, s)) return false;
     if (seen) return true;
     if (reaches_goal(s)) p->flags |= PV_GOAL;
-    struct click click = {p->day, p->page, s->kind, s->goal, s->text, {NULL, 0}};
-    count_click(&t->count, &click);
+    if (!is_order(s)) count_click(&t->count, &click);
     return s->kind != HIT_SEEN || see_links(t, p, s);
 }
 
@@ -309,6 +332,14 @@ static struct pageview *move_earlier(struct trail *t, struct pageview *p, const 
     return p;
 }
 
+/* Of hits without a pageview only orders come here. */
+static bool buy_alone(struct trail *t, const struct hit *h, const struct signal *s)
+{
+    struct click click = {h->day, hash64(h->page), h->kind, false, s->text, h->page};
+    assert(is_order(s));
+    return buy(t, &click, 0, s);
+}
+
 bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
 {
     struct signal s = signal_of(h);
@@ -316,7 +347,8 @@ bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
         t->v->newest_ms = h->at_ms;
         if (t->profile != NULL) profile_clock(t->profile);
     }
-    if (h->pageview == 0) return begin_view(t, h, &s, verdict);
+    if (h->pageview == 0)
+        return h->kind == HIT_PAGEVIEW ? begin_view(t, h, &s, verdict) : buy_alone(t, h, &s);
 
     struct pageview *p = visitor_find(t->v, h->pageview, h->at_ms);
     if (p != NULL) {

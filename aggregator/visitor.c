@@ -26,6 +26,7 @@ void visitor_fini(struct visitor *v)
     free(v->views);
     free(v->waiting);
     free(v->frozen);
+    orders_fini(&v->orders);
     *v = (struct visitor){0};
 }
 

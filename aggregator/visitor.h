@@ -18,9 +18,10 @@
  *           [depth]
  *           [links seen: count, a bit for each of the pageview before (1: seen again), the others
  *           by rising id (8 bytes each)]
- *       count of waiting hits, then by rising (id, number):
+ *       2 * count of waiting hits (+ 1: orders follow), then by rising (id, number):
  *           id (8 bytes), number, kind (+ 64: a goal), at, engaged_ms, engaged_at,
  *           interaction_at, depth, length, text
+ *       [orders (order.h)]
  */
 #ifndef SENTIER_VISITOR_H
 #define SENTIER_VISITOR_H
@@ -30,6 +31,7 @@
 #include "buf.h"
 #include "bytes.h"
 #include "hit.h"
+#include "order.h"
 
 enum {
     SESSION_GAP_MS = 30 * 60 * 1000,
@@ -95,6 +97,7 @@ struct visitor {
     struct frozen_page *frozen;
     struct pageview *views; /* by (at, id, content) */
     struct waiting *waiting;
+    struct orders orders;
     uint32_t frozen_n, views_n, waiting_n;
     uint32_t frozen_cap, views_cap, waiting_cap;
     uint32_t waiting_bytes;

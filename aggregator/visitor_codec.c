@@ -154,9 +154,10 @@ void visitor_encode_recent(const struct visitor *v, struct buf *out)
         encode_view(p, before, out);
         before = p;
     }
-    buf_add_varint(out, v->waiting_n);
+    buf_add_varint(out, 2 * (uint64_t)v->waiting_n + (v->orders.n > 0));
     for (uint32_t i = 0; i < v->waiting_n; i++)
         encode_waiting(&v->waiting[i], out);
+    if (v->orders.n > 0) orders_encode(&v->orders, out);
 }
 
 bool visitor_encode(const struct visitor *v, struct buf *out)
@@ -362,9 +363,8 @@ static bool decode_views(struct reader *r, struct visitor *v)
     return true;
 }
 
-static bool decode_all_waiting(struct reader *r, struct visitor *v)
+static bool decode_all_waiting(struct reader *r, struct visitor *v, uint32_t n)
 {
-    uint32_t n = (uint32_t)get_upto(r, WAITING_MAX);
     if (r->bad || n == 0) return !r->bad;
     if ((v->waiting = calloc(n, sizeof *v->waiting)) == NULL) return false;
     v->waiting_cap = n;
@@ -381,7 +381,10 @@ static bool decode_all_waiting(struct reader *r, struct visitor *v)
 
 bool visitor_decode_recent(struct reader *r, struct visitor *v)
 {
-    return decode_views(r, v) && decode_all_waiting(r, v) && !r->bad;
+    if (!decode_views(r, v)) return false;
+    uint32_t n = (uint32_t)get_upto(r, 2 * WAITING_MAX + 1);
+    if (!decode_all_waiting(r, v, n / 2) || r->bad) return false;
+    return n % 2 == 0 || (orders_get(r, &v->orders) && v->orders.n > 0);
 }
 
 bool visitor_decode(struct str in, struct visitor *v)

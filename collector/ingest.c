@@ -380,6 +380,7 @@ static enum verdict check_money(struct work *w, struct ingest *in)
 {
     struct str currency = w->f->currency;
     int64_t minor;
+    enum verdict v;
 
     if (w->hit->kind != HIT_PURCHASE) return V_COUNTED;
     if (currency.n != HIT_CURRENCY_BYTES) return blame(w, "C", V_BAD_QUERY);
@@ -388,7 +389,10 @@ static enum verdict check_money(struct work *w, struct ingest *in)
     }
     if (!parse_number(w->f->value, &minor) || minor > HIT_MONEY_MAX)
         return blame(w, "V", V_BAD_NUMBER);
-    w->hit->list = (struct str){in->list, hit_put_money(in->list, currency, minor)};
+    v = check_text(w, w->f->order, HIT_ORDER_MAX_BYTES, "O");
+    if (v != V_COUNTED) return v;
+    uint64_t order = hit_order_hash(w->f->order);
+    w->hit->list = (struct str){in->list, hit_put_money(in->list, currency, minor, order)};
     return V_COUNTED;
 }
 

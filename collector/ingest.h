@@ -52,6 +52,7 @@ struct visit {
     FIELD('D', "D", published)                                                                     \
     FIELD('V', "V", value)                                                                         \
     FIELD('C', "C", currency)                                                                      \
+    FIELD('O', "O", order)                                                                         \
     FIELD('i', "i", customer)                                                                      \
     FIELD('j', "j", signature)
 /* LIST likewise: those that may stand several times. */

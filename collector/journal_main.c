@@ -293,6 +293,7 @@ static void put_list(const struct hit *h)
     if (h->kind != HIT_PURCHASE || !hit_money(h->list, &currency, &minor)) return;
     put_text("currency", currency);
     printf(",\"value\":%" PRId64, minor);
+    put_id("order", hit_order(h->list));
 }
 
 static void put_visit(const struct hit *h)

@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "customer.h"
+#include "hash.h"
 
 enum field {
     F_KIND = 1,
@@ -207,21 +208,44 @@ bool hit_links_next(struct hit_links *l, struct str *page)
     return true;
 }
 
-size_t hit_put_money(char out[HIT_MONEY_BYTES], struct str currency, int64_t minor)
+uint64_t hit_order_hash(struct str id)
+{
+    uint64_t hash = id.n == 0 ? 0 : hash64(id);
+    return id.n > 0 && hash == 0 ? 1 : hash;
+}
+
+size_t hit_put_money(char out[HIT_MONEY_BYTES], struct str currency, int64_t minor, uint64_t order)
 {
     assert(currency.n == HIT_CURRENCY_BYTES && minor >= 0);
     memcpy(out, currency.p, HIT_CURRENCY_BYTES);
-    unsigned char *end = put_varint((unsigned char *)out + HIT_CURRENCY_BYTES, (uint64_t)minor);
-    return (size_t)((char *)end - out);
+    char *end = (char *)put_varint((unsigned char *)out + HIT_CURRENCY_BYTES, (uint64_t)minor);
+    if (order == 0) return (size_t)(end - out);
+    store_le64(end, order);
+    return (size_t)(end - out) + 8;
 }
 
-bool hit_money(struct str list, struct str *currency, int64_t *minor)
+static bool get_money(struct str list, struct str *currency, int64_t *minor, uint64_t *order)
 {
     struct reader r = reader_of(list);
     *currency = get_bytes(&r, HIT_CURRENCY_BYTES);
     uint64_t sum = get_varint(&r);
     *minor = (int64_t)sum;
+    *order = r.bad || reader_done(&r) ? 0 : get_le64(&r);
     return !r.bad && reader_done(&r) && sum <= (uint64_t)HIT_MONEY_MAX;
+}
+
+bool hit_money(struct str list, struct str *currency, int64_t *minor)
+{
+    uint64_t order;
+    return get_money(list, currency, minor, &order);
+}
+
+uint64_t hit_order(struct str list)
+{
+    struct str currency;
+    int64_t minor;
+    uint64_t order;
+    return get_money(list, &currency, &minor, &order) ? order : 0;
 }
 
 uint32_t hit_weight(const struct hit *h)

@@ -163,11 +163,15 @@ struct hit_links {
 struct hit_links hit_links_open(struct str list);
 bool hit_links_next(struct hit_links *l, struct str *page); /* borrowed; false: no more */
 
-/* What a purchase carries: three capital letters, and the sum in the currency's smallest unit. */
-enum { HIT_CURRENCY_BYTES = 3, HIT_MONEY_BYTES = HIT_CURRENCY_BYTES + 10 };
+/* What a purchase carries: three capital letters, the sum in the currency's smallest unit, and the
+ * hash of the order's id; 0: none was told. */
+enum { HIT_CURRENCY_BYTES = 3, HIT_MONEY_BYTES = HIT_CURRENCY_BYTES + 10 + 8 };
+enum { HIT_ORDER_MAX_BYTES = 64 };
 static const int64_t HIT_MONEY_MAX = INT64_C(100000000000);
-size_t hit_put_money(char out[HIT_MONEY_BYTES], struct str currency, int64_t minor);
+uint64_t hit_order_hash(struct str id);
+size_t hit_put_money(char out[HIT_MONEY_BYTES], struct str currency, int64_t minor, uint64_t order);
 bool hit_money(struct str list, struct str *currency, int64_t *minor); /* false: none */
+uint64_t hit_order(struct str list);
 
 /* How many received hits this stands for: 1, or a tally's n. The unit of the ledger. */
 uint32_t hit_weight(const struct hit *h);

@@ -20,7 +20,7 @@
 // A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "meta" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
 // browser, os, bot, engaged, depth, target, name, interaction, imported, verdict, n; goal (of an event), links (seen, links: pages),
-// left_out (so many more), currency and value (a purchase). Absent: zero or empty.
+// left_out (so many more), currency, value and order (a purchase). Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -48,7 +48,7 @@ export function expect(hits) {
   out.links = taken.filter((h) => h.kind === 'links' && !h.bot)
   const groups = new Map()
   for (const h of taken) {
-    if (h.pageview === '0' && (h.kind !== 'pageview' || h.bot)) {
+    if (h.pageview === '0' && ((h.kind !== 'pageview' && !h.order) || h.bot)) {
       verdict(out, h, VERDICT.counted)
       if (h.kind === 'pageview') addView(out, h.site, { ...h, notFound: h.status === 404 }, h.bot)
       else if (!h.bot) addClick(out, h.site, h.day, h.page, h)
@@ -164,11 +164,13 @@ function viewOf(begun, hits, judged) {
 
 function foldGroup(out, g) {
   const views = []
+  const orders = []
   const ids = new Map()
   for (const h of g.hits) {
     if (h.pageview === '0') {
       verdict(out, h, VERDICT.counted)
-      views.push(viewOf(h, [h], [h]))
+      if (h.order) orders.push({ ...h, on: h })
+      else views.push(viewOf(h, [h], [h]))
     } else if (ids.has(h.pageview)) ids.get(h.pageview).push(h)
     else ids.set(h.pageview, [h])
   }
@@ -180,9 +182,11 @@ function foldGroup(out, g) {
       const view = viewOf(f.begun, f.hits, judged)
       views.push(view)
       for (const h of judged)
-        if (!view.bot && h.number !== f.begun.number) addClick(out, g.site, view.day, view.page, h)
+        if (!view.bot && !h.order && h.number !== f.begun.number) addClick(out, g.site, view.day, view.page, h)
+      if (!view.bot) orders.push(...f.hits.filter((h) => h.order).map((h) => ({ ...h, on: view })))
     }
   }
+  addOrders(out, g.site, orders)
   for (const v of views) addView(out, g.site, v, v.bot)
   const human = views.filter((v) => !v.bot).sort(inTime)
   addLive(out, g.site, human.filter((v) => !v.imported))
@@ -207,6 +211,16 @@ const sign = (a, b) => (BigInt(a) < BigInt(b) ? -1 : BigInt(a) > BigInt(b) ? 1 :
 
 function inTime(a, b) {
   return a.at - b.at || sign(a.pageview, b.pageview) || sign(a.page_id, b.page_id)
+}
+
+// Each once, at the earliest of its purchases.
+function addOrders(out, site, purchases) {
+  const inTurn = (a, b) => a.at - b.at || sign(a.pageview, b.pageview) || a.number - b.number || sign(a.on.page_id, b.on.page_id)
+  const seen = new Set()
+  for (const h of purchases.sort(inTurn)) {
+    if (!seen.has(h.order)) addClick(out, site, h.on.day, h.on.page, h)
+    seen.add(h.order)
+  }
 }
 
 function addView(out, site, v, bot) {

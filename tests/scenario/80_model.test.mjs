@@ -87,6 +87,7 @@ function makeView(random, who, at) {
     hits.push(makeHit(who, view, 'pulse', at + n * 10_000, { fields: { n, e, d }, model: { number: n, engaged: e, depth: d } }))
   }
   if (random.chance(0.2)) {
+    const order = `A-${random.below(2)}` // of a few: they come again
     const [kind, fields, model] = [
       ['outbound', { t: 'https://other.example/x' }, { target: 'other.example/x' }],
       ['download', { t: `https://${who.site}.example/a.pdf` }, { target: `${who.site}.example/a.pdf` }],
@@ -94,7 +95,8 @@ function makeView(random, who, at) {
       ['event', { m: 'signup', g: 1 }, { name: 'signup', goal: true }],
       ['control', { m: 'menu' }, { name: 'menu' }],
       ['purchase', { V: 1999, C: 'EUR' }, { currency: 'EUR', value: 1999 }],
-    ][random.below(6)]
+      ['purchase', { V: 1999, C: 'EUR', O: order }, { currency: 'EUR', value: 1999, order }],
+    ][random.below(7)]
     hits.push(makeHit(who, view, kind, at + 55_000, { fields: { n: 9, ...fields }, model: { number: 9, ...model } }))
   }
   return [...hits, ...makeEvidence(random, who, view)]

@@ -21,7 +21,7 @@ struct step {
     int64_t at; /* ms after T0 */
     enum hit_kind kind;
     uint64_t visitor, pageview;
-    uint32_t number, engaged;
+    uint32_t number, engaged; /* of a purchase: which one */
     char page;
     char who; /* 'c' consented, 'd' daily, 'b' bot, 'i' imported */
 };
@@ -39,7 +39,10 @@ struct rule {
 /* As the collector packs them. */
 #define LINKS_TWO STR("\x01\x0eshop.example/b\x0eshop.example/c")
 #define LINKS_ONE STR("\x00\x0eshop.example/a")
-#define EUR_1234  STR("EUR\xd2\x09")
+/* With orders, and without. */
+enum { EUR_1234, USD_5, ORDER_A, ORDER_B, PURCHASES };
+static const struct str purchases[PURCHASES] = {
+    {"EUR\xd2\011", 5}, {"USD\005", 4}, {"EUR\xd2\011order--A", 13}, {"EUR\005order--B", 12}};
 
 #define PV HIT_PAGEVIEW
 #define PU HIT_PULSE
@@ -158,6 +161,31 @@ static const struct rule rules[] = {
       {-MINUTE, PV, 1, 11, 0, 0, 'b', 'c'}},
      {{0, COL_SEEN, 1}, {0, COL_SEEN_OPENED, 0}},
      3,
+     0,
+     0},
+    {"an order counts once, on the day of its earliest purchase",
+     {{DAY_MS, PV, 1, 11, 0, 0, 'b', 'c'},
+      {DAY_MS, HIT_PURCHASE, 1, 11, 1, ORDER_A, 'b', 'c'},
+      {0, PV, 1, 10, 0, 0, 'a', 'c'},
+      {1000, HIT_PURCHASE, 1, 10, 1, ORDER_A, 'a', 'c'},
+      {1000, HIT_PURCHASE, 1, 10, 1, ORDER_A, 'a', 'c'},
+      {2000, HIT_PURCHASE, 1, 10, 2, ORDER_B, 'a', 'c'},
+      {DAY_MS, HIT_PURCHASE, 1, 10, 3, 0, 'a', 'c'},
+      {DAY_MS, HIT_PURCHASE, 1, 10, 4, ORDER_B, 'a', 'c'}},
+     {{0, COL_PURCHASES, 3}, {1, COL_PURCHASES, 0}},
+     7,
+     1,
+     0},
+    {"an order is known without pageviews, and on the same browser alone",
+     {{MINUTE, HIT_PURCHASE, 1, 0, 0, ORDER_A, 'b', 'd'},
+      {0, HIT_PURCHASE, 1, 0, 0, ORDER_A, 'a', 'd'},
+      {2 * MINUTE, HIT_PURCHASE, 1, 0, 0, ORDER_A, 'a', 'd'},
+      {0, HIT_PURCHASE, 2, 0, 0, ORDER_A, 'a', 'd'},
+      {0, HIT_PURCHASE, 3, 0, 0, ORDER_A, 'a', 'b'},
+      {0, HIT_PURCHASE, 4, 0, 0, 0, 'a', 'd'},
+      {0, HIT_PURCHASE, 4, 0, 0, 0, 'a', 'd'}},
+     {{0, COL_PURCHASES, 4}, {0, COL_SESSIONS, 0}},
+     7,
      0,
      0},
     {"a click on a link, a control and a purchase are interactions",
@@ -311,13 +339,13 @@ static struct hit hit_of(const struct step *s)
         .number = s->number,
         .page = {pages + (s->page - 'a') * 15, 14},
         .bot = s->who == 'b' ? STR("Spider") : STR(""),
-        .engaged_ms = s->engaged,
+        .engaged_ms = s->kind == HIT_PURCHASE ? 0 : s->engaged,
         .name = s->kind == HIT_EVENT || s->kind == HIT_CONTROL ? STR("signup") : STR(""),
         .target = s->kind == HIT_OUTBOUND ? STR("other.example/")
                   : s->kind == HIT_CLICK  ? STR("shop.example/b")
                                           : STR(""),
         .list = s->kind == HIT_SEEN || s->kind == HIT_LINKS ? LINKS_TWO
-                : s->kind == HIT_PURCHASE                   ? EUR_1234
+                : s->kind == HIT_PURCHASE                   ? purchases[s->engaged]
                                                             : STR(""),
         .flags = (s->who == 'i' ? HIT_IMPORTED : 0) | (s->kind == HIT_EVENT ? HIT_GOAL : 0),
     };
@@ -510,7 +538,7 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
     if (h.kind == HIT_SEEN || h.kind == HIT_LINKS) h.list = buf_str(&lists[draw(&s->r, LISTS)]);
     if (h.kind == HIT_CLICK) h.target = str_of(page_names[draw(&s->r, PAGES)]);
     if (h.kind == HIT_CONTROL) h.name = STR("menu");
-    if (h.kind == HIT_PURCHASE) h.list = draw(&s->r, 2) ? EUR_1234 : STR("USD\x05");
+    if (h.kind == HIT_PURCHASE) h.list = purchases[draw(&s->r, PURCHASES)];
     tell(s, h);
     if (draw(&s->r, 10) == 0) { /* the browser sends it twice */
         if (draw(&s->r, 2) && h.kind == HIT_PULSE) h.at_ms += (int64_t)draw(&s->r, 3000);
@@ -531,6 +559,11 @@ static void tell_pageview(struct story *s, struct hit who, int64_t at_ms)
     if (draw(&s->r, 6) == 0 || (h.flags & HIT_IMPORTED)) {
         tell(s, h); /* by image: no id */
         if (draw(&s->r, 4) == 0) tell(s, h);
+        if (draw(&s->r, 3) != 0 || (h.flags & HIT_IMPORTED)) return;
+        h.kind = HIT_PURCHASE;
+        h.at_ms += (int64_t)draw(&s->r, MINUTE);
+        h.list = purchases[draw(&s->r, PURCHASES)];
+        tell(s, h);
         return;
     }
     h.pageview = 1 + draw(&s->r, UINT64_MAX - 1);
@@ -663,6 +696,8 @@ static void write_list(FILE *out, const struct hit *h)
         fprintf(out, "]");
     } else if (hit_money(h->list, &text, &minor)) {
         fprintf(out, ",\"currency\":\"%.*s\",\"value\":%lld", STR_ARG(text), (long long)minor);
+        if (hit_order(h->list) != 0)
+            fprintf(out, ",\"order\":\"%llx\"", (unsigned long long)hit_order(h->list));
     }
     fprintf(out, "}\n");
 }

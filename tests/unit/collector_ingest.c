@@ -523,6 +523,10 @@ static void test_goals_and_purchases(void **state)
     assert_true(hit_money(hit.list, &currency, &minor));
     assert_true(str_eq(currency, STR("EUR")));
     assert_int_equal(minor, 1234);
+    assert_int_equal(hit_order(hit.list), 0);
+    assert_int_equal(take("s=shop" PAGE "&k=pc&V=0&C=EUR&O=2026-0815", &visit, &hit), V_COUNTED);
+    assert_true(hit_order(hit.list) != 0);
+    assert_int_equal(hit_order(hit.list), hit_order_hash(STR("2026-0815")));
     assert_int_equal(hit.flags, HIT_INTERACTION);
     assert_int_equal(take("s=shop" PAGE "&k=click&t=/b/%23x", &visit, &hit), V_COUNTED);
     assert_true(str_eq(hit.target, STR("shop.example/b")));

@@ -167,23 +167,32 @@ static void packed_lists(void **state)
 static void money(void **state)
 {
     static const int64_t sums[] = {0, 1, 127, 128, 1999, HIT_MONEY_MAX};
-    static const struct str none[] = {{"", 0},         {"EU", 2},
-                                      {"EUR", 3},      {"EUR\x80", 4},
-                                      {"EUR\x01x", 5}, {"EUR\xff\xff\xff\xff\xff\x7f", 9}};
+    static const struct str none[] = {{"", 0},
+                                      {"EU", 2},
+                                      {"EUR", 3},
+                                      {"EUR\x80", 4},
+                                      {"EUR\x01x", 5},
+                                      {"EUR\xff\xff\xff\xff\xff\x7f", 9},
+                                      {"EUR\x01order..", 11},
+                                      {"EUR\x01order...x", 13}};
+    static const uint64_t orders[] = {0, 1, UINT64_MAX};
     struct str currency;
     int64_t minor;
     (void)state;
-    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+    for (size_t i = 0; i < 3 * sizeof sums / sizeof *sums; i++) {
         char bytes[HIT_MONEY_BYTES];
-        size_t n = hit_put_money(bytes, STR("EUR"), sums[i]);
+        uint64_t order = orders[i % 3];
+        size_t n = hit_put_money(bytes, STR("EUR"), sums[i / 3], order);
         struct guard g = guard_copy((struct str){bytes, n});
         assert_true(hit_money(g.s, &currency, &minor));
-        assert_true(str_eq(currency, STR("EUR")) && minor == sums[i]);
+        assert_true(str_eq(currency, STR("EUR")) && minor == sums[i / 3]);
+        assert_int_equal(hit_order(g.s), order);
         guard_free(&g);
     }
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         struct guard g = guard_copy(none[i]);
         assert_false(hit_money(g.s, &currency, &minor));
+        assert_int_equal(hit_order(g.s), 0);
         guard_free(&g);
     }
 }
