@@ -13,6 +13,7 @@
 
 #include "bytes.h"
 #include "fold.h"
+#include "forgetting.h"
 #include "hash.h"
 #include "intake.h"
 #include "links.h"
@@ -23,6 +24,7 @@
 struct batch_site {
     struct sitestate state;
     struct store_entry *entry;
+    struct store_entry *forgotten;          /* the newest moment of {pN}:forgotten:SITE */
     uint32_t was_first, was_last, was_kept; /* before this batch */
     bool listed;                            /* its catalogue changes */
 };
@@ -55,6 +57,7 @@ struct batch {
     struct listings listings;
     struct store_entry **entries; /* of the visitors, then of the rows, in their order */
     struct store_entry **told;    /* of fold_told: two each, the page's and the site's count */
+    struct store_entry **marks;   /* of the visitors: when they were forgotten; NULL: not asked */
     union batch_state *states;
     size_t states_n;
     struct row *rows;
@@ -136,8 +139,9 @@ void batch_end(struct batch *b, bool committed)
     b->last_site = NULL;
     free(b->entries);
     free(b->told);
+    free(b->marks);
     free(b->closed);
-    b->entries = b->told = NULL;
+    b->entries = b->told = b->marks = NULL;
     b->closed = NULL;
     b->closed_n = 0;
 }
@@ -193,7 +197,8 @@ static struct batch_site *need_site(struct batch *b, struct str name)
     struct key key = key_sites(b->partition);
     sitestate_init(&site->state, name);
     site->entry = store_use(b->store, &b->use, b->partition, key_str(&key), name);
-    if (site->entry == NULL) {
+    site->forgotten = forgetting_newest(b->store, &b->use, b->partition, name);
+    if (site->entry == NULL || site->forgotten == NULL) {
         free(site);
         return NULL;
     }
@@ -290,12 +295,27 @@ static bool need_listing(struct batch *b, const struct batch_hit *h)
                          &h->hit, h->weight);
 }
 
+static bool need_marks(struct batch *b)
+{
+    b->marks = calloc(fold_count(b->fold) + 1, sizeof b->marks[0]);
+    if (b->marks == NULL) return false;
+    for (size_t i = 0; i < fold_count(b->fold); i++) {
+        const struct fold_visitor *v = fold_at(b->fold, i);
+        if (!v->known || v->site->forgotten_ms == 0) continue;
+        b->marks[i] = forgetting_of(b->store, &b->use, b->partition, str_of(v->site->name), v->id);
+        if (b->marks[i] == NULL) return false;
+    }
+    return true;
+}
+
 static enum batch_result need_states(struct batch *b)
 {
     for (size_t i = 0; i < b->sites_n; i++) {
         struct batch_site *site = b->sites[i];
         const struct store_entry *e = site->entry;
         if (e->value.n > 0 && !sitestate_decode(e->value, &site->state)) return damaged(e);
+        if (!forgetting_read(site->forgotten, &site->state.forgotten_ms))
+            return damaged(site->forgotten);
         site->was_first = site->state.first_day;
         site->was_last = site->state.last_day;
         site->was_kept = site->state.kept_day;
@@ -315,7 +335,7 @@ static enum batch_result need_states(struct batch *b)
         b->entries[i] = use_state(b, fold_at(b->fold, i), &last);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
     }
-    return BATCH_LOAD;
+    return need_marks(b) ? BATCH_LOAD : BATCH_MEMORY;
 }
 
 static enum batch_result unpack_states(struct batch *b)
@@ -328,6 +348,10 @@ static enum batch_result unpack_states(struct batch *b)
         struct fold_visitor *v = fold_at(b->fold, i);
         union batch_state *state = &b->states[i];
         struct str value = b->entries[i]->value;
+        int64_t forgotten_ms = 0;
+        if (b->marks[i] != NULL && !forgetting_read(b->marks[i], &forgotten_ms))
+            return damaged(b->marks[i]);
+        fold_forgotten(v, forgotten_ms);
         if (v->consented) {
             v->state.profile = &state->profile;
             if (value.n > 0 && !profile_decode(value, &state->profile))
@@ -348,6 +372,19 @@ static bool pack_states(struct batch *b)
         bool ok = v->gone || (v->consented ? profile_encode(v->state.profile, &b->packed)
                                            : visitor_encode(v->state.daily, &b->packed));
         if (!ok || !store_set(b->store, b->entries[i], buf_str(&b->packed))) return false;
+        if (b->marks[i] != NULL && !forgetting_set(b->store, b->marks[i], v->forgotten_ms))
+            return false;
+    }
+    return true;
+}
+
+static bool pack_forgotten(struct batch *b)
+{
+    for (size_t i = 0; i < b->sites_n; i++) {
+        const struct batch_site *site = b->sites[i];
+        if (!forgetting_pack(b->store, &b->use, site->forgotten, &site->state)) return false;
+        if (forgetting_over(&site->state))
+            b->closed[b->closed_n++] = key_forgotten(b->partition, str_of(site->state.name));
     }
     return true;
 }
@@ -355,7 +392,7 @@ static bool pack_states(struct batch *b)
 static bool list_closed(struct batch *b)
 {
     size_t n = fold_closed_count(b->fold);
-    b->closed = calloc(n + b->packing.n * MONTH_HASHES + 1, sizeof b->closed[0]);
+    b->closed = calloc(n + b->packing.n * MONTH_HASHES + b->sites_n + 1, sizeof b->closed[0]);
     if (b->closed == NULL) return false;
     for (size_t i = 0; i < n; i++) {
         struct fold_closed c = fold_closed_at(b->fold, i);
@@ -413,7 +450,8 @@ static enum batch_result need_rows(struct batch *b)
     if (unpacked != BATCH_READY) return unpacked;
     struct deltas *d = fold_deltas(b->fold);
     if (!fold_run(b->fold) || !deltas_finish(d)) return BATCH_MEMORY;
-    if (!pack_states(b) || !need_packed(b) || !list_closed(b)) return BATCH_MEMORY;
+    if (!pack_states(b) || !need_packed(b) || !list_closed(b) || !pack_forgotten(b))
+        return BATCH_MEMORY;
     free_states(b);
 
     free(b->entries);

@@ -32,6 +32,13 @@ struct closing {
     uint32_t times;
 };
 
+/* A visitor that was forgotten in this batch. */
+struct forgetting {
+    const struct sitestate *site;
+    uint64_t id;
+    int64_t at_ms;
+};
+
 struct fold {
     struct deltas *deltas;
     struct queued *hits;
@@ -44,6 +51,8 @@ struct fold {
     size_t closed_n, closed_cap;
     struct fold_told *told;
     size_t told_n, told_cap;
+    struct forgetting *forgets;
+    size_t forgets_n, forgets_cap;
     uint64_t approximated;
     bool failed;
     struct sums sums[2]; /* of the visitor being folded */
@@ -70,6 +79,7 @@ void fold_free(struct fold *f)
     free(f->table);
     free(f->closed);
     free(f->told);
+    free(f->forgets);
     free(f);
 }
 
@@ -77,7 +87,7 @@ void fold_clear(struct fold *f)
 {
     deltas_clear(f->deltas);
     memset(f->table, 0, f->table_size * sizeof *f->table);
-    f->hits_n = f->visitors_n = f->closed_n = f->told_n = 0;
+    f->hits_n = f->visitors_n = f->closed_n = f->told_n = f->forgets_n = 0;
     f->approximated = 0;
     f->failed = false;
 }
@@ -179,27 +189,47 @@ static bool grow_table(struct fold *f)
     return true;
 }
 
-static struct fold_visitor *visitor_of(struct fold *f, struct sitestate *site, const struct hit *h)
+/* When it was forgotten earlier in this batch. */
+static int64_t forgotten_before(const struct fold *f, const struct sitestate *site, uint64_t id)
 {
-    bool consented = h->visitor_kind == VISITOR_CONSENTED && h->bot.n == 0;
-    uint32_t day = consented ? 0 : h->day;
+    int64_t at_ms = 0;
+    for (size_t i = 0; i < f->forgets_n; i++) {
+        const struct forgetting *g = &f->forgets[i];
+        if (g->site == site && g->id == id && g->at_ms > at_ms) at_ms = g->at_ms;
+    }
+    return at_ms;
+}
+
+/* day 0: its profile. */
+static struct fold_visitor *visitor_at(struct fold *f, struct sitestate *site, uint64_t id,
+                                       uint32_t day, bool known)
+{
+    bool consented = day == 0;
     struct fold_visitor key = {
         .site = site,
-        .id = h->visitor,
+        .id = id,
         .day = day,
         .consented = consented,
+        .known = known,
         .first_hit = NO_HIT,
         .last_hit = NO_HIT,
-        .hash = key_hash(site, h->visitor, day, consented),
+        .hash = key_hash(site, id, day, consented),
     };
     if ((f->visitors_n + 1) * 2 > f->table_size && !grow_table(f)) return NULL;
     uint32_t *slot = find_slot(f, &key);
     if (*slot == 0) {
         if (!ROOM(f, visitors)) return NULL;
+        if (known) key.forgotten_ms = forgotten_before(f, site, id);
         f->visitors[f->visitors_n++] = key;
         *slot = (uint32_t)f->visitors_n;
     }
     return &f->visitors[*slot - 1];
+}
+
+static struct fold_visitor *visitor_of(struct fold *f, struct sitestate *site, const struct hit *h)
+{
+    bool known = h->visitor_kind == VISITOR_CONSENTED;
+    return visitor_at(f, site, h->visitor, known && h->bot.n == 0 ? 0 : h->day, known);
 }
 
 /* Days that closed in this batch. */
@@ -235,21 +265,41 @@ static bool close_days(struct fold *f, struct sitestate *site)
 
 /* First pass. */
 
-static bool queue(struct fold *f, struct sitestate *site, const struct hit *h, uint32_t weight)
+static bool enqueue(struct fold *f, struct fold_visitor *v, const struct hit *h, uint32_t weight)
 {
-    struct fold_visitor *v = visitor_of(f, site, h);
     if (v == NULL || !ROOM(f, hits)) return false;
     uint32_t i = (uint32_t)f->hits_n++;
     f->hits[i] = (struct queued){.hit = *h, .next = NO_HIT, .weight = weight};
-    if (!v->consented) {
-        sitestate_touch(site, v->day, h->flags & HIT_IMPORTED);
-        f->hits[i].closings = closings(f, site, v->day);
-    }
+    if (!v->consented) f->hits[i].closings = closings(f, v->site, v->day);
     if (v->first_hit == NO_HIT)
         v->first_hit = i;
     else
         f->hits[v->last_hit].next = i;
     v->last_hit = i;
+    return true;
+}
+
+static bool queue(struct fold *f, struct sitestate *site, const struct hit *h, uint32_t weight)
+{
+    struct fold_visitor *v = visitor_of(f, site, h);
+    if (v != NULL && !v->consented) sitestate_touch(site, v->day, h->flags & HIT_IMPORTED);
+    return enqueue(f, v, h, weight);
+}
+
+/* A visitor is forgotten: its profile, and what it has as a bot on each open day. No clock moves.
+ */
+static bool queue_forget(struct fold *f, struct sitestate *site, const struct hit *h)
+{
+    deltas_verdict(f->deltas, V_FORGOTTEN, 1);
+    if (h->visitor == 0) return true;
+    if (h->at_ms > site->forgotten_ms) site->forgotten_ms = h->at_ms;
+    if (!enqueue(f, visitor_at(f, site, h->visitor, 0, true), h, 0)) return false;
+    for (uint32_t i = 0; i < site->open_n; i++) {
+        if (!enqueue(f, visitor_at(f, site, h->visitor, site->open[i].day, true), h, 0))
+            return false;
+    }
+    if (!ROOM(f, forgets)) return false;
+    f->forgets[f->forgets_n++] = (struct forgetting){site, h->visitor, h->at_ms};
     return true;
 }
 
@@ -286,6 +336,7 @@ static bool damaged(const struct hit *h)
 {
     if (h->at_ms < 0 || h->at_ms > HIT_AT_MAX_MS || h->day > HIT_DAY_MAX) return true;
     if (h->kind == HIT_TALLY) return h->verdict >= VERDICTS;
+    if (h->kind == HIT_FORGET) return h->at_ms == 0;
     return h->day == 0 || h->number >= PAGEVIEW_MAX_HITS;
 }
 
@@ -306,19 +357,48 @@ bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint3
         fold_unreadable(f, weight);
         return true;
     }
+    if (h->kind == HIT_FORGET) return queue_forget(f, site, h);
     int64_t minute = site->watermark_ms / LIVE_MINUTE_MS;
     bool in_time = sitestate_hit(site, h);
     if (site->watermark_ms / LIVE_MINUTE_MS > minute) deltas_minute(f->deltas, site);
     if (!in_time) {
         count_verdict(&(struct count){f->deltas, site}, h, V_LATE, weight);
     } else {
+        /* While somebody is to be forgotten, it must be known whose hit it is, at least. */
+        bool asked = site->forgotten_ms != 0 && h->visitor_kind == VISITOR_CONSENTED;
         if (!note_told(f, site, h)) return false;
-        if (!count_plain(f, site, h, weight) && !queue(f, site, h, weight)) return false;
+        if (!asked && count_plain(f, site, h, weight)) return close_days(f, site);
+        if (!queue(f, site, h, weight)) return false;
     }
     return close_days(f, site);
 }
 
 /* Second pass: one visitor. */
+
+void fold_forgotten(struct fold_visitor *v, int64_t stored_ms)
+{
+    if (stored_ms > v->forgotten_ms) v->forgotten_ms = stored_ms;
+}
+
+static bool forget(struct trail *t, struct fold_visitor *g, int64_t at_ms)
+{
+    if (at_ms > g->forgotten_ms) g->forgotten_ms = at_ms;
+    return trail_erase(t);
+}
+
+static bool run_hit(struct fold *f, struct fold_visitor *g, struct trail *t, const struct queued *q)
+{
+    enum verdict verdict = V_COUNTED;
+    if (q->hit.kind == HIT_FORGET) return forget(t, g, q->hit.at_ms);
+    if (g->known && q->hit.at_ms <= g->forgotten_ms)
+        verdict = V_FORGOTTEN;
+    else if (count_plain(f, g->site, &q->hit, q->weight))
+        return true;
+    else if (!trail_hit(t, &q->hit, &verdict))
+        return false;
+    count_verdict(&t->count, &q->hit, verdict, q->weight);
+    return true;
+}
 
 static bool run(struct fold *f, struct fold_visitor *g)
 {
@@ -335,12 +415,11 @@ static bool run(struct fold *f, struct fold_visitor *g)
         const struct queued *q = &f->hits[i];
         if (q->closings != closings_before && !trail_forget(&t)) return false;
         closings_before = q->closings;
-        enum verdict verdict = V_COUNTED;
-        if (!trail_hit(&t, &q->hit, &verdict)) return false;
-        count_verdict(&t.count, &q->hit, verdict, q->weight);
+        if (!run_hit(f, g, &t, q)) return false;
     }
     g->gone = !g->consented && closings(f, g->site, g->day) != closings_before;
     if (!trail_end(&t)) return false;
+    if (g->known && g->site->forgotten_ms != 0 && trail_empty(&t)) g->gone = true;
     f->approximated += t.approximated;
     return true;
 }

@@ -6,7 +6,8 @@
  *   for each record in the order of the stream:
  *       fold_add(f, site, hit, weight);   site: the caller's loaded struct sitestate, changed
  *       fold_unreadable(f, weight);       for records that are no hit
- *   for each i < fold_count(f): v = fold_at(f, i); load v->state.daily or v->state.profile
+ *   for each i < fold_count(f): v = fold_at(f, i); load v->state.daily or v->state.profile, and
+ *       what is stored of its being forgotten
  *   fold_run(f);
  *   fold_deltas(f) as in delta.h
  *   for each fold_closed: DEL {pN}:visitors:SITE:DAY first
@@ -36,7 +37,11 @@ struct fold_visitor {
         struct visitor *daily;
         struct profile *profile;
     } state;
-    bool gone; /* by fold_run: its day was closed in this batch; do not write the state */
+    bool gone;  /* by fold_run: its day was closed, or nothing is left; do not write the state */
+    bool known; /* by a first-party id, so that it can be forgotten */
+    /* Nothing up to this moment is folded. The caller gives what is stored, fold_run what is to be;
+     * 0: it was not forgotten. Asked for when known and site->forgotten_ms != 0. */
+    int64_t forgotten_ms;
     /* the fold's own: its hits */
     uint32_t first_hit, last_hit, hash;
 };
@@ -63,6 +68,7 @@ void fold_clear(struct fold *f);
 
 bool fold_add(struct fold *f, struct sitestate *site, const struct hit *hit, uint32_t weight);
 void fold_unreadable(struct fold *f, uint64_t weight);
+void fold_forgotten(struct fold_visitor *v, int64_t stored_ms); /* what the store has of it */
 
 size_t fold_count(const struct fold *f);
 struct fold_visitor *fold_at(struct fold *f, size_t i);

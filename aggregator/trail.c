@@ -368,7 +368,25 @@ bool trail_forget(struct trail *t)
     return true;
 }
 
+bool trail_erase(struct trail *t)
+{
+    if (!settle(t, 0)) return false;
+    if (t->profile != NULL)
+        profile_fini(t->profile);
+    else
+        visitor_fini(t->v);
+    trail_begin(t);
+    return true;
+}
+
 bool trail_end(struct trail *t)
 {
     return prune(t);
+}
+
+bool trail_empty(const struct trail *t)
+{
+    const struct visitor *v = t->v;
+    return v->views_n + v->waiting_n + v->frozen_n == 0 &&
+           (t->profile == NULL || t->profile->views == 0);
 }

@@ -8,6 +8,9 @@
  * with one name the longer holds the shorter: a journal restored from an older copy never replaces
  * what is archived. The gzip head carries the exact length (the trailer has it modulo 2^32 only).
  *
+ * Who was forgotten is left out of what is archived. A command that forgets rewrites the archive
+ * itself; the lock of its list decides which of the two comes first.
+ *
  * What retention deletes leaves the moment up to which it did, for a rebuild that must know whether
  * it sees everything.
  *
@@ -35,6 +38,7 @@
 #include "bytes.h"
 #include "clock.h"
 #include "log.h"
+#include "redact.h"
 
 enum {
     CHUNK_BYTES = 256 * 1024,
@@ -57,7 +61,8 @@ struct archive {
     int dir_fd, wake_fd;
     pthread_t thread;
     bool started;
-    int job_fd; /* a segment and its name: the owner's, but the thread's while it works */
+    int job_fd;     /* a segment and its name: the owner's, but the thread's while it works */
+    int job_dir_fd; /* of its journal */
     struct segment_name job;
     _Atomic int state;
     _Atomic bool stopping;
@@ -184,23 +189,54 @@ int64_t archive_length(int dir_fd, const char *file)
 
 /* ---- storing ---- */
 
-/* The file gets the segment's time, by which its age is told, and then its name. */
-static bool finish(const struct archive *a, int out, const struct stat *st, const char *temporary,
-                   const char *file)
+/* A segment on its way into the archive. */
+struct storing {
+    int in;
+    uint64_t bytes;
+    struct timespec times[2];
+    int journal_dir_fd; /* -1: it replaces the archived one, from which it was made */
+    uint64_t erased;    /* how many had been forgotten when these were left out of it */
+    uid_t owner;        /* of the archived one that it replaces */
+    gid_t group;
+    char file[ARCHIVE_NAME_BYTES];
+};
+
+/* Whoever is forgotten from now on finds the file. */
+static bool rename_new(const struct archive *a, const struct storing *s, const char *temporary)
 {
-    const struct timespec times[2] = {st->st_mtim, st->st_mtim};
-    return futimens(out, times) == 0 && fsync(out) == 0 &&
-           renameat(a->dir_fd, temporary, a->dir_fd, file) == 0 && fsync(a->dir_fd) == 0;
+    int lock = erased_lock(s->journal_dir_fd);
+    bool newest = lock >= 0 && erased_count(lock) == s->erased;
+    if (lock >= 0 && !newest) errno = EAGAIN;
+    bool ok = newest && renameat(a->dir_fd, temporary, a->dir_fd, s->file) == 0;
+    int err = errno;
+    erased_unlock(lock);
+    errno = err;
+    return ok;
 }
 
-static bool store_new(struct archive *a, int in, const struct stat *st, const char *file)
+/* The file gets the segment's time, by which its age is told, and then its name. */
+static bool finish(const struct archive *a, int out, const struct storing *s, const char *temporary)
+{
+    bool replaces = s->journal_dir_fd < 0;
+    if (futimens(out, s->times) < 0 || fsync(out) < 0) return false;
+    if (replaces && geteuid() == 0 && fchown(out, s->owner, s->group) < 0) return false;
+    if (!(replaces ? redact_exchange(a->dir_fd, temporary, s->file) == 0
+                   : rename_new(a, s, temporary)))
+        return false;
+    return fsync(a->dir_fd) == 0;
+}
+
+static bool store_new(struct archive *a, const struct storing *s)
 {
     char temporary[TEMPORARY_NAME_BYTES];
-    snprintf(temporary, sizeof temporary, ".%s.%08x", file, (unsigned)randombytes_random());
+    unsigned random = randombytes_random();
+    if (s->journal_dir_fd < 0) /* no other process takes this one for abandoned */
+        snprintf(temporary, sizeof temporary, ".forget.%s", s->file);
+    else
+        snprintf(temporary, sizeof temporary, ".%s.%08x", s->file, random);
     int out = openat(a->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0) return false;
-    bool ok =
-        compress_file(a, in, out, (uint64_t)st->st_size) && finish(a, out, st, temporary, file);
+    bool ok = compress_file(a, s->in, out, s->bytes) && finish(a, out, s, temporary);
     int err = errno;
     close(out);
     if (!ok) unlinkat(a->dir_fd, temporary, 0);
@@ -208,16 +244,54 @@ static bool store_new(struct archive *a, int in, const struct stat *st, const ch
     return ok;
 }
 
-static bool store(struct archive *a, int in, const struct segment_name *name)
+/* A copy without those who were forgotten by now, unless none of them is in it. */
+static bool clean(struct archive *a, int in, const struct segment_name *name, struct storing *s)
 {
-    char file[ARCHIVE_NAME_BYTES];
+    struct erased e = {.n = 0};
+    int lock = erased_lock(s->journal_dir_fd);
+    if (lock >= 0) s->erased = erased_count(lock);
+    erased_unlock(lock);
+    bool ok = lock >= 0 && erased_load(&e, s->journal_dir_fd) == 0;
+    s->in = ok ? redact_clean(in, name, &e, a->dir_fd) : -1;
+    int err = errno;
+    erased_fini(&e);
+    errno = err;
+    return s->in >= 0;
+}
+
+static bool store(struct archive *a, int journal_dir_fd, int in, const struct segment_name *name)
+{
+    struct storing s = {.journal_dir_fd = journal_dir_fd};
     struct stat st;
-    archive_name_format(name, file);
+    bool ok;
+    archive_name_format(name, s.file);
     if (fstat(in, &st) < 0) return false;
-    if (archive_length(a->dir_fd, file) >= st.st_size) return fsync(a->dir_fd) == 0;
-    if (!store_new(a, in, &st, file)) return false;
-    atomic_fetch_add(&a->stored, 1);
-    return true;
+    if (archive_length(a->dir_fd, s.file) >= st.st_size) return fsync(a->dir_fd) == 0;
+    s.bytes = (uint64_t)st.st_size;
+    s.times[0] = s.times[1] = st.st_mtim;
+    do {
+        ok = clean(a, in, name, &s) && lseek(s.in, 0, SEEK_SET) == 0 && store_new(a, &s);
+        int err = errno;
+        if (s.in >= 0) close(s.in);
+        errno = err;
+    } while (!ok && errno == EAGAIN); /* somebody was forgotten meanwhile */
+    if (ok) atomic_fetch_add(&a->stored, 1);
+    return ok;
+}
+
+int archive_replace(int dir_fd, int in, const struct segment_name *name)
+{
+    struct archive a = {.dir_fd = dir_fd};
+    struct storing s = {.in = in, .journal_dir_fd = -1};
+    struct stat st;
+    archive_name_format(name, s.file);
+    if (fstatat(dir_fd, s.file, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
+    s.times[0] = s.times[1] = st.st_mtim;
+    s.owner = st.st_uid;
+    s.group = st.st_gid;
+    if (fstat(in, &st) < 0 || lseek(in, 0, SEEK_SET) < 0) return -1;
+    s.bytes = (uint64_t)st.st_size;
+    return store_new(&a, &s) ? 0 : -1;
 }
 
 /* -1 for what is_stored says no to; being stopped is no failure. */
@@ -242,13 +316,20 @@ static int open_segment(int journal_dir_fd, const struct segment_name *name)
 int archive_store(struct archive *a, int journal_dir_fd, const struct segment_name *name)
 {
     int in = open_segment(journal_dir_fd, name);
-    int result = told(a, in >= 0 && store(a, in, name)), err = errno;
+    int result = told(a, in >= 0 && store(a, journal_dir_fd, in, name)), err = errno;
     if (in >= 0) close(in);
     errno = err;
     return result;
 }
 
 /* ---- the thread ---- */
+
+static void close_job(struct archive *a)
+{
+    if (a->job_fd >= 0) close(a->job_fd);
+    if (a->job_dir_fd >= 0) close(a->job_dir_fd);
+    a->job_fd = a->job_dir_fd = -1;
+}
 
 static void *run(void *arg)
 {
@@ -259,9 +340,8 @@ static void *run(void *arg)
     while (!atomic_load(&a->stopping)) {
         if (poll(&wake, 1, PRUNE_MS) > 0 && read(a->wake_fd, &times, sizeof times) < 0) continue;
         if (atomic_load(&a->state) == ARCHIVE_WORKING) {
-            int result = told(a, store(a, a->job_fd, &a->job));
-            close(a->job_fd);
-            a->job_fd = -1;
+            int result = told(a, store(a, a->job_dir_fd, a->job_fd, &a->job));
+            close_job(a);
             atomic_store(&a->state, result == 0 ? ARCHIVE_STORED : ARCHIVE_FAILED);
         }
         archive_prune(a, clock_ms());
@@ -288,7 +368,9 @@ enum archive_answer archive_take(struct archive *a, int journal_dir_fd,
     if (state == ARCHIVE_FAILED) a->retry_ms = now + RETRY_MS;
     if (now < a->retry_ms) return ARCHIVE_FAILED;
     a->job_fd = open_segment(journal_dir_fd, name);
-    if (told(a, a->job_fd >= 0) < 0) {
+    a->job_dir_fd = openat(journal_dir_fd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    if (told(a, a->job_fd >= 0 && a->job_dir_fd >= 0) < 0) {
+        close_job(a);
         a->retry_ms = now + RETRY_MS;
         return ARCHIVE_FAILED;
     }
@@ -315,7 +397,7 @@ struct archive *archive_open(const struct archive_opts *opts)
     struct archive *a = calloc(1, sizeof *a);
     if (a == NULL) return NULL;
     *a = (struct archive){.keep_ms = opts->keep_ms, .max_bytes = opts->max_bytes, .state = IDLE};
-    a->dir_fd = a->job_fd = a->wake_fd = -1;
+    a->dir_fd = a->job_fd = a->job_dir_fd = a->wake_fd = -1;
     if (mkdir(opts->dir, 0750) < 0 && errno != EEXIST) goto fail;
     if ((a->dir_fd = open(opts->dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC)) < 0) goto fail;
     if (faccessat(a->dir_fd, ".", W_OK | X_OK, AT_EACCESS) < 0) goto fail;
@@ -336,7 +418,7 @@ void archive_close(struct archive *a)
         wake_thread(a);
         pthread_join(a->thread, NULL);
     }
-    if (a->job_fd >= 0) close(a->job_fd); /* taken, not begun */
+    close_job(a); /* taken, not begun */
     if (a->wake_fd >= 0) close(a->wake_fd);
     if (a->dir_fd >= 0) close(a->dir_fd);
     free(a);

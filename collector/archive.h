@@ -52,6 +52,10 @@ void archive_stats(const struct archive *a, struct archive_stats *out);
 void archive_name_format(const struct segment_name *n, char out[ARCHIVE_NAME_BYTES]);
 bool archive_name_parse(const char *file, struct segment_name *out); /* false: another file */
 
+/* The segment in `in` takes the place of the archived one of this name, which must be there and
+ * keeps its age. A crash leaves the one or the other, whole. -1: errno, ENOENT when it is gone. */
+int archive_replace(int dir_fd, int in, const struct segment_name *name);
+
 /* For who reads an archive. */
 /* Of the segment in an archived file, as its gzip head says; -1: there is none, or it is not ours.
  */

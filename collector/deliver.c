@@ -54,7 +54,7 @@ static const char *ship_state(const struct shipper *shipper, bool *stuck)
 }
 
 /* Or has just been started: it takes this lock first. */
-static bool collector_runs(const char *data)
+bool deliver_collector_runs(const char *data)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/collector.lock", data);
@@ -74,7 +74,7 @@ int deliver(const struct delivery *d, struct buf *err)
     uint64_t *seen = calloc((size_t)d->redis_conf->partitions, sizeof *seen);
     double done = base == NULL || seen == NULL ? -1 : arrived(d, seen, err);
     while (done >= 0 && done < 1 && !stuck) {
-        if (collector_runs(d->conf->data)) {
+        if (deliver_collector_runs(d->conf->data)) {
             shipper_free(shipper); /* it ships everything, once it has the lock */
             shipper = NULL;
         } else if (shipper == NULL) {

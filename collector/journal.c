@@ -115,6 +115,13 @@ static void leave_segment(struct journal *j)
     j->fd = -1;
 }
 
+static void begin_producer(struct journal *j)
+{
+    randombytes_buf(j->producer, sizeof j->producer);
+    memset(j->last, 0, j->opts.partitions * sizeof *j->last);
+    j->weight = 0;
+}
+
 /* What became of the last write is unknown: nothing of this producer is used again. An import's is
  * made from the file that is read, and under another one its hits could be counted twice. */
 static void leave_producer(struct journal *j)
@@ -122,9 +129,7 @@ static void leave_producer(struct journal *j)
     leave_segment(j);
     j->ended = j->opts.producer != NULL;
     if (j->ended) return;
-    randombytes_buf(j->producer, sizeof j->producer);
-    memset(j->last, 0, j->opts.partitions * sizeof *j->last);
-    j->weight = 0;
+    begin_producer(j);
     log_warn("journal.producer", "a new one goes on after a disk error");
 }
 
@@ -342,6 +347,16 @@ fail:;
     journal_close(j);
     errno = err;
     return NULL;
+}
+
+void journal_leave(struct journal *j)
+{
+    assert(j->staged.n == 0 && j->opts.producer == NULL);
+    if (j->fd < 0) return;
+    mark_closed(j->mark);
+    leave_segment(j);
+    begin_producer(j);
+    j->next_seq = j->committed_seq = 1;
 }
 
 void journal_close(struct journal *j)

@@ -75,6 +75,10 @@ int journal_commit(struct journal *j, int64_t now_mono_ms);
  * nothing is committed. Syncing itself needs no call; a thread of the journal does it. */
 void journal_tick(struct journal *j);
 
+/* Between two commits: what there is of this journal does not grow any more, and what comes next is
+ * of a new producer. Not for imports. */
+void journal_leave(struct journal *j);
+
 bool journal_healthy(const struct journal *j); /* the last commit stored */
 /* Changes when a write could not be undone or synced: no sequence number is used twice. With a
  * producer of its own (imports) the journal then refuses everything. */

@@ -33,6 +33,7 @@ enum {
     LOCK_TRIES = 5,
     SALTS_WAIT_MS = 300,
     SALTS_LOOK_MS = 5,
+    LEAVE_WAIT_MS = 2000,
 };
 
 static struct collector_conf conf;
@@ -248,10 +249,30 @@ static int page_accept_gaps(void *arg, struct buf *out)
     return 200;
 }
 
+/* Every worker goes on in a new file, so that those of before can be rewritten. */
+static int page_leave_segments(void *arg, struct buf *out)
+{
+    struct collector *c = arg;
+    unsigned leaving[WORKERS_MAX];
+    int64_t until_ms = clock_mono_ms() + LEAVE_WAIT_MS;
+    bool left = false;
+    for (unsigned i = 0; i < c->n_workers; i++)
+        leaving[i] = worker_leave(c->workers[i]);
+    while (!left && clock_mono_ms() < until_ms) {
+        left = true;
+        for (unsigned i = 0; i < c->n_workers; i++)
+            left = left && worker_has_left(c->workers[i], leaving[i]);
+        if (!left) pause_ms(1);
+    }
+    buf_add(out, left ? STR("left\n") : STR("a worker is busy; try again\n"));
+    return left ? 200 : 503;
+}
+
 static const struct admin_page admin_pages[] = {
     {"/metrics", "text/plain; version=0.0.4", false, page_metrics},
     {"/stats", "application/json", false, page_stats},
     {"/accept-gaps", "text/plain", true, page_accept_gaps},
+    {"/leave-segments", "text/plain", true, page_leave_segments},
     {0}};
 
 static void reload(struct collector *c)

@@ -29,6 +29,7 @@
 #include "clock.h"
 #include "dataset.h"
 #include "rebuild_ship.h"
+#include "redact.h"
 
 enum {
     PASSES_MAX = 6,
@@ -48,6 +49,7 @@ struct rebuild {
     uint64_t *taken, *regained;   /* weight, per partition; regained: not counted in the live one */
     int64_t *until_ms;
     struct rebuild_progress now;
+    struct buf redacted; /* the record that stands for one of somebody who was forgotten */
     struct rebuild_account *out;
     struct buf *err;
 };
@@ -113,6 +115,7 @@ static void close_all(struct rebuild *r)
     free(r->taken);
     free(r->regained);
     free(r->until_ms);
+    buf_fini(&r->redacted);
 }
 
 /* ---- a pass ---- */
@@ -141,6 +144,13 @@ static int take(struct rebuild *r, struct rebuild_lane *l)
         r->now.records++;
         r->now.hits += l->held.weight;
         r->now.at_ms = l->key_ms;
+        buf_clear(&r->redacted);
+        if (redact_payload(&r->files->erased, l->held.payload, &r->redacted))
+            l->held.payload = buf_str(&r->redacted);
+        if (r->redacted.failed) {
+            buf_printf(r->err, "no memory");
+            return -1;
+        }
         if (rebuild_ship_add(r->ship, l, r->err) < 0) return -1;
     }
     rebuild_lane_pass(l, old || want);

@@ -42,6 +42,7 @@ void rebuild_files_fini(struct rebuild_files *f)
         close(f->archive[i].fd);
     free(f->coverage);
     merge_fini(&f->merge);
+    erased_fini(&f->erased);
 }
 
 static int add_dir(struct rebuild_dir *dirs, unsigned *n, const char *path, struct buf *err)
@@ -186,8 +187,21 @@ static int list(struct rebuild_files *f, const struct rebuild_dir *d, struct buf
     return -1;
 }
 
+static int load_erased(struct rebuild_files *f, struct buf *err)
+{
+    erased_fini(&f->erased);
+    for (unsigned i = 0; i < f->journals; i++) {
+        if (erased_load(&f->erased, f->journal[i].fd) == 0) continue;
+        buf_printf(err, "%s: who was forgotten cannot be read: %s", f->journal[i].path,
+                   strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
 int rebuild_files_scan(struct rebuild_files *f, struct buf *err)
 {
+    if (load_erased(f, err) < 0) return -1;
     for (unsigned i = 0; i < f->journals; i++) {
         if (list(f, &f->journal[i], err, list_journal_file) < 0) return -1;
     }

@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "cursor.h"
+#include "erased.h"
 #include "rebuild_lane.h"
 #include "rebuild_merge.h"
 
@@ -22,6 +23,7 @@ struct rebuild_files {
     size_t n, cap;
     struct coverage *coverage; /* per partition */
     struct merge merge;
+    struct erased erased;      /* who was forgotten, by what the journals say */
     uint64_t segments, packed; /* found; of them only in an archive */
 };
 

@@ -3,7 +3,8 @@
  * journal with one write, then send the turn's replies. So "store, then say yes" costs one more
  * system call per turn, not per hit, and no reply leaves before the kernel has the hit.
  *
- * The only ways in from other threads are an eventfd, the pointer to new sites, and the stop flag.
+ * The only ways in from other threads are an eventfd, the pointer to new sites, the stop flag, and
+ * how often the journal was to be left.
  */
 #include "worker.h"
 
@@ -42,6 +43,7 @@ struct worker {
     int call_fd; /* from here on: touched by other threads too */
     _Atomic(struct snapshot *) new_sites;
     _Atomic bool stop;
+    _Atomic unsigned leaving, left; /* how often the journal was to be left, and was */
 };
 
 static void call(struct worker *w)
@@ -93,6 +95,16 @@ static void commit_turn(struct worker *w)
     http_send_staged(w->http, stored);
 }
 
+/* After a commit: nothing is staged then. */
+static void leave_journal(struct worker *w)
+{
+    unsigned leaving = atomic_load(&w->leaving);
+    if (atomic_load(&w->left) == leaving) return;
+    journal_leave(w->journal);
+    atomic_store(&w->left, leaving);
+    shipper_wake(w->opts.shipper);
+}
+
 static bool may_end(const struct worker *w)
 {
     return w->stop_by_ms != 0 &&
@@ -106,6 +118,7 @@ static void *run(void *arg)
     while (!may_end(w)) {
         event_base_loop(w->base, EVLOOP_ONCE);
         commit_turn(w);
+        leave_journal(w);
     }
     tally_stage(w->tally, w->journal, clock_ms(), true);
     commit_turn(w);
@@ -219,6 +232,18 @@ void worker_stop(struct worker *w)
 {
     atomic_store(&w->stop, true);
     call(w);
+}
+
+unsigned worker_leave(struct worker *w)
+{
+    unsigned leaving = atomic_fetch_add(&w->leaving, 1) + 1;
+    call(w);
+    return leaving;
+}
+
+bool worker_has_left(const struct worker *w, unsigned leaving)
+{
+    return (int)(atomic_load(&w->left) - leaving) >= 0;
 }
 
 void worker_join(struct worker *w)

@@ -34,6 +34,10 @@ int worker_start(struct worker *w);
 /* Any thread: new sites are used from the next turn on; or finish open requests, then end. */
 void worker_give_sites(struct worker *w, struct snapshot *sites);
 void worker_stop(struct worker *w);
+/* Any thread: the journal is left, soon. Since when it is: worker_has_left, of what was returned.
+ */
+unsigned worker_leave(struct worker *w);
+bool worker_has_left(const struct worker *w, unsigned leaving);
 
 void worker_join(struct worker *w); /* waits for the thread; nothing is committed after it */
 void worker_free(struct worker *w); /* after the shipper; NULL is fine */

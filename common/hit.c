@@ -39,6 +39,7 @@ enum field {
     F_N,
     F_MODIFIED,
     F_CUSTOMER,
+    F_FILLER = 31, /* read by nobody */
     F_LIST = 40,
     FIELDS,
 };
@@ -110,6 +111,31 @@ bool hit_encode(const struct hit *h, struct buf *out)
     p = put_string(p, F_LIST, h->list);
     out->n += (size_t)((char *)p - start);
     return true;
+}
+
+/* The length's varint need not be the shortest: so every n of at least 2 can be filled. */
+static bool put_filler(struct buf *out, size_t n)
+{
+    if (n == 0) return true;
+    if (n == 1) return false;
+    unsigned head = n < 130 ? 2 : 4;
+    char *p = buf_reserve(out, n);
+    if (p == NULL) return false;
+    memset(p, 0, n);
+    *p = (char)(F_FILLER << 2 | TYPE_BYTES);
+    size_t rest = n - head;
+    for (unsigned i = 1; i < head; i++, rest >>= 7)
+        p[i] = (char)((rest & 0x7f) | (i + 1 < head ? 0x80 : 0));
+    out->n += n;
+    return true;
+}
+
+bool hit_encode_filled(const struct hit *h, size_t n, struct buf *out)
+{
+    size_t before = out->n;
+    if (!hit_encode(h, out)) return false;
+    size_t used = out->n - before;
+    return used <= n && n - used < 1 << 20 && put_filler(out, n - used);
 }
 
 /* Enum fields of a later version may hold values this one does not know; they read as 0 = unknown.
@@ -276,6 +302,7 @@ const char *hit_kind_name(enum hit_kind k)
         [HIT_PURCHASE] = "purchase",
         [HIT_CONTROL] = "control",
         [HIT_IDENTIFY] = "identify",
+        [HIT_FORGET] = "forget",
     };
     return name_in(names, HIT_KINDS, k);
 }

@@ -44,6 +44,8 @@ enum hit_kind {
     HIT_PURCHASE = 13,     /* list = what was paid */
     HIT_CONTROL = 14,      /* a button or another control was used; name = its name */
     HIT_IDENTIFY = 15,     /* says whose visitor this is, and nothing else */
+    /* No hit: forget the visitor and all that happened up to `at`. Without a visitor: nothing. */
+    HIT_FORGET = 16,
     HIT_KINDS,
 };
 
@@ -150,6 +152,10 @@ struct hit {
 
 /* Appends the encoding of *h. False: *out is full. */
 bool hit_encode(const struct hit *h, struct buf *out);
+
+/* The same, n bytes long: a filler that no reader knows makes up for what is missing. False: it is
+ * longer than n, or shorter by one byte, or *out is full. */
+bool hit_encode_filled(const struct hit *h, size_t n, struct buf *out);
 
 /* Reads one encoded hit; strings point into in. False: not a hit (unknown fields are no error). */
 bool hit_decode(struct str in, struct hit *out);

@@ -148,6 +148,11 @@ struct key key_profiles(unsigned partition, struct str site, unsigned bucket)
     return make("{p%u}:%sprofiles:%.*s:%03x", partition, generation, STR_ARG(site), bucket);
 }
 
+struct key key_forgotten(unsigned partition, struct str site)
+{
+    return make("{p%u}:%sforgotten:%.*s", partition, generation, STR_ARG(site));
+}
+
 bool key_split(struct str key, struct key_parts *out)
 {
     size_t at = 2;

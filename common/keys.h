@@ -66,6 +66,8 @@ struct month_field key_month_field(uint32_t month);
 /* {pN}:visitors:SITE:20260131 - daily visitors of that local date */
 struct key key_visitors(unsigned partition, struct str site, uint32_t day);
 struct key key_catalogue(unsigned partition, struct str site); /* {pN}:catalogue:SITE */
+/* {pN}:forgotten:SITE - marks of visitors that were forgotten lately */
+struct key key_forgotten(unsigned partition, struct str site);
 /* {pN}:profiles:SITE:3f2 */
 struct key key_profiles(unsigned partition, struct str site, unsigned bucket);
 

@@ -45,6 +45,7 @@ struct sitestate {
     uint64_t hits;                           /* folded so far: the clock of open days */
     struct open_day open[OPEN_DAYS_MAX + 1]; /* by rising date */
     uint32_t open_n;
+    int64_t forgotten_ms; /* newest moment in {pN}:forgotten:SITE, 0: none; not part of the value */
     uint32_t kept_day; /* a first of a month: rows of earlier dates are kept per month; 0: none */
 };
 

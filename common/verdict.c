@@ -31,6 +31,7 @@ static const struct {
     [V_CATALOGUE] = {"catalogue", LEDGER_LEFT_OUT, "no hit, but what a sitemap says"},
     [V_BAD_SIGNATURE] = {"bad_signature", LEDGER_MALFORMED,
                          "the site did not sign this id, or the signature has ended"},
+    [V_FORGOTTEN] = {"forgotten", LEDGER_LEFT_OUT, "of a person who asked to be forgotten"},
 };
 
 static const char *const lines[LEDGER_LINES] = {

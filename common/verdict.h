@@ -30,6 +30,7 @@ enum verdict {
     V_NO_CONSENT = 16,    /* identify without consent */
     V_CATALOGUE = 17,     /* no hit: a record of what a sitemap says */
     V_BAD_SIGNATURE = 18, /* identify without a good signature of the site */
+    V_FORGOTTEN = 19,     /* of a visitor that was forgotten, or the record that says so */
     VERDICTS
 };
 

@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "fold.h"
+#include "forgotten.h"
 
 enum { WORLD_BUCKETS = 1 << 14, WORLD_SITES = 4 };
 
@@ -121,6 +122,24 @@ static inline void visitor_key(struct buf *key, const struct fold_visitor *v)
         buf_printf(key, "daily %s %u %016llx", v->site->name, v->day, (unsigned long long)v->id);
 }
 
+/* visitor 0: the newest moment of the site. */
+static inline void forgotten_key(struct buf *key, const char *site, uint64_t visitor)
+{
+    buf_clear(key);
+    buf_printf(key, "forgotten %s %016llx", site,
+               visitor == 0 ? 0 : (unsigned long long)forgotten_mark(str_of(site), visitor));
+}
+
+static inline int64_t world_moment(struct world *w, struct buf *key)
+{
+    int64_t at_ms = 0;
+    struct str bytes = world_get(w, key);
+    bool read = bytes.n == 0 || forgotten_decode(bytes, &at_ms);
+    assert(read);
+    (void)read;
+    return at_ms;
+}
+
 static inline void row_key(struct buf *key, const char *site, uint32_t day, struct str name)
 {
     buf_clear(key);
@@ -141,6 +160,10 @@ static inline void world_load(struct world *w, struct buf *key)
 {
     for (size_t i = 0; i < fold_count(w->fold); i++) {
         struct fold_visitor *v = fold_at(w->fold, i);
+        if (v->known && v->site->forgotten_ms != 0) {
+            forgotten_key(key, v->site->name, v->id);
+            fold_forgotten(v, world_moment(w, key));
+        }
         visitor_key(key, v);
         struct str bytes = world_get(w, key);
         void *state = calloc(1, v->consented ? sizeof(struct profile) : sizeof(struct visitor));
@@ -168,9 +191,14 @@ static inline void world_store(struct world *w, struct buf *key)
     }
     for (size_t i = 0; i < fold_count(w->fold); i++) {
         struct fold_visitor *v = fold_at(w->fold, i);
+        if (v->forgotten_ms != 0) {
+            forgotten_key(key, v->site->name, v->id);
+            forgotten_encode(v->forgotten_ms, world_put(w, key));
+        }
         visitor_key(key, v);
+        if (v->gone) world_delete(w, key);
         if (v->consented) {
-            profile_encode(v->state.profile, world_put(w, key));
+            if (!v->gone) profile_encode(v->state.profile, world_put(w, key));
             profile_fini(v->state.profile);
             free(v->state.profile);
         } else {
@@ -218,6 +246,10 @@ static inline void world_batch(struct world *w, const struct hit *hits, size_t n
     struct buf key = {0};
     fold_clear(w->fold);
     bool ok = true;
+    for (unsigned i = 0; i < w->sites_n; i++) {
+        forgotten_key(&key, w->sites[i].name, 0);
+        w->sites[i].forgotten_ms = world_moment(w, &key);
+    }
     for (size_t i = 0; i < n; i++)
         ok = ok && fold_add(w->fold, world_site(w, hits[i].site), &hits[i], hit_weight(&hits[i]));
     assert(ok);
@@ -226,6 +258,11 @@ static inline void world_batch(struct world *w, const struct hit *hits, size_t n
     assert(ok);
     world_rows(w, &key);
     world_store(w, &key);
+    for (unsigned i = 0; i < w->sites_n; i++) {
+        forgotten_key(&key, w->sites[i].name, 0);
+        if (w->sites[i].forgotten_ms == 0) continue;
+        forgotten_encode(w->sites[i].forgotten_ms, world_put(w, &key));
+    }
     for (unsigned i = 0; i < w->sites_n; i++) { /* through its bytes, as a restart would */
         buf_clear(&key);
         ok = sitestate_encode(&w->sites[i], &key) && sitestate_decode(buf_str(&key), &w->sites[i]);

@@ -1,0 +1,418 @@
+/*
+ * The order matters. First the mark, on the disk: from now on no archive takes a record of this
+ * person, and a rebuild leaves them out. Then the word to the aggregators, by way of journal and
+ * stream like any hit, so that it has its place among them; when it has been folded, nothing of the
+ * person is in the state, and what still comes of before is refused. The word names the visitor,
+ * and Redis keeps the entry folded last: another one, that says nothing, pushes it out. Then Redis'
+ * own log is rewritten, and at last the files, the word itself among them.
+ *
+ * A rebuild reads those files, and would fold what it has read before they changed: the two take
+ * the same lock.
+ */
+#include "forget.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "bytes.h"
+#include "clock.h"
+#include "dataset.h"
+#include "deliver.h"
+#include "forgotten.h"
+#include "journal.h"
+#include "keys.h"
+#include "rebuild_live.h"
+#include "staging.h"
+
+enum {
+    PATH_BYTES = 4096,
+    CHECK_MS = 20,
+    FOLD_SILENT_MS = 60 * 1000, /* nothing was folded for so long: no aggregator runs */
+    LOG_WAIT_MS = 120 * 1000,
+    HTTP_WAIT_S = 10,
+};
+
+struct forget {
+    const struct forget_opts *o;
+    unsigned partitions;
+    struct redis_now *redis;
+    struct live live; /* for the lock that rebuilds take, too */
+    bool locked;
+    int lock_fd, dir_fd, archive_fd;
+    bool *tell; /* per partition: it holds something, or may */
+    struct forget_receipt *out;
+    struct buf *err;
+    char journal_dir[PATH_BYTES], staging[PATH_BYTES + 16];
+};
+
+static int fail(struct forget *f, const char *what)
+{
+    buf_printf(f->err, "%s: %s", what, strerror(errno));
+    return -1;
+}
+
+static bool renew(void *arg)
+{
+    struct forget *f = arg;
+    return live_renew(&f->live, f->err) == 0;
+}
+
+static void tell(void *arg, const char *what)
+{
+    struct forget *f = arg;
+    struct buf unheard = {0}; /* what follows hears of it */
+    f->o->tell(f->o->arg, what);
+    live_renew(&f->live, &unheard);
+    buf_fini(&unheard);
+}
+
+/* ---- start ---- */
+
+static int open_files(struct forget *f)
+{
+    const struct collector_conf *conf = f->o->conf;
+    char lock[PATH_BYTES];
+    if (journal_make_dir(conf->data, f->journal_dir, sizeof f->journal_dir) < 0)
+        return fail(f, conf->data);
+    snprintf(lock, sizeof lock, "%s/forget.lock", conf->data);
+    snprintf(f->staging, sizeof f->staging, "%s/.forgetting", f->journal_dir);
+    f->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (f->lock_fd < 0) return fail(f, lock);
+    if (flock(f->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        buf_printf(f->err, "somebody else is being forgotten here; start this when that has ended");
+        return -1;
+    }
+    f->dir_fd = open(f->journal_dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    if (f->dir_fd < 0) return fail(f, f->journal_dir);
+    forget_files_tidy(f->dir_fd);
+    if (conf->archive[0] == '\0') return 0;
+    f->archive_fd = open(conf->archive, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    f->out->has_archive = f->archive_fd >= 0;
+    if (f->archive_fd < 0 && errno != ENOENT) return fail(f, conf->archive);
+    if (f->archive_fd >= 0) forget_files_tidy(f->archive_fd);
+    return 0;
+}
+
+static int open_all(struct forget *f)
+{
+    f->tell = calloc(f->partitions, sizeof *f->tell);
+    if (f->tell == NULL) return fail(f, "memory");
+    if (dataset_agree_dir(f->o->conf->data, f->partitions, f->err) < 0 || open_files(f) < 0)
+        return -1;
+    f->redis = redis_now_open(f->o->redis, f->err);
+    if (f->redis == NULL || dataset_agree(f->redis, f->partitions, f->err) < 0) return -1;
+    if (live_init(&f->live, f->redis, f->partitions) < 0) return fail(f, "memory");
+    f->locked = live_lock(&f->live, f->err) == 0;
+    return f->locked ? 0 : -1;
+}
+
+static void close_all(struct forget *f)
+{
+    if (f->locked) live_unlock(&f->live);
+    live_fini(&f->live);
+    redis_now_close(f->redis);
+    staging_discard(f->staging);
+    free(f->tell);
+    if (f->archive_fd >= 0) close(f->archive_fd);
+    if (f->dir_fd >= 0) close(f->dir_fd);
+    if (f->lock_fd >= 0) close(f->lock_fd);
+}
+
+/* ---- Redis ---- */
+
+/* One question per partition, all at once: fn for each answer. */
+static int ask_all(struct forget *f, int (*push)(struct forget *, unsigned partition),
+                   int (*answer)(struct forget *, unsigned partition, const redisReply *))
+{
+    int result = 0;
+    unsigned asked = 0;
+    while (asked < f->partitions && push(f, asked) == 0)
+        asked++;
+    if (asked < f->partitions) result = fail(f, "memory");
+    for (unsigned p = 0; p < asked; p++) {
+        redisReply *r = redis_now_pull(f->redis);
+        bool ok = r != NULL && r->type != REDIS_REPLY_ERROR;
+        if (!ok && result == 0)
+            buf_printf(f->err, "Redis: %s", r == NULL ? redis_now_error(f->redis) : r->str);
+        if (!ok || answer(f, p, r) < 0) result = -1;
+        if (r != NULL) freeReplyObject(r);
+    }
+    return result;
+}
+
+static int push_has_profile(struct forget *f, unsigned partition)
+{
+    uint64_t visitor = f->o->visitor;
+    struct key key = key_profiles(partition, str_of(f->o->site->name), key_bucket(visitor));
+    char field[8];
+    store_le64(field, visitor);
+    struct str argv[] = {STR("HEXISTS"), key_str(&key), {field, sizeof field}};
+    return redis_now_push(f->redis, 3, argv);
+}
+
+static int note_profile(struct forget *f, unsigned partition, const redisReply *r)
+{
+    if (r->type != REDIS_REPLY_INTEGER || r->integer == 0) return 0;
+    f->tell[partition] = true;
+    f->out->profiles++;
+    return 0;
+}
+
+/* Where its hits go now, and where it has a profile: a site's spread may have been another one. */
+static int find(struct forget *f)
+{
+    const struct site *site = f->o->site;
+    unsigned home =
+        key_partition(str_of(site->name), f->o->visitor, (unsigned)site->spread, f->partitions);
+    if (ask_all(f, push_has_profile, note_profile) < 0) return -1;
+    f->tell[home] = true;
+    for (unsigned p = 0; p < f->partitions; p++)
+        f->out->partitions += f->tell[p];
+    return 0;
+}
+
+static int note_new(struct forget *f, unsigned partition, const redisReply *r)
+{
+    (void)partition;
+    f->out->came_again |= r->type == REDIS_REPLY_INTEGER && r->integer != 0;
+    return 0;
+}
+
+/* ---- the word ---- */
+
+static int stage(struct forget *f, struct journal *j, uint64_t visitor, uint64_t *last)
+{
+    const struct site *site = f->o->site;
+    struct hit hit = {.kind = HIT_FORGET,
+                      .site = str_of(site->name),
+                      .at_ms = f->out->at_ms,
+                      .day = zone_day(site->zone, f->out->at_ms),
+                      .visitor = visitor,
+                      .visitor_kind = visitor == 0 ? VISITOR_NONE : VISITOR_CONSENTED};
+    struct buf encoded = {0};
+    uint64_t seq = 0;
+    bool ok = hit_encode(&hit, &encoded);
+    for (unsigned p = 0; ok && p < f->partitions; p++) {
+        if (!f->tell[p]) continue;
+        ok = journal_stage(j, p, 1, ++seq, buf_str(&encoded));
+        last[p] = seq;
+    }
+    buf_fini(&encoded);
+    return ok && journal_commit(j, clock_mono_ms()) == 0 ? 0 : fail(f, f->journal_dir);
+}
+
+/* Written aside, renamed into the journal, and in Redis when it returns. */
+static int say(struct forget *f, uint64_t visitor, uint64_t *last)
+{
+    unsigned char producer[PRODUCER_BYTES];
+    const struct delivery d = {.conf = f->o->conf,
+                               .redis_conf = f->o->redis,
+                               .redis = f->redis,
+                               .journal_dir = f->journal_dir,
+                               .producer = producer,
+                               .last = last,
+                               .tell = tell,
+                               .arg = f};
+    randombytes_buf(producer, sizeof producer);
+    staging_discard(f->staging);
+    if (mkdir(f->staging, 0750) < 0) return fail(f, f->staging);
+    struct journal *j =
+        journal_open(&(struct journal_opts){.dir = f->staging,
+                                            .segment_bytes = f->o->conf->journal_segment,
+                                            .reserve_bytes = f->o->conf->journal_reserve,
+                                            .partitions = f->partitions,
+                                            .producer = producer});
+    if (j == NULL) return fail(f, f->staging);
+    int result = stage(f, j, visitor, last);
+    journal_close(j);
+    if (result == 0) result = staging_publish(f->staging, f->journal_dir, f->err);
+    return result == 0 ? deliver(&d, f->err) : -1;
+}
+
+/* What has been shipped into the partition; what has been folded. */
+static int figures(struct forget *f, unsigned p, uint64_t *shipped, uint64_t *folded)
+{
+    struct key meta = key_meta(p), commit = key_commit(p);
+    struct str ask[2][3] = {{STR("HGET"), key_str(&meta), STR("shipped")},
+                            {STR("HGET"), key_str(&commit), STR("folded")}};
+    uint64_t *out[2] = {shipped, folded};
+    for (int i = 0; i < 2; i++) {
+        redisReply *r = live_ask(&f->live, f->err, 3, ask[i]);
+        if (r == NULL) return -1;
+        *out[i] = r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
+        freeReplyObject(r);
+    }
+    return 0;
+}
+
+static int wait_folded(struct forget *f, unsigned p)
+{
+    const struct timespec pause = {0, CHECK_MS * 1000000L};
+    uint64_t until, folded, shipped, before = 0;
+    int64_t moved_ms = clock_mono_ms();
+    if (figures(f, p, &until, &folded) < 0) return -1;
+    while (folded < until) {
+        if (clock_mono_ms() - moved_ms > FOLD_SILENT_MS) {
+            buf_printf(f->err, "no aggregator folds partition %u; start one, then run this again",
+                       p);
+            return -1;
+        }
+        tell(f, "waiting for the aggregator");
+        nanosleep(&pause, NULL);
+        if (figures(f, p, &shipped, &folded) < 0) return -1;
+        if (folded != before) moved_ms = clock_mono_ms();
+        before = folded;
+    }
+    return 0;
+}
+
+static int tell_aggregators(struct forget *f, uint64_t visitor)
+{
+    uint64_t *last = calloc(f->partitions, sizeof *last);
+    int result = last == NULL ? fail(f, "memory") : say(f, visitor, last);
+    free(last);
+    for (unsigned p = 0; result == 0 && p < f->partitions; p++) {
+        if (f->tell[p]) result = wait_folded(f, p);
+    }
+    return result;
+}
+
+/* ---- Redis' own log ---- */
+
+static bool in_info(struct forget *f, unsigned node, const char *line)
+{
+    redisReply *r = redis_now_on(f->redis, node, ARGV(STR("INFO"), STR("persistence")));
+    bool found = r != NULL && r->type == REDIS_REPLY_STRING && strstr(r->str, line) != NULL;
+    if (r != NULL) freeReplyObject(r);
+    return found;
+}
+
+static enum forget_log rewrite_log(struct forget *f, unsigned node)
+{
+    const struct timespec pause = {0, CHECK_MS * 1000000L};
+    int64_t until_ms = clock_mono_ms() + LOG_WAIT_MS;
+    if (in_info(f, node, "aof_enabled:0")) return FORGET_LOG_NONE;
+    redisReply *r = redis_now_on(f->redis, node, ARGV(STR("BGREWRITEAOF")));
+    bool taken = r != NULL && r->type != REDIS_REPLY_ERROR;
+    if (r != NULL) freeReplyObject(r);
+    if (!taken) return FORGET_LOG_REFUSED;
+    while (!in_info(f, node, "aof_rewrite_in_progress:0") ||
+           !in_info(f, node, "aof_rewrite_scheduled:0")) {
+        if (clock_mono_ms() > until_ms) return FORGET_LOG_UNDER_WAY;
+        tell(f, "Redis rewrites its log");
+        nanosleep(&pause, NULL);
+    }
+    return in_info(f, node, "aof_last_bgrewrite_status:ok") ? FORGET_LOG_REWRITTEN
+                                                            : FORGET_LOG_REFUSED;
+}
+
+static void rewrite_logs(struct forget *f)
+{
+    unsigned nodes = redis_now_nodes(f->redis);
+    f->out->log = nodes == 0 ? FORGET_LOG_REFUSED : FORGET_LOG_NONE;
+    for (unsigned node = 0; node < nodes; node++) {
+        enum forget_log log = rewrite_log(f, node);
+        if (log > f->out->log) f->out->log = log;
+    }
+}
+
+/* ---- files ---- */
+
+static int connect_to(const char *host, int port)
+{
+    char service[16];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all = NULL;
+    const struct timeval wait = {HTTP_WAIT_S, 0};
+    int fd = -1;
+    snprintf(service, sizeof service, "%d", port);
+    if (getaddrinfo(host[0] == '\0' ? "127.0.0.1" : host, service, &hints, &all) != 0) return -1;
+    for (struct addrinfo *a = all; a != NULL && fd < 0; a = a->ai_next) {
+        fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, 0);
+        if (fd < 0) continue;
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+        if (connect(fd, a->ai_addr, a->ai_addrlen) == 0) break;
+        close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(all);
+    return fd;
+}
+
+/* The running collector's workers go on in new files. */
+static int leave_segments(struct forget *f)
+{
+    static const char request[] = "POST /leave-segments HTTP/1.1\r\nHost: collector\r\n"
+                                  "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    char host[ADDRESS_HOST_BYTES], answer[16] = "";
+    int port;
+    if (!deliver_collector_runs(f->o->conf->data)) return 0;
+    int fd = address_split(f->o->conf->admin, host, &port) ? connect_to(host, port) : -1;
+    bool ok = fd >= 0 && send(fd, request, sizeof request - 1, MSG_NOSIGNAL) > 0 &&
+              recv(fd, answer, sizeof answer - 1, MSG_WAITALL) > 0 &&
+              strncmp(answer + 8, " 200", 4) == 0;
+    if (fd >= 0) close(fd);
+    if (ok) return 0;
+    buf_printf(f->err,
+               "the collector that runs does not answer at its admin port, admin = %s; it must "
+               "begin new files before those of now can be rewritten",
+               f->o->conf->admin);
+    return -1;
+}
+
+/* Listed before they are left: what is in these does not grow any more. */
+static int rewrite_files(struct forget *f)
+{
+    const struct forget_tick tick = {renew, f};
+    struct forget_names names = {.n = 0};
+    struct erased e = {.n = 0};
+    int result = forget_names_list(f->dir_fd, false, &names, f->err);
+    f->o->tell(f->o->arg, "rewriting files");
+    if (result == 0) result = leave_segments(f);
+    if (result == 0 && erased_load(&e, f->dir_fd) < 0) result = fail(f, f->journal_dir);
+    if (result == 0)
+        result = forget_journal(f->dir_fd, &names, &e, &tick, &f->out->journal, f->err);
+    if (result == 0 && f->archive_fd >= 0)
+        result = forget_archive(f->archive_fd, &e, &tick, &f->out->archive, f->err);
+    forget_names_fini(&names);
+    erased_fini(&e);
+    return result;
+}
+
+static int run(struct forget *f)
+{
+    uint64_t mark = forgotten_mark(str_of(f->o->site->name), f->o->visitor);
+    if (open_all(f) < 0) return -1;
+    f->out->at_ms = clock_ms();
+    if (erased_add(f->dir_fd, mark, f->out->at_ms) < 0) return fail(f, f->journal_dir);
+    if (find(f) < 0 || tell_aggregators(f, f->o->visitor) < 0 || tell_aggregators(f, 0) < 0)
+        return -1;
+    if (ask_all(f, push_has_profile, note_new) < 0) return -1;
+    rewrite_logs(f);
+    return rewrite_files(f);
+}
+
+int forget_person(const struct forget_opts *o, struct forget_receipt *out, struct buf *err)
+{
+    struct forget f = {.o = o,
+                       .partitions = (unsigned)o->redis->partitions,
+                       .lock_fd = -1,
+                       .dir_fd = -1,
+                       .archive_fd = -1,
+                       .out = out,
+                       .err = err};
+    *out = (struct forget_receipt){.visitor = o->visitor};
+    int result = run(&f);
+    close_all(&f);
+    return result;
+}

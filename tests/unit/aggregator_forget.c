@@ -1,0 +1,225 @@
+/* A forgotten visitor leaves no profile and no state, in whatever order its hits and the word that
+ * it is to be forgotten arrive, and wherever batches end; what rows counted stays; others stay. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fold_world.h"
+
+enum { DAY0 = 20000, MINUTE = 60 * 1000, ANNA = 0xa11a, BEN = 0xbe11 };
+#define T0 ((int64_t)DAY0 * DAY_MS)
+
+static struct hit view_of(uint64_t visitor, int64_t at_ms)
+{
+    return (struct hit){.kind = HIT_PAGEVIEW,
+                        .site = STR("shop"),
+                        .at_ms = T0 + at_ms,
+                        .day = DAY0,
+                        .visitor = visitor,
+                        .visitor_kind = VISITOR_CONSENTED,
+                        .pageview = visitor + (uint64_t)at_ms + 1,
+                        .page = STR("shop.example/a")};
+}
+
+static struct hit forget_of(uint64_t visitor, int64_t at_ms)
+{
+    return (struct hit){.kind = HIT_FORGET,
+                        .site = STR("shop"),
+                        .at_ms = T0 + at_ms,
+                        .visitor = visitor,
+                        .visitor_kind = visitor == 0 ? VISITOR_NONE : VISITOR_CONSENTED};
+}
+
+static void fold(struct world *w, struct hit h)
+{
+    world_batch(w, &h, 1);
+}
+
+struct counted {
+    size_t n;
+};
+
+static void count_key(struct world *w, struct str key, struct str value, void *arg)
+{
+    (void)w, (void)key, (void)value;
+    ((struct counted *)arg)->n++;
+}
+
+static size_t values(struct world *w, const char *prefix)
+{
+    struct counted c = {0};
+    world_each(w, str_of(prefix), count_key, &c);
+    return c.n;
+}
+
+static bool has_profile(struct world *w, uint64_t visitor)
+{
+    char name[64];
+    snprintf(name, sizeof name, "profile shop %016llx", (unsigned long long)visitor);
+    return values(w, name) == 1;
+}
+
+static void the_profile_goes_and_what_was_counted_stays(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    fold(w, view_of(ANNA, 0));
+    fold(w, view_of(BEN, 0));
+    fold(w, view_of(ANNA, MINUTE));
+    assert_true(has_profile(w, ANNA));
+    fold(w, forget_of(ANNA, 2 * MINUTE));
+    assert_false(has_profile(w, ANNA));
+    assert_true(has_profile(w, BEN));
+    assert_int_equal(world_total(w, DAY0, COL_VIEWS), 3);
+    assert_int_equal(world_total(w, DAY0, COL_SESSIONS), 2);
+    assert_int_equal(world_total(w, DAY0, COL_GAP_NONE), 2);
+    assert_int_equal(w->ledger[V_COUNTED], 3);
+    assert_int_equal(w->ledger[V_FORGOTTEN], 1);
+    world_free(w);
+}
+
+static void what_comes_late_of_it_is_not_folded(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    fold(w, view_of(ANNA, 0));
+    fold(w, forget_of(ANNA, 2 * MINUTE));
+    fold(w, view_of(ANNA, MINUTE));
+    fold(w, view_of(ANNA, 2 * MINUTE));
+    struct hit click = view_of(ANNA, MINUTE); /* needs no visitor to be counted, but has one */
+    click.kind = HIT_EVENT;
+    click.pageview = 0;
+    click.name = STR("signup");
+    fold(w, click);
+    assert_false(has_profile(w, ANNA));
+    assert_int_equal(world_total(w, DAY0, COL_VIEWS), 1);
+    assert_int_equal(world_total(w, DAY0, COL_EVENTS), 0);
+    assert_int_equal(w->ledger[V_FORGOTTEN], 1 + 3);
+    assert_int_equal(world_count(w, "shop", DAY0, STR("L"), COL_VERDICT + V_FORGOTTEN), 3);
+
+    fold(w, view_of(ANNA, 2 * MINUTE + 1)); /* whoever comes again begins anew */
+    assert_true(has_profile(w, ANNA));
+    fold(w, view_of(BEN, MINUTE));
+    click.visitor = BEN;
+    fold(w, click);
+    assert_int_equal(world_total(w, DAY0, COL_EVENTS), 1);
+    assert_int_equal(world_total(w, DAY0, COL_VIEWS), 3);
+    world_free(w);
+}
+
+static void a_bots_state_goes_too(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct hit bot = view_of(ANNA, 0);
+    bot.bot = STR("Crawler");
+    fold(w, bot);
+    assert_int_equal(values(w, "daily shop"), 1);
+    fold(w, forget_of(ANNA, 2 * MINUTE));
+    assert_int_equal(values(w, "daily shop"), 0);
+    bot.at_ms += MINUTE;
+    bot.pageview++;
+    fold(w, bot);
+    assert_int_equal(values(w, "daily shop"), 0);
+    assert_int_equal(w->ledger[V_FORGOTTEN], 2);
+    world_free(w);
+}
+
+static void without_a_visitor_it_says_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    fold(w, view_of(ANNA, 0));
+    fold(w, forget_of(0, MINUTE));
+    fold(w, forget_of(BEN, MINUTE)); /* of whom nothing is known */
+    assert_true(has_profile(w, ANNA));
+    assert_false(has_profile(w, BEN));
+    assert_int_equal(w->ledger[V_FORGOTTEN], 2);
+    assert_int_equal(w->sites[0].watermark_ms, T0); /* its time is no visitor's */
+    world_free(w);
+}
+
+/* The profiles that are left, as bytes. */
+static void put_profile(struct world *w, struct str key, struct str value, void *arg)
+{
+    (void)w;
+    buf_add(arg, key);
+    buf_add(arg, value);
+}
+
+static void no_order_and_no_border_matters(void **state)
+{
+    (void)state;
+    enum { HITS = 24, ROUNDS = 400 };
+    struct hit hits[HITS];
+    struct buf first = {0}, now = {0};
+    uint64_t random = 7;
+    for (int i = 0; i < HITS - 1; i++)
+        hits[i] = view_of(i % 3 == 0 ? BEN : ANNA, (i % 12) * 10 * 1000);
+    for (int i = 0; i < HITS - 1; i++)
+        hits[i].pageview += (uint64_t)i / 12 * 1000000;
+    hits[HITS - 1] = forget_of(ANNA, 5 * MINUTE);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct world *w = world_new();
+        for (int i = HITS - 1; i > 0; i--) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            int k = (int)((random >> 33) % (unsigned)(i + 1));
+            struct hit h = hits[i];
+            hits[i] = hits[k];
+            hits[k] = h;
+        }
+        for (int i = 0, n; i < HITS; i += n) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            n = 1 + (int)((random >> 33) % 8);
+            if (n > HITS - i) n = HITS - i;
+            world_batch(w, hits + i, (size_t)n);
+        }
+        assert_false(has_profile(w, ANNA));
+        assert_true(has_profile(w, BEN));
+        uint64_t sum = w->ledger[V_COUNTED] + w->ledger[V_FORGOTTEN];
+        assert_int_equal(sum, HITS);
+        buf_clear(&now);
+        world_each(w, STR("profile"), put_profile, &now);
+        if (round == 0) buf_add(&first, buf_str(&now));
+        assert_int_equal(now.n, first.n);
+        assert_memory_equal(now.p, first.p, first.n);
+        world_free(w);
+    }
+    buf_fini(&first);
+    buf_fini(&now);
+}
+
+static void a_mark_is_of_one_visitor_of_one_site(void **state)
+{
+    (void)state;
+    assert_int_not_equal(forgotten_mark(STR("shop"), ANNA), forgotten_mark(STR("shop"), BEN));
+    assert_int_not_equal(forgotten_mark(STR("shop"), ANNA), forgotten_mark(STR("blog"), ANNA));
+    /* Computed with another program: the first 8 bytes of SHA-256, little-endian. */
+    assert_int_equal(forgotten_mark(STR("shop"), ANNA), UINT64_C(0xec9776d9d0b3a9ca));
+    struct buf out = {0};
+    int64_t at_ms;
+    assert_true(forgotten_encode(T0, &out));
+    assert_true(forgotten_decode(buf_str(&out), &at_ms));
+    assert_int_equal(at_ms, T0);
+    for (size_t n = 0; n < out.n; n++)
+        assert_false(forgotten_decode(str_upto(buf_str(&out), n), &at_ms));
+    buf_add_char(&out, 0);
+    assert_false(forgotten_decode(buf_str(&out), &at_ms));
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_profile_goes_and_what_was_counted_stays),
+        cmocka_unit_test(what_comes_late_of_it_is_not_folded),
+        cmocka_unit_test(a_bots_state_goes_too),
+        cmocka_unit_test(without_a_visitor_it_says_nothing),
+        cmocka_unit_test(no_order_and_no_border_matters),
+        cmocka_unit_test(a_mark_is_of_one_visitor_of_one_site),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
