@@ -88,21 +88,28 @@ void forget_files_tidy(int dir_fd)
 
 /* ---- one file ---- */
 
-/* All records in fd. False: it is no segment that can be read, and counts as such. */
+/* Is there a record of theirs? What is no segment that can be read counts as such. */
 static bool look(int fd, const struct segment_name *name, const struct erased *e,
-                 struct forget_files *out, uint64_t *records)
+                 struct forget_files *out, struct redact_count *count)
 {
-    struct redact_count count;
     struct stat st;
-    *records = 0;
     out->segments++;
-    if (redact_look(fd, name, e, &count) < 0) {
+    if (redact_look(fd, name, e, count) < 0) {
         if (fstat(fd, &st) == 0) out->unreadable += (uint64_t)st.st_size;
         return false;
     }
-    out->unreadable += count.unreadable;
-    *records = count.records;
-    return true;
+    out->unreadable += count->unreadable;
+    return count->records > 0;
+}
+
+/* What rewriting it came to: 0, also when it is gone; -1 with a message. */
+static int note(int result, const char *file, const struct redact_count *count,
+                struct forget_files *out, struct buf *err)
+{
+    if (result < 0) return errno == ENOENT ? 0 : fail(err, file, "it cannot be rewritten: ");
+    out->rewritten++;
+    out->hits += count->hits;
+    return 0;
 }
 
 static bool like(int made, const struct stat *st)
@@ -135,23 +142,17 @@ static int rewrite(int dir_fd, int from, const char *file, const struct segment_
     return ok ? 0 : -1;
 }
 
-/* 0, also when it is gone; -1 with a message. */
 static int one_segment(int dir_fd, const struct segment_name *name, const struct erased *e,
                        struct forget_files *out, struct buf *err)
 {
     char file[SEGMENT_NAME_BYTES];
-    uint64_t records;
+    struct redact_count count;
     segment_name_format(name, file);
     int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return errno == ENOENT ? 0 : fail(err, file, "");
     int result = 0;
-    if (look(fd, name, e, out, &records) && records > 0) {
-        result = rewrite(dir_fd, fd, file, name, e);
-        if (result == 0) out->rewritten++;
-        if (result == 0) out->records += records;
-        if (result < 0 && errno == ENOENT) result = 0;
-        if (result < 0) fail(err, file, "it cannot be rewritten: ");
-    }
+    if (look(fd, name, e, out, &count))
+        result = note(rewrite(dir_fd, fd, file, name, e), file, &count, out, err);
     close(fd);
     return result;
 }
@@ -195,19 +196,14 @@ static int one_archived(int dir_fd, const struct segment_name *name, const struc
                         struct forget_files *out, struct buf *err)
 {
     char file[ARCHIVE_NAME_BYTES];
-    uint64_t records;
     struct redact_count count;
     archive_name_format(name, file);
     int fd = unpacked(dir_fd, file);
     if (fd < 0) return errno == ENOENT ? 0 : fail(err, file, "");
     int result = 0;
-    if (look(fd, name, e, out, &records) && records > 0) {
-        result = redact_copy(fd, name, e, &count);
-        if (result == 0) result = archive_replace(dir_fd, fd, name);
-        if (result == 0) out->rewritten++;
-        if (result == 0) out->records += records;
-        if (result < 0 && errno == ENOENT) result = 0;
-        if (result < 0) fail(err, file, "it cannot be rewritten: ");
+    if (look(fd, name, e, out, &count)) {
+        bool ok = redact_copy(fd, name, e, &count) == 0 && archive_replace(dir_fd, fd, name) == 0;
+        result = note(ok ? 0 : -1, file, &count, out, err);
     }
     close(fd);
     return result;

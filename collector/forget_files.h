@@ -7,7 +7,7 @@
 
 struct forget_files {
     uint64_t segments, rewritten; /* looked at, and with a record of theirs */
-    uint64_t records;
+    uint64_t hits;
     uint64_t unreadable; /* bytes in which there may be one, but none can be read */
 };
 

@@ -105,7 +105,7 @@ static void tell(void *arg, const char *what)
 static json_t *files_json(const struct forget_files *f)
 {
     return json_pack("{s:I,s:I,s:I,s:I}", "segments", (json_int_t)f->segments, "rewritten",
-                     (json_int_t)f->rewritten, "hits", (json_int_t)f->records, "unreadable_bytes",
+                     (json_int_t)f->rewritten, "hits", (json_int_t)f->hits, "unreadable_bytes",
                      (json_int_t)f->unreadable);
 }
 
@@ -130,8 +130,8 @@ static void print_json(const struct asker *a, const struct forget_receipt *r)
 
 static void print_files(const char *where, const struct forget_files *f)
 {
-    printf("  %-12s %" PRIu64 " of its hits, in %" PRIu64 " of %" PRIu64 " files\n", where,
-           f->records, f->rewritten, f->segments);
+    printf("  %-12s %" PRIu64 " of its hits, in %" PRIu64 " of %" PRIu64 " files\n", where, f->hits,
+           f->rewritten, f->segments);
     if (f->unreadable > 0)
         printf("  %-12s %" PRIu64 " bytes are damaged: nobody can tell what stands there\n", "",
                f->unreadable);

@@ -95,7 +95,9 @@ static int walk(int fd, const struct segment_name *name, const struct erased *e,
             ok = !payload.failed;
             continue;
         }
+        struct hit left;
         out->records++;
+        out->hits += hit_decode(buf_str(&payload), &left) && left.kind == HIT_TALLY;
         if (change) ok = put_record(fd, &r, buf_str(&payload));
     }
     int err = errno;

@@ -15,6 +15,7 @@ bool redact_payload(const struct erased *e, struct str payload, struct buf *out)
 
 struct redact_count {
     uint64_t records;    /* of those who were forgotten */
+    uint64_t hits;       /* among them; the others are the word that they were to be */
     uint64_t unreadable; /* bytes in which no record can be read, and so not looked into */
 };
 /* What redact_copy would do. 0; -1: errno. */

@@ -91,7 +91,8 @@ const traces = (world, who) => [bytesOf(who.id), who.id].flatMap((needle) => fil
 
 async function profile(world, who) {
   const { code, out } = await run(SENTIER, ['profile', who.id, '--site', 'shop', '--data', world.data, '--conf', world.conf, '--format', 'json'])
-  return code === 0 ? JSON.parse(out) : null
+  // The site's newest hit may have been one of somebody else.
+  return code === 0 ? { ...JSON.parse(out), as_of_ms: undefined } : null
 }
 
 async function forget(world, who, ...more) {
@@ -145,7 +146,7 @@ scenario('a person is found nowhere, and never again', OPTIONS, async (world) =>
   const receipt = JSON.parse(await forget(world, anna, '--format', 'json'))
   sent += 2 // the word, and one that pushes it out of the stream
   assert.equal(receipt.profiles, 1)
-  assert.equal(receipt.journal.hits + receipt.archive.hits, 3 * 36 + 1, JSON.stringify(receipt))
+  assert.equal(receipt.journal.hits + receipt.archive.hits, 3 * 36, JSON.stringify(receipt))
   assert.ok(receipt.archive.rewritten > 0 && receipt.journal.rewritten > 0)
   assert.equal(receipt.redis_log, 'rewritten')
   assert.deepEqual(traces(world, anna), [])
@@ -163,7 +164,7 @@ scenario('a person is found nowhere, and never again', OPTIONS, async (world) =>
   // A second time there is nothing left to do.
   const again = JSON.parse(await forget(world, anna, '--format', 'json'))
   sent += 2
-  assert.deepEqual([again.profiles, again.archive.hits, again.journal.hits], [0, 0, 1], JSON.stringify(again))
+  assert.deepEqual([again.profiles, again.archive.hits, again.journal.hits], [0, 0, 0], JSON.stringify(again))
   assert.match(await forget(world, anna), /^forgotten: visitor .*\n[^]*0 profiles[^]*stays\n/)
   sent += 2
 
@@ -246,7 +247,8 @@ scenario('killed in the middle, every file is whole, and the next run finishes',
     await verified(world)
     const now = await weights()
     for (const one of before) assert.ok(now.includes(one), `${one} is as heavy as before`)
-    await eventually('its lock is forgotten', async () => !(await world.redisCall('EXISTS', 'sentier:rebuild')), 40_000)
+    if (round === 0) await eventually('its lock is forgotten', async () => !(await world.redisCall('EXISTS', 'sentier:rebuild')), 40_000)
+    await world.redisCall('DEL', 'sentier:rebuild') // nor need the others wait for that
     if (round % 4 === 2) {
       // Whoever ships meanwhile reads on.
       await visits(world, ben, 3)

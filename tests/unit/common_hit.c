@@ -246,18 +246,38 @@ static void every_enum_has_a_name(void **state)
     assert_null(device_name(DEVICES));
 }
 
+/* Of any length that it can have, and the same hit. */
+static void test_filled(void **state)
+{
+    (void)state;
+    struct buf plain = {0}, filled = {0};
+    const struct hit tally = {.kind = HIT_TALLY, .site = STR("s"), .verdict = V_FORGOTTEN, .n = 1};
+    struct hit back;
+    assert_true(hit_encode(&tally, &plain));
+    assert_false(hit_encode_filled(&tally, plain.n - 1, &filled));
+    buf_clear(&filled);
+    assert_false(hit_encode_filled(&tally, plain.n + 1, &filled));
+    for (size_t n = plain.n; n < plain.n + 400 || n == HIT_MAX_BYTES; n++) {
+        if (n == plain.n + 1) continue;
+        if (n == plain.n + 399) n = HIT_MAX_BYTES;
+        buf_clear(&filled);
+        assert_true(hit_encode_filled(&tally, n, &filled));
+        assert_int_equal(filled.n, n);
+        assert_true(hit_decode(buf_str(&filled), &back));
+        same(&tally, &back);
+    }
+    buf_fini(&plain);
+    buf_fini(&filled);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(unknown_fields_are_skipped),
-        cmocka_unit_test(what_is_no_hit),
-        cmocka_unit_test(a_full_buffer_takes_nothing),
-        cmocka_unit_test(packed_lists),
-        cmocka_unit_test(money),
-        cmocka_unit_test(weights),
-        cmocka_unit_test(varints),
-        cmocka_unit_test(every_enum_has_a_name),
+        cmocka_unit_test(round_trip),     cmocka_unit_test(unknown_fields_are_skipped),
+        cmocka_unit_test(what_is_no_hit), cmocka_unit_test(a_full_buffer_takes_nothing),
+        cmocka_unit_test(packed_lists),   cmocka_unit_test(money),
+        cmocka_unit_test(weights),        cmocka_unit_test(varints),
+        cmocka_unit_test(test_filled),    cmocka_unit_test(every_enum_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
