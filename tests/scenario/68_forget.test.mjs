@@ -108,7 +108,7 @@ const rebuilt = async (world) => {
 }
 
 const verified = async (world) => {
-  const all = files(world.top).filter((path) => /\.seg(\.gz)?$/.test(path))
+  const all = files(world.top).filter((path) => /\/[0-9a-f-]+\.seg(\.gz)?$/.test(path))
   const { code, out, err } = await run(program('sentier-journal'), ['verify', ...all])
   assert.equal(code, 0, out + err)
 }
@@ -229,12 +229,12 @@ scenario('killed in the middle, every file is whole, and the next run finishes',
   await world.settled({ received: sent })
   const bens = await profile(world, ben)
   const weights = async () => {
-    const all = files(world.top).filter((path) => /\.seg(\.gz)?$/.test(path))
+    const all = files(world.top).filter((path) => /\/[0-9a-f-]+\.seg(\.gz)?$/.test(path))
     const { out } = await run(program('sentier-journal'), ['verify', ...all])
     return [...out.matchAll(/([0-9a-f]{32}-[0-9a-f]{16})\.seg(?:\.gz)?: ok +records (\d+) +weight (\d+)/g)].map((match) => match.slice(1).join(' ')).sort()
   }
   const before = await weights()
-  const withAnna = () => filesWith(world, bytesOf(anna.id), /\.seg(\.gz)?$/).length
+  const withAnna = () => filesWith(world, bytesOf(anna.id), /\/[0-9a-f-]+\.seg(\.gz)?$/).length
   const many = withAnna()
   assert.ok(many >= 6, `${many} files with her hits`)
 
