@@ -383,7 +383,7 @@ void fold_forgotten(struct fold_visitor *v, int64_t stored_ms)
 static bool forget(struct trail *t, struct fold_visitor *g, int64_t at_ms)
 {
     if (at_ms > g->forgotten_ms) g->forgotten_ms = at_ms;
-    return trail_erase(t);
+    return trail_erase(t, at_ms);
 }
 
 static bool run_hit(struct fold *f, struct fold_visitor *g, struct trail *t, const struct queued *q)

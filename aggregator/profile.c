@@ -22,6 +22,14 @@ void profile_fini(struct profile *p)
     *p = (struct profile){0};
 }
 
+void profile_forget(struct profile *p)
+{
+    struct visitor recent = p->recent;
+    p->recent = (struct visitor){0};
+    profile_fini(p);
+    p->recent = recent;
+}
+
 /* Pages. */
 
 static uint32_t place(const struct profile *p, uint64_t page)

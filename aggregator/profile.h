@@ -125,6 +125,7 @@ int64_t profile_interest(const struct profile *p, const struct profile_page *pag
 void profile_clock(struct profile *p); /* recent.newest_ms has moved on */
 /* The oldest n recent pageviews settle; s: sums of p->recent with this border. */
 bool profile_freeze(struct profile *p, const struct sums *s, uint32_t n);
+void profile_forget(struct profile *p); /* all but the fold state */
 bool profile_mirror(struct profile *p); /* what is settled, to recent.frozen */
 
 /* The place in day_sessions of the day, in weeks of the week, `age` before the newest. */

@@ -368,13 +368,12 @@ bool trail_forget(struct trail *t)
     return true;
 }
 
-bool trail_erase(struct trail *t)
+bool trail_erase(struct trail *t, int64_t until_ms)
 {
     if (!settle(t, 0)) return false;
-    if (t->profile != NULL)
-        profile_fini(t->profile);
-    else
-        visitor_fini(t->v);
+    if (t->profile != NULL) profile_forget(t->profile);
+    visitor_forget(t->v, until_ms);
+    if (t->profile != NULL) profile_clock(t->profile);
     trail_begin(t);
     return true;
 }

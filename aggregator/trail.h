@@ -24,7 +24,8 @@ void trail_begin(struct trail *t);
 /* *verdict: V_COUNTED on entry; V_DUPLICATE when its number was seen before. */
 bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict);
 bool trail_forget(struct trail *t); /* its day closed: what it added stays, its state goes */
-bool trail_erase(struct trail *t);  /* its person asked for it: likewise, with the profile */
+/* Its person asked for it: likewise, with the profile; but what is of later stays. */
+bool trail_erase(struct trail *t, int64_t until_ms);
 bool trail_end(struct trail *t);
 bool trail_empty(const struct trail *t); /* after trail_end: nothing is left to be kept */
 

@@ -238,6 +238,20 @@ void visitor_drop(struct visitor *v, uint32_t n)
 
 /* Waiting hits. */
 
+void visitor_forget(struct visitor *v, int64_t until_ms)
+{
+    uint32_t n = 0;
+    while (n < v->views_n && v->views[n].at_ms <= until_ms)
+        n++;
+    if (n > 0) visitor_drop(v, n);
+    for (uint32_t i = v->waiting_n; i-- > 0;) {
+        if (v->waiting[i].at_ms <= until_ms) visitor_unwait(v, i);
+    }
+    v->frozen_n = v->frozen_day = 0;
+    v->approximate = false;
+    if (v->views_n + v->waiting_n == 0) v->newest_ms = 0;
+}
+
 int waiting_order(const struct waiting *w, uint64_t id, uint32_t number)
 {
     if (w->id != id) return w->id < id ? -1 : 1;

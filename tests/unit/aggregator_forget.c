@@ -9,7 +9,7 @@
 
 #include "fold_world.h"
 
-enum { DAY0 = 20000, MINUTE = 60 * 1000, ANNA = 0xa11a, BEN = 0xbe11 };
+enum { DAY0 = 20000, MINUTE = 60 * 1000, ANNA = 0xa11a, BEN = 0xbe11, CARA = 0xca4a, DAN = 0xda0 };
 #define T0 ((int64_t)DAY0 * DAY_MS)
 
 static struct hit view_of(uint64_t visitor, int64_t at_ms)
@@ -161,6 +161,14 @@ static void no_order_and_no_border_matters(void **state)
         hits[i] = view_of(i % 3 == 0 ? BEN : ANNA, (i % 12) * 10 * 1000);
     for (int i = 0; i < HITS - 1; i++)
         hits[i].pageview += (uint64_t)i / 12 * 1000000;
+    for (int i = HITS - 5; i < HITS - 1; i++) { /* of later: they stay */
+        hits[i].visitor = i % 2 ? CARA : DAN;
+        hits[i].at_ms = T0 + 6 * MINUTE + i;
+    }
+    hits[0].visitor = CARA;
+    hits[1].visitor = DAN;
+    hits[HITS - 6] = forget_of(CARA, 5 * MINUTE);
+    hits[HITS - 7] = forget_of(DAN, 4 * MINUTE);
     hits[HITS - 1] = forget_of(ANNA, 5 * MINUTE);
     for (int round = 0; round < ROUNDS; round++) {
         struct world *w = world_new();
@@ -178,7 +186,7 @@ static void no_order_and_no_border_matters(void **state)
             world_batch(w, hits + i, (size_t)n);
         }
         assert_false(has_profile(w, ANNA));
-        assert_true(has_profile(w, BEN));
+        assert_true(has_profile(w, BEN) && has_profile(w, CARA) && has_profile(w, DAN));
         uint64_t sum = w->ledger[V_COUNTED] + w->ledger[V_FORGOTTEN];
         assert_int_equal(sum, HITS);
         buf_clear(&now);
