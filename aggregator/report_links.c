@@ -172,7 +172,7 @@ static const struct table_column target_columns[] = {
     {"Page", "page", CELL_TEXT, 0},
     {"Kind", "kind", CELL_TEXT, 0},
     {"Linked from", "linked_from", CELL_COUNT, 0},
-    {"Seen", "exposures", CELL_COUNT, 0},
+    {"Link seen", "exposures", CELL_COUNT, 0},
     {"Clicked", "clicks", CELL_COUNT, 0},
     {"Views", "views", CELL_COUNT, 1},
     {0},

@@ -206,8 +206,10 @@ function compare(report, { pages, usual, tellers }) {
   assert.deepEqual(places, [...places].sort((a, b) => a - b))
 }
 
-async function verdicts(world, ...more) {
-  const { code, out, err } = await run(program('sentier-report'), ['report', 'verdicts', '--conf', world.conf, '--site', 'shop', ...more])
+const verdicts = (world, ...more) => report(world, 'verdicts', ...more)
+
+async function report(world, list, ...more) {
+  const { code, out, err } = await run(program('sentier-report'), ['report', list, '--conf', world.conf, '--site', 'shop', ...more])
   assert.equal(code, 0, err)
   return more.includes('--format') && !more.includes('json') ? out : JSON.parse(out)
 }
@@ -223,22 +225,27 @@ scenario('every verdict, from what browsers tell', { sites: { shop: { origins: O
   await send(world, sessions, noon)
   const day = new Date(noon + DAY_MS).toISOString().slice(0, 10)
   const range = ['--from', day, '--to', day]
-  const report = await verdicts(world, ...range, '--format', 'json')
+  const judged = await verdicts(world, ...range, '--format', 'json')
   const want = expected(sessions)
-  compare(report, want)
-  const of = (verdict) => report.pages.filter((one) => one.verdict === verdict).map(({ page }) => page.slice('shop.example'.length)).sort()
+  compare(judged, want)
+  const of = (verdict) => judged.pages.filter((one) => one.verdict === verdict).map(({ page }) => page.slice('shop.example'.length)).sort()
   assert.deepEqual(of('ignored'), ['/c7', '/c8', '/n6'])
   assert.deepEqual(of('undiscovered'), ['/attic', '/attic/box', '/hidden'])
   assert.deepEqual([of('broken'), of('orphan'), of('fading'), of('unproven'), of('unvisited')], [['/gone'], ['/orphan'], ['/fading'], ['/tried'], ['/late', '/offered']])
   for (const path of ['/', '/c1', '/n1', '/used']) assert.ok(of('used').includes(path), path)
 
+  const summary = await report(world, 'pages', ...range, '--format', 'json')
+  const trials = (pages) => pages.filter(({ seen }) => seen > 0).map(({ page, seen, seen_opened }) => [page, seen, seen_opened]).sort()
+  assert.deepEqual(trials(summary.pages), trials(judged.pages))
+  for (const name of ['seen', 'seen_opened']) assert.equal(summary.totals[name], judged.pages.reduce((sum, one) => sum + one[name], 0))
+
   const only = await verdicts(world, ...range, '--verdict', 'ignored', '--format', 'json')
-  assert.deepEqual(only.pages, report.pages.filter(({ verdict }) => verdict === 'ignored'))
+  assert.deepEqual(only.pages, judged.pages.filter(({ verdict }) => verdict === 'ignored'))
   const csv = (await verdicts(world, ...range, '--format', 'csv')).trim().split(/\r?\n/).map((row) => row.split(','))
-  assert.equal(csv.length, 1 + report.pages.length)
+  assert.equal(csv.length, 1 + judged.pages.length)
   const field = (row, name) => row[csv[0].indexOf(name)]
   csv.slice(1).forEach((row, i) => {
-    const one = report.pages[i]
+    const one = judged.pages[i]
     for (const name of ['page', 'verdict', 'views', 'visits', 'seen', 'seen_opened', 'linked_from']) assert.equal(field(row, name), String(one[name]))
     for (const name of ['used_low', 'used_high', 'opened_low', 'opened_high']) assert.equal(field(row, name), one[name].toFixed(4))
     assert.equal(field(row, 'kind'), one.kind ?? '')

@@ -62,7 +62,9 @@ static const struct put rows_put[] = {
       {COL_GOALS, 1},
       {COL_PURCHASES, 2},
       {COL_GAP_NONE + 1, 1},
-      {COL_GAP_NONE + 5, 1}}},
+      {COL_GAP_NONE + 5, 1},
+      {COL_SEEN, 5},
+      {COL_SEEN_OPENED, 2}}},
     {DAY,
      NAME("p\1\0\0\0\0\0\0\0"),
      {{COL_VIEWS, 3},
@@ -73,7 +75,9 @@ static const struct put rows_put[] = {
       {COL_DAILY_VISITORS, 1},
       {COL_VISITS, 3},
       {COL_GAP_NONE, 2}}},
-    {DAY + 1, NAME("p\1\0\0\0\0\0\0\0"), {{COL_VIEWS, 1}, {COL_GAP_NONE + 1, 1}}},
+    {DAY + 1,
+     NAME("p\1\0\0\0\0\0\0\0"),
+     {{COL_VIEWS, 1}, {COL_GAP_NONE + 1, 1}, {COL_SEEN, 5}, {COL_SEEN_OPENED, 2}}},
     {DAY,
      NAME("p\2\0\0\0\0\0\0\0"),
      {{COL_VIEWS, 2}, {COL_BOT_VIEWS, 2}, {COL_NOT_FOUND, 1}, {COL_BOT_NOT_FOUND, 2}}},
@@ -113,7 +117,8 @@ static const char want[] =
     " 'totals': {'views': 6, 'bot_views': 2, 'sessions': 4, 'bounces': 1, 'engaged_ms': 61000,"
     "  'visitors': 3, 'visitors_exact': true, 'daily_visitors': 1, 'not_found': 1,"
     "  'bot_not_found': 0, 'outbound': 1, 'downloads': 2, 'events': 3, 'goals': 1,"
-    "  'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 2, 'links_left_out': 0,"
+    "  'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 2, 'seen': 5, 'seen_opened': 2, "
+    "'links_left_out': 0,"
     "  'imported': 4, 'live': 3},"
     " 'ledger': {'received': 20, 'counted': 9, 'duplicate': 1, 'late': 1, 'opted_out': 0,"
     "  'malformed': 5, 'over_limit': 0, 'left_out': 4, 'verdicts': {'counted': 9, 'duplicate': 1,"
@@ -127,17 +132,20 @@ static const char want[] =
     "   'visitors_exact': true, 'daily_visitors': 0, 'entries': 0, 'exits': 0, 'visits': 0, "
     "'used': 0, 'bounces': 0,"
     "   'engaged_ms': 0, 'not_found': 0, 'bot_not_found': 0, 'outbound': 0, 'downloads': 0,"
-    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0},"
+    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0, "
+    "'seen': 0, 'seen_opened': 0},"
     "  {'page': 'shop.example/a', 'id': '1', 'views': 4, 'bot_views': 0, 'visitors': 2,"
     "   'visitors_exact': true, 'daily_visitors': 1, 'entries': 2, 'exits': 1, 'visits': 3, "
     "'used': 0, 'bounces': 1,"
     "   'engaged_ms': 60000, 'not_found': 0, 'bot_not_found': 0, 'outbound': 0, 'downloads': 0,"
-    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0},"
+    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0, "
+    "'seen': 5, 'seen_opened': 2},"
     "  {'page': '(page 2)', 'id': '2', 'views': 2, 'bot_views': 2, 'visitors': 0,"
     "   'visitors_exact': true, 'daily_visitors': 0, 'entries': 0, 'exits': 0, 'visits': 0, "
     "'used': 0, 'bounces': 0,"
     "   'engaged_ms': 0, 'not_found': 1, 'bot_not_found': 2, 'outbound': 0, 'downloads': 0,"
-    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0}],"
+    "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0, "
+    "'seen': 0, 'seen_opened': 0}],"
     " 'entries': [{'page': 'shop.example/a', 'id': '1', 'entries': 2, 'bounces': 1, 'visits': 3}],"
     " 'exits': [{'page': 'shop.example/a', 'id': '1', 'exits': 1, 'visits': 3}],"
     " 'transitions': ["
