@@ -11,14 +11,15 @@
  *       recent days: count, then by falling day: (days between it and the one before it here, the
  *           first: and newest_day) * 2 (+ 1: sessions follow, else one)
  *       marks: count, then by rising key: key (minus the one before), sessions
- *       pages: count, then by rising id: page (8 bytes), parts (enum in profile_codec.c),
- *           [opened: views, engaged_ms, newest_day - last_day, last_day - first_day]
- *           [tried] [used] [interest: sum of the newest year]
- *           [weeks: one byte, bit i for the week i weeks before that of newest_day; then for each
- *           bit from the lowest one byte: seen, tried, used in 2 bits each (3: the rest follows),
- *           bit 6: opened follows, else it is tried + used]
- *           [seen: sessions, newest_day - last_seen_day]
- *           [passed, passed_days, last_seen_day - passed_from] [interest: of the year before]
+ *       pages: count, then by rising id: page (8 bytes), parts (enum in profile_codec.c), counts,
+ *           [opened: engaged_ms, newest_day - last_day] [seen: newest_day - last_seen_day]
+ *           [interest: sum of the newest year]
+ *           [weeks: one byte, bit i for the week i weeks before that of newest_day; then, unless
+ *           it is one with all that there is, for each bit from the lowest its counts]
+ *           [last_day - first_day] [passed; if not 1: passed_days, last_seen_day - passed_from]
+ *           [interest: of the year before]
+ *       counts: one byte: seen, tried, used in 2 bits each (3: the rest follows, as a number),
+ *           bit 6: the pageviews follow, else they are tried + used
  *   the recent pageviews as in visitor.h, to the end                  (numbers are varints)
  */
 #ifndef SENTIER_PROFILE_H

@@ -1,6 +1,7 @@
 /*
  * A profile's value. Zeros are left out wherever something can be absent, and the small numbers of
- * a week share a byte: there are many profiles, and most of their figures are 0 or 1.
+ * a page and of its weeks share a byte: there are many profiles, and most of their figures are 0
+ * or 1.
  */
 #include "profile.h"
 
@@ -15,21 +16,19 @@ enum { PROFILE_VERSION = 3 };
 enum { FLAG_APPROXIMATE = 1, FLAG_RECENT_APPROXIMATE = 2, FLAG_SETTLED = 4, FLAGS_ALL = 7 };
 #define INTEREST_MAX (UINT64_C(1) << 60)
 
-/* What is written of a page; the rarest last, since numbers of 7 bits take one byte. */
+/* What is written of a page besides its counts; numbers of 7 bits take one byte. */
 enum {
-    PART_OPENED = 1,
-    PART_TRIED = 2,
-    PART_USED = 4,
-    PART_INTEREST = 8,
-    PART_WEEKS = 16,
-    PART_SEEN = 32,
-    PART_PASSED = 64,
-    PART_INTEREST_BEFORE = 128,
-    PARTS_ALL = 255,
+    PART_INTEREST = 1,
+    PART_WEEKS = 2,
+    PART_ONE_WEEK = 4,  /* it has but one week, and all that there is lies in it */
+    PART_FIRST_DAY = 8, /* another than the last */
+    PART_PASSED = 16,
+    PART_INTEREST_BEFORE = 32,
+    PARTS_ALL = 63,
 };
 
-/* Of a week: three counts of 2 bits, and whether the pageviews follow. */
-enum { COUNT_MORE = 3, COUNT_BITS = 2, WEEK_OPENED = 64, WEEK_ALL = 127 };
+/* Counts: three of 2 bits, and whether the pageviews follow. */
+enum { COUNT_MORE = 3, COUNT_BITS = 2, COUNT_OPENED = 64, COUNTS_ALL = 127 };
 
 /* Encoding. */
 
@@ -38,17 +37,28 @@ static bool week_empty(const struct profile_week *w)
     return w->seen == 0 && w->opened == 0;
 }
 
-static void encode_week(const struct profile_week *w, struct buf *out)
+static void encode_counts(const struct profile_week *w, struct buf *out)
 {
     const uint32_t counts[] = {w->seen, w->tried, w->used};
-    uint32_t byte = w->opened == w->tried + w->used ? 0 : WEEK_OPENED;
+    uint32_t byte = w->opened == w->tried + w->used ? 0 : COUNT_OPENED;
     for (int i = 0; i < 3; i++)
         byte |= (counts[i] < COUNT_MORE ? counts[i] : COUNT_MORE) << (i * COUNT_BITS);
     buf_add_char(out, (char)byte);
     for (int i = 0; i < 3; i++) {
         if (counts[i] >= COUNT_MORE) buf_add_varint(out, counts[i] - COUNT_MORE);
     }
-    if (byte & WEEK_OPENED) buf_add_varint(out, w->opened);
+    if (byte & COUNT_OPENED) buf_add_varint(out, w->opened);
+}
+
+static struct profile_week life_of(const struct profile_page *page)
+{
+    return (struct profile_week){page->seen, page->tried, page->used, page->views};
+}
+
+static bool same_counts(const struct profile_week *a, const struct profile_week *b)
+{
+    return a->seen == b->seen && a->tried == b->tried && a->used == b->used &&
+           a->opened == b->opened;
 }
 
 static uint32_t weeks_of(const struct profile *p, const struct profile_page *page)
@@ -60,35 +70,37 @@ static uint32_t weeks_of(const struct profile *p, const struct profile_page *pag
     return weeks;
 }
 
+static uint32_t parts_of(const struct profile *p, const struct profile_page *page, uint32_t weeks)
+{
+    struct profile_week life = life_of(page);
+    uint32_t age = (uint32_t)__builtin_ctz(weeks | 1u << PROFILE_WEEKS);
+    bool one = weeks == 1u << age && same_counts(&page->weeks[profile_week_slot(p, age)], &life);
+    return (page->interest[0] > 0 ? PART_INTEREST : 0) | (weeks != 0 ? PART_WEEKS : 0) |
+           (one ? PART_ONE_WEEK : 0) | (page->first_day != page->last_day ? PART_FIRST_DAY : 0) |
+           (page->passed > 0 ? PART_PASSED : 0) |
+           (page->interest[1] > 0 ? PART_INTEREST_BEFORE : 0);
+}
+
 static void encode_page(const struct profile *p, const struct profile_page *page, struct buf *out)
 {
-    uint32_t weeks = weeks_of(p, page);
-    uint32_t parts = (page->views > 0 ? PART_OPENED : 0) | (page->tried > 0 ? PART_TRIED : 0) |
-                     (page->used > 0 ? PART_USED : 0) |
-                     (page->interest[0] > 0 ? PART_INTEREST : 0) | (weeks != 0 ? PART_WEEKS : 0) |
-                     (page->seen > 0 ? PART_SEEN : 0) | (page->passed > 0 ? PART_PASSED : 0) |
-                     (page->interest[1] > 0 ? PART_INTEREST_BEFORE : 0);
+    uint32_t weeks = weeks_of(p, page), parts = parts_of(p, page, weeks);
+    struct profile_week life = life_of(page);
     buf_add_le64(out, page->page);
     buf_add_varint(out, parts);
-    if (parts & PART_OPENED) {
-        buf_add_varint(out, page->views);
+    encode_counts(&life, out);
+    if (page->views > 0) {
         buf_add_varint(out, page->engaged_ms);
         buf_add_varint(out, p->newest_day - page->last_day);
-        buf_add_varint(out, page->last_day - page->first_day);
     }
-    if (parts & PART_TRIED) buf_add_varint(out, page->tried);
-    if (parts & PART_USED) buf_add_varint(out, page->used);
+    if (page->seen > 0) buf_add_varint(out, p->newest_day - page->last_seen_day);
     if (parts & PART_INTEREST) buf_add_varint(out, (uint64_t)page->interest[0]);
     if (parts & PART_WEEKS) buf_add_char(out, (char)weeks);
-    for (uint32_t age = 0; age < PROFILE_WEEKS; age++) {
-        if (weeks >> age & 1) encode_week(&page->weeks[profile_week_slot(p, age)], out);
+    for (uint32_t age = 0; age < PROFILE_WEEKS && !(parts & PART_ONE_WEEK); age++) {
+        if (weeks >> age & 1) encode_counts(&page->weeks[profile_week_slot(p, age)], out);
     }
-    if (parts & PART_SEEN) {
-        buf_add_varint(out, page->seen);
-        buf_add_varint(out, p->newest_day - page->last_seen_day);
-    }
-    if (parts & PART_PASSED) {
-        buf_add_varint(out, page->passed);
+    if (parts & PART_FIRST_DAY) buf_add_varint(out, page->last_day - page->first_day);
+    if (parts & PART_PASSED) buf_add_varint(out, page->passed);
+    if (page->passed > 1) { /* else one day, on which it was seen last */
         buf_add_varint(out, page->passed_days);
         buf_add_varint(out, page->last_seen_day - page->passed_from);
     }
@@ -209,24 +221,28 @@ static bool decode_marks(struct reader *r, struct profile *p)
     return true;
 }
 
-static void decode_week(struct reader *r, struct profile_week *w)
+static struct profile_week decode_counts(struct reader *r)
 {
-    uint32_t byte = get_byte(r, WEEK_ALL), counts[3];
+    uint32_t byte = get_byte(r, COUNTS_ALL), counts[3];
     for (int i = 0; i < 3; i++) {
         counts[i] = byte >> (i * COUNT_BITS) & COUNT_MORE;
         if (counts[i] == COUNT_MORE) counts[i] += (uint32_t)get_upto(r, UINT32_MAX - COUNT_MORE);
     }
-    *w = (struct profile_week){counts[0], counts[1], counts[2], counts[1] + counts[2]};
-    if (byte & WEEK_OPENED) w->opened = get_count(r);
-    if (week_empty(w)) r->bad = true;
+    struct profile_week w = {counts[0], counts[1], counts[2], counts[1] + counts[2]};
+    if (byte & COUNT_OPENED) w.opened = get_count(r);
+    if (week_empty(&w)) r->bad = true;
+    return w;
 }
 
-static void decode_weeks(struct reader *r, const struct profile *p, struct profile_page *page)
+static void decode_weeks(struct reader *r, uint32_t parts, const struct profile *p,
+                         struct profile_page *page)
 {
     uint32_t weeks = get_byte(r, 255);
-    if (weeks == 0) r->bad = true;
+    bool one = parts & PART_ONE_WEEK;
+    if (weeks == 0 || (one && (weeks & (weeks - 1)) != 0)) r->bad = true;
     for (uint32_t age = 0; age < PROFILE_WEEKS && !r->bad; age++) {
-        if (weeks >> age & 1) decode_week(r, &page->weeks[profile_week_slot(p, age)]);
+        if (!(weeks >> age & 1)) continue;
+        page->weeks[profile_week_slot(p, age)] = one ? life_of(page) : decode_counts(r);
     }
 }
 
@@ -234,27 +250,26 @@ static void decode_page(struct reader *r, const struct profile *p, struct profil
 {
     page->page = get_le64(r);
     uint32_t parts = (uint32_t)get_upto(r, PARTS_ALL);
-    if (parts & PART_OPENED) {
-        page->views = get_some(r);
+    struct profile_week life = decode_counts(r);
+    page->seen = life.seen;
+    page->tried = life.tried;
+    page->used = life.used;
+    page->views = life.opened;
+    if (page->views > 0) {
         page->engaged_ms = get_varint(r);
-        page->last_day = get_day_before(r, p->newest_day);
-        page->first_day = get_day_before(r, page->last_day);
+        page->last_day = page->first_day = get_day_before(r, p->newest_day);
     }
-    if (parts & PART_TRIED) page->tried = get_some(r);
-    if (parts & PART_USED) page->used = get_some(r);
+    if (page->seen > 0) page->last_seen_day = get_day_before(r, p->newest_day);
     if (parts & PART_INTEREST) page->interest[0] = get_interest(r);
-    if (parts & PART_WEEKS) decode_weeks(r, p, page);
-    if (parts & PART_SEEN) {
-        page->seen = get_some(r);
-        page->last_seen_day = get_day_before(r, p->newest_day);
-    }
+    if (parts & PART_WEEKS) decode_weeks(r, parts, p, page);
+    if (parts & PART_FIRST_DAY) page->first_day = get_day_before(r, page->last_day);
     if (parts & PART_PASSED) {
         page->passed = get_some(r);
-        page->passed_days = get_some(r);
-        page->passed_from = get_day_before(r, page->last_seen_day);
+        page->passed_days = page->passed > 1 ? get_some(r) : 1;
+        page->passed_from = page->last_seen_day;
+        if (page->passed > 1) page->passed_from = get_day_before(r, page->last_seen_day);
     }
     if (parts & PART_INTEREST_BEFORE) page->interest[1] = get_interest(r);
-    if (!(parts & (PART_OPENED | PART_SEEN))) r->bad = true;
 }
 
 static bool decode_pages(struct reader *r, struct profile *p)
