@@ -3,6 +3,7 @@
 // what few persons did: small figures are nowhere in any bytes, and do not follow from the others.
 
 import assert from 'node:assert/strict'
+import { Clock } from '../faults/clock.mjs'
 import { classOf, expect, rungOf, whyIgnored } from '../model/model.mjs'
 import { eventually } from './eventually.mjs'
 import { run } from './process.mjs'
@@ -13,7 +14,8 @@ const MIN = 60_000
 const DAY_MS = 24 * 60 * MIN
 const SLOT_MS = 45 * MIN // each visit a session of its own
 const SLOTS = 90
-const PERSONS = 260
+const PERSONS = 320
+const EPOCHS = [70, 40, 0] // days ago: when persons came
 const LEAST = 5
 const CLASSES = ['new', 'loyal', 'returning', 'fading', 'lost']
 const RUNGS = ['seen', 'tried', 'used', 'returned']
@@ -58,22 +60,27 @@ function viewOf(random, person, at, path) {
   return hits
 }
 
-// Most come once, some often; a part of them hardly reads.
-function hitsOf(random, anchor) {
+// Most come once, some often; a part of them hardly reads. {epoch, hits} for each time.
+function makePerson(random, anchor) {
   const person = { id: random.id(), patience: random.next() < 0.3 ? 0.05 : 0.5 }
-  const visits = random.next() < 0.6 ? 1 + random.below(2) : 2 + random.below(5)
-  const slots = new Set(Array.from({ length: visits }, () => random.below(SLOTS)))
-  return [...slots].flatMap((slot) => {
-    const paths = PATHS.filter(([, weight]) => random.next() < weight * 0.8).map(([path]) => path)
-    return paths.flatMap((path, i) => viewOf(random, person, anchor - slot * SLOT_MS + i * MIN, path))
+  const epochs = EPOCHS.filter((days) => random.next() < (days > 0 ? 0.2 : 0.7))
+  return epochs.map((epoch) => {
+    const visits = random.next() < 0.6 ? 1 + random.below(2) : 2 + random.below(5)
+    const slots = new Set(Array.from({ length: visits }, () => random.below(SLOTS)))
+    const hits = [...slots].flatMap((slot) => {
+      const paths = PATHS.filter(([, weight]) => random.next() < weight * 0.8).map(([path]) => path)
+      return paths.flatMap((path, i) => viewOf(random, person, anchor - epoch * DAY_MS - slot * SLOT_MS + i * MIN, path))
+    })
+    return { epoch, hits }
   })
 }
 
-async function sendAll(world, hits) {
+// The collector's clock tells when they come.
+async function sendAll(world, epoch, hits) {
   const queue = [...hits].reverse()
   const one = async () => {
     for (let hit; (hit = queue.pop()); ) {
-      const now = Date.now()
+      const now = Date.now() - epoch * DAY_MS
       const { status } = await world.beacon([{ ...hit.fields, a: now - hit.at, b: now - hit.begun }], { 'User-Agent': AGENT })
       assert.equal(status, 204)
     }
@@ -231,12 +238,27 @@ function searchBytes(json, tables, csvs) {
   }
 }
 
-scenario('segments are what persons did, and tell of no few', { sites: SITES }, async (world) => {
+// Hits in the order in which they come.
+async function live(world) {
+  const clock = new Clock(world.collector, world.top, 0)
   const random = randomOf(SEED)
   const anchor = Date.now() - 20 * MIN
-  const hits = Array.from({ length: PERSONS }, () => hitsOf(random, anchor)).flat()
-  await sendAll(world, hits)
-  await world.settled({ received: hits.length })
+  const visits = Array.from({ length: PERSONS }, () => makePerson(random, anchor)).flat()
+  const hits = []
+  clock.set((-EPOCHS[0] * DAY_MS) / 1000)
+  await world.startAll()
+  for (const epoch of EPOCHS) {
+    const these = visits.filter((visit) => visit.epoch === epoch).flatMap((visit) => visit.hits)
+    clock.set((-epoch * DAY_MS) / 1000)
+    await sendAll(world, epoch, these)
+    hits.push(...these)
+    await world.settled({ received: hits.length })
+  }
+  return hits
+}
+
+scenario('segments are what persons did, and tell of no few', { sites: SITES, start: false }, async (world) => {
+  const hits = await live(world)
   const model = expect(hits.map((hit) => hit.model))
   const today = Math.floor(Math.max(...hits.map((hit) => hit.at)) / DAY_MS)
   const want = segmentsOf(model, today)
@@ -266,7 +288,8 @@ scenario('segments are what persons did, and tell of no few', { sites: SITES }, 
     return document
   })
   searchBytes(JSON.stringify(published), [], [])
-  console.log(`# ${PERSONS} persons, ${hits.length} hits, ${told.matrix.length} groups, ${hidden} figures hidden`)
+  assert.ok(CLASSES.every((of) => want.classes[of].persons > 0), 'there are persons of each class')
+  console.log(`# ${model.profiles.size} persons, ${hits.length} hits, ${told.matrix.length} groups, ${hidden} figures hidden`)
 })
 
 scenario('segments need persons, and no days', { sites: SITES }, async (world) => {
