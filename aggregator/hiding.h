@@ -26,7 +26,7 @@ bool hiding_of_classes(const uint64_t persons[CLASSES]);
 void hiding_of_group(const uint32_t cells[FIGURES][CLASSES], const uint64_t persons[CLASSES],
                      struct hiding *out);
 
-/* Those who ignore one page. In a group of one page they are the group's: take its row then. */
+/* Those who ignore one page. Where these are all who ignore its group, take the group's row. */
 struct hiding_row {
     bool cell[CLASSES], total;
 };

@@ -50,7 +50,8 @@ static void add_page(struct segment_list *l, const struct segment_page *p)
     const struct segment_group *g = &l->segments->groups[p->group];
     struct ignored_line line = {.page = p};
     if (segment_total(p->ignorers) < HIDING_LEAST) return;
-    if (g->pages == 1) { /* the same figures as the group's, so the same ones are hidden */
+    /* The same figures as the group's, whose only ignored page it is: the same ones are hidden. */
+    if (memcmp(p->ignorers, g->persons[FIGURE_IGNORING], sizeof p->ignorers) == 0) {
         struct hiding h;
         hiding_of_group(g->persons, l->segments->persons, &h);
         memcpy(line.hiding.cell, h.cell[FIGURE_IGNORING], sizeof line.hiding.cell);

@@ -240,8 +240,8 @@ static void test_random(void **state)
     segments_fini(&s);
 }
 
-/* The row of the only page of a group hides what the group's row hides: together they tell no more.
- */
+/* The row of a group's only ignored page hides what the group's row hides: together they tell no
+ * more. */
 static void test_page_like_group(void **state)
 {
     (void)state;
@@ -249,6 +249,7 @@ static void test_page_like_group(void **state)
     struct segment_list l = {0};
     struct someone someone;
     assert_true(segments_add_page(&s, 1, STR("shop.example/about")));
+    assert_true(segments_add_page(&s, 2, STR("shop.example/about/nobody")));
     assert_true(segments_close(&s));
     static const struct {
         uint32_t silent, sessions, persons;
