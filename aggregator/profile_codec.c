@@ -289,9 +289,9 @@ static bool decode_pages(struct reader *r, struct profile *p)
 
 static bool decode_settled(struct reader *r, struct profile *p)
 {
-    int64_t newest_ms = p->recent.newest_ms, day = newest_ms / DAY_MS - get_zigzag(r);
-    if (day < 0 || day > HIT_DAY_MAX) r->bad = true;
-    p->newest_day = r->bad ? 0 : (uint32_t)day;
+    int64_t newest_ms = p->recent.newest_ms, today = newest_ms / DAY_MS, ago = get_zigzag(r);
+    if (ago > today || ago < today - (int64_t)HIT_DAY_MAX) r->bad = true;
+    p->newest_day = r->bad ? 0 : (uint32_t)(today - ago);
     p->first_ms = newest_ms - (int64_t)get_upto(r, (uint64_t)newest_ms);
     p->sessions = get_varint(r);
     p->days = get_varint(r);
