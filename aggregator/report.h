@@ -53,7 +53,7 @@ struct report {
 
 typedef int report_fn(struct report *r);
 report_fn report_list, report_links, report_verdicts, report_decay, report_live, report_segments,
-    report_ignorers, report_customers, report_profile, report_status;
+    report_ignorers, report_customers, report_profile, report_held, report_status;
 
 /* Says why on stderr; returns REPORT_FAILED. */
 int report_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -62,6 +62,11 @@ static const struct verb verbs[] = {
      "What is kept of one consented visitor: when, how often, and each page.\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --limit N                  pages of the table; 50 by default, 0: all\n" COMMON_HELP},
+    {"held", report_held, true, "sFcr",
+     "sentier-report held --site NAME ID\n\n"
+     "What Redis has of one consented visitor besides its profile, as JSON: the recent pageviews.\n"
+     "It is a part of sentier export.\n\n"
+     "  --site NAME                as in [site NAME]\n" COMMON_HELP},
     {"status", report_status, false, "aFcrw",
      "sentier status [--watch]\n\n"
      "Where every received hit is. Exit status 1 when the sum does not come out.\n\n"

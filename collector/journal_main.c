@@ -32,16 +32,26 @@
 enum status { WHOLE = 0, DAMAGED = 1, UNREAD = 2 };
 enum {
     PATH_BYTES = 4096,
-    PLACES_MAX = 20,    /* of damage that verify names, per file */
+    PLACES_MAX = 20, /* of damage that verify names, per file */
+    VISITORS_MAX = 64,
     LAST_DAY = 2932896, /* 9999-12-31 */
 };
 
 static const char usage[] =
     "sentier journal dump FILE...     the records of segments as JSON lines\n"
+    "sentier journal dump --site NAME --visitor ID... FILE...\n"
+    "                                 only the hits of these consented visitors\n"
     "sentier journal verify FILE...   whether they are whole\n\n"
     "FILE is a segment, PRODUCER-FIRSTSEQ.seg in DATA/journal or PRODUCER-FIRSTSEQ.seg.gz in the\n"
     "archive, also under another name. Exit status: 0 all is whole, 1 something is damaged, 2\n"
     "something could not be read.\n";
+
+/* Whose hits are to be printed; no site: everybody's, and what else stands there. */
+static struct {
+    struct str site;
+    uint64_t visitor[VISITORS_MAX];
+    unsigned n;
+} wanted;
 
 struct file {
     const char *path;
@@ -342,6 +352,17 @@ static void put_bytes(const char *field, struct str bytes)
     putchar('"');
 }
 
+static bool is_wanted(const struct hit *h)
+{
+    if (wanted.n == 0) return true;
+    if (h == NULL || h->visitor_kind != VISITOR_CONSENTED || !str_eq(h->site, wanted.site))
+        return false;
+    for (unsigned i = 0; i < wanted.n; i++) {
+        if (h->visitor == wanted.visitor[i]) return true;
+    }
+    return false;
+}
+
 /* hit NULL: the payload is none that this program knows. */
 static void dump_record(const struct record *r, const struct hit *h)
 {
@@ -380,9 +401,9 @@ static void note_damage(const struct file *f, struct count *c, bool dump, uint64
 {
     c->damaged += bytes;
     c->places++;
-    if (dump)
+    if (dump && wanted.n == 0)
         printf("{\"damage\":{\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64 "}}\n", at, bytes);
-    else if (c->places <= PLACES_MAX)
+    else if (!dump && c->places <= PLACES_MAX)
         printf("%s: damaged: %" PRIu64 " bytes at %" PRIu64 "\n", f->path, bytes, at);
 }
 
@@ -394,7 +415,7 @@ static void note_record(struct count *c, bool dump, const struct record *r)
     c->last = r->seq;
     c->weight += r->weight;
     if (!known || hit_weight(&hit) != r->weight) c->strange++;
-    if (dump) dump_record(r, known ? &hit : NULL);
+    if (dump && is_wanted(known ? &hit : NULL)) dump_record(r, known ? &hit : NULL);
 }
 
 /* What is behind the last record. */
@@ -410,7 +431,8 @@ static void note_tail(const struct file *f, struct count *c, bool dump, uint64_t
         return;
     }
     c->torn = tail.n;
-    if (dump) printf("{\"torn_tail\":{\"offset\":%" PRIu64 ",\"bytes\":%zu}}\n", at, tail.n);
+    if (dump && wanted.n == 0)
+        printf("{\"torn_tail\":{\"offset\":%" PRIu64 ",\"bytes\":%zu}}\n", at, tail.n);
 }
 
 static void read_records(const struct file *f, struct count *c, bool dump)
@@ -458,7 +480,7 @@ static enum status read_file(const char *path, bool dump)
     struct count c = {.records = 0};
     enum status status = open_file(&f);
     if (status == WHOLE) {
-        if (dump) dump_segment(&f);
+        if (dump && wanted.n == 0) dump_segment(&f);
         read_records(&f, &c, dump);
         if (f.reader != NULL && segment_head_damaged(f.reader))
             status = complain(path, DAMAGED, "its head is damaged; the rest is read without it");
@@ -472,6 +494,21 @@ static enum status read_file(const char *path, bool dump)
     return status;
 }
 
+/* Options of dump, before the files. How many words they take; -1: not understood. */
+static int read_wanted(char **word)
+{
+    int n = 0;
+    for (; word[n] != NULL && word[n][0] == '-'; n += 2) {
+        if (word[n + 1] == NULL) return -1;
+        if (strcmp(word[n], "--site") == 0)
+            wanted.site = str_of(word[n + 1]);
+        else if (strcmp(word[n], "--visitor") != 0 || wanted.n == VISITORS_MAX ||
+                 !id_parse(str_of(word[n + 1]), &wanted.visitor[wanted.n++]))
+            return -1;
+    }
+    return (wanted.n == 0) == (wanted.site.n == 0) ? n : -1;
+}
+
 int main(int argc, char **argv)
 {
     enum status worst = WHOLE;
@@ -480,11 +517,14 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return WHOLE;
     }
-    if (argc < 3 || (!dump && strcmp(argv[1], "verify") != 0) || argv[2][0] == '-') {
+    int words = dump ? read_wanted(argv + 2) : 0;
+    int first = 2 + words;
+    if ((!dump && (argc < 2 || strcmp(argv[1], "verify") != 0)) || words < 0 || argc <= first ||
+        argv[first][0] == '-') {
         fputs(usage, stderr);
         return UNREAD;
     }
-    for (int i = 2; i < argc && !ferror(stdout); i++) {
+    for (int i = first; i < argc && !ferror(stdout); i++) {
         enum status status = read_file(argv[i], dump);
         if (status > worst) worst = status;
     }

@@ -64,22 +64,24 @@ const bytesOf = (id) => {
 
 // ---- looking for them
 
+// What goes while the rest is looked at is not there.
+function unlessGone(look, gone) {
+  try {
+    return look()
+  } catch (error) {
+    if (error.code === 'ENOENT') return gone
+    throw error
+  }
+}
+
 function files(dir) {
-  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+  return unlessGone(() => readdirSync(dir, { withFileTypes: true }), []).flatMap((entry) => {
     const path = join(dir, entry.name)
     return entry.isDirectory() ? files(path) : entry.isFile() ? [path] : []
   })
 }
 
-// A file may go while the others are looked at.
-function contents(path) {
-  try {
-    return path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path)
-  } catch (error) {
-    if (error.code === 'ENOENT') return Buffer.alloc(0)
-    throw error
-  }
-}
+const contents = (path) => unlessGone(() => (path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path)), Buffer.alloc(0))
 
 const filesWith = (world, needle, kind = /./) =>
   files(world.top)
@@ -100,6 +102,12 @@ async function forget(world, who, ...more) {
   const did = await run(SENTIER, args, 120_000)
   assert.equal(did.code, 0, did.out + did.err)
   return did.out
+}
+
+async function exported(world, who) {
+  const { code, out, err } = await run(SENTIER, ['export', '--site', 'shop', who.id, '--data', world.data, '--conf', world.conf], 60_000)
+  assert.equal(code, 0, out + err)
+  return JSON.parse(out)
 }
 
 const rebuilt = async (world) => {
@@ -143,6 +151,16 @@ scenario('a person is found nowhere, and never again', OPTIONS, async (world) =>
   const bens = await profile(world, ben)
   const before = await world.report()
 
+  // All that is held of her, and of nobody else, each hit once.
+  const all = await exported(world, anna)
+  assert.deepEqual({ ...all.profile, as_of_ms: undefined }, await profile(world, anna))
+  assert.equal(all.held.pageviews.length, 35)
+  assert.deepEqual([...new Set(all.held.pageviews.map((one) => one.page))].sort(), ['/a0x', '/a1x', '/a2x', '/a3x', '/a4x', anna.own].map((path) => 'shop.example' + path).sort())
+  assert.ok(all.held.pageviews.every((one) => one.engaged_ms === 20_000 && one.interaction && one.device === 'desktop'))
+  assert.equal(all.hits.length, 3 * 36)
+  assert.ok(all.hits.every((hit) => hit.visitor === anna.id && hit.site === 'shop'))
+  assert.equal(new Set(all.hits.map((hit) => `${hit.pageview} ${hit.number}`)).size, 3 * 36)
+
   const receipt = JSON.parse(await forget(world, anna, '--format', 'json'))
   sent += 2 // the word, and one that pushes it out of the stream
   assert.equal(receipt.profiles, 1)
@@ -152,6 +170,9 @@ scenario('a person is found nowhere, and never again', OPTIONS, async (world) =>
   assert.deepEqual(traces(world, anna), [])
   assert.notDeepEqual(traces(world, ben), [])
   await verified(world)
+  const nothing = await exported(world, anna)
+  assert.deepEqual([nothing.profile, nothing.held.pageviews, nothing.held.waiting, nothing.hits], [null, [], [], []])
+  assert.equal((await exported(world, ben)).hits.length, 3 * 35)
 
   // What was counted stays counted, and others are as they were.
   assert.equal(await profile(world, anna), null)
@@ -281,6 +302,10 @@ scenario('what it says when it cannot', OPTIONS, async (world) => {
   assert.match(await said('--site', 'shop', 'not an id'), /^2 .*is no id of a visitor/)
   assert.match(await said('--site', 'nowhere', anna.id), /^2 .*nowhere/)
   assert.match(await said('--site', 'shop'), /^2 sentier forget --site/)
+  const asked = (...args) => run(SENTIER, ['export', ...args, '--data', world.data, '--conf', world.conf])
+  assert.match((await asked('--site', 'shop')).err, /whose\? sentier export/)
+  assert.match((await asked('--site', 'shop', 'not an id')).err, /is no visitor id/)
+  assert.equal((await asked('--site', 'nowhere', anna.id)).code, 2)
   // Somebody of another site keeps what is his.
   await world.redisCall('SET', 'sentier:rebuild', 'x', 'PX', '60000')
   assert.match(await said('--site', 'shop', anna.id), /^2 .*another rebuild is running/)

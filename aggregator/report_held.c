@@ -1,0 +1,164 @@
+/*
+ * sentier-report held: what Redis has of one visitor besides the figures of its profile: its recent
+ * pageviews, one by one, with what was done on them, and the hits that wait for a pageview. The
+ * part of `sentier export` that only the aggregator's encodings can tell; JSON alone. Nobody held
+ * is an answer, too.
+ */
+#include "report.h"
+
+#include <stdlib.h>
+
+#include "ask.h"
+#include "bytes.h"
+#include "clock.h"
+#include "keys.h"
+#include "profile.h"
+#include "text.h"
+
+struct held {
+    struct report *r;
+    uint64_t id;
+    unsigned part;
+    struct profile profile; /* not whole: the recent pageviews are what is asked for */
+    struct buf *err;
+};
+
+/* 1: found; 0: not in this partition; -1. */
+static int read_state(struct held *h)
+{
+    struct key key = key_profiles(h->part, h->r->source.site, key_bucket(h->id));
+    char field[8];
+    store_le64(field, h->id);
+    redisReply *reply = ask(h->r->redis, h->err,
+                            ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
+    if (reply == NULL) return -1;
+    int result = reply->type == REDIS_REPLY_STRING;
+    if (result == 1 && !profile_decode((struct str){reply->str, reply->len}, &h->profile)) {
+        buf_printf(h->err, "the stored profile is damaged");
+        result = -1;
+    }
+    freeReplyObject(reply);
+    return result;
+}
+
+static int find(struct held *h)
+{
+    int found = 0;
+    for (unsigned i = 0; found == 0 && i < range_parts(&h->r->source); i++) {
+        h->part = range_part(&h->r->source, i);
+        found = read_state(h);
+    }
+    return found;
+}
+
+/* ---- names of pages ---- */
+
+static json_t *name_json(struct held *h, uint64_t page)
+{
+    struct key key = key_pages(h->part, h->r->source.site);
+    char field[8], text[ID_TEXT_BYTES];
+    store_le64(field, page);
+    redisReply *reply = ask(h->r->redis, h->err,
+                            ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
+    if (reply == NULL) return NULL;
+    struct buf clean = {0};
+    id_format(page, text);
+    if (reply->type == REDIS_REPLY_STRING)
+        text_add_clean(&clean, (struct str){reply->str, reply->len});
+    else
+        buf_printf(&clean, "(page %s)", text);
+    freeReplyObject(reply);
+    json_t *name = json_stringn(clean.p, clean.n);
+    buf_fini(&clean);
+    return name;
+}
+
+static json_t *names_json(struct held *h, const uint64_t *pages, uint32_t n)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < n; i++) {
+        json_t *name = name_json(h, pages[i]);
+        if (name != NULL) json_array_append_new(list, name);
+    }
+    return list;
+}
+
+/* ---- pageviews ---- */
+
+static void set_text(json_t *o, const char *field, struct str text)
+{
+    struct buf clean = {0};
+    text_add_clean(&clean, text);
+    if (clean.n > 0) json_object_set_new(o, field, json_stringn(clean.p, clean.n));
+    buf_fini(&clean);
+}
+
+static void set_id(json_t *o, const char *field, uint64_t id)
+{
+    char text[ID_TEXT_BYTES];
+    if (id == 0) return;
+    id_format(id, text);
+    json_object_set_new(o, field, json_string(text));
+}
+
+static json_t *view_json(struct held *h, const struct pageview *p)
+{
+    char day[DATE_TEXT_BYTES];
+    date_format(p->day, day);
+    json_t *o = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:i,s:b,s:b,s:b}", "at_ms",
+                          (json_int_t)p->at_ms, "day", day, "channel", channel_name(p->channel),
+                          "device", device_name(p->device), "browser", browser_name(p->browser),
+                          "os", os_name(p->os), "engaged_ms", (json_int_t)p->engaged_ms, "depth",
+                          (int)p->depth, "interaction", p->interaction_at_ms != 0, "goal",
+                          p->flags & PV_GOAL, "not_found", p->flags & PV_NOT_FOUND);
+    set_id(o, "pageview", p->id);
+    json_object_set_new(o, "page", name_json(h, p->page));
+    set_text(o, "country", (struct str){p->country, p->country[0] == '\0' ? 0 : 2});
+    set_text(o, "source", (struct str){p->source, p->source_n});
+    json_object_set_new(o, "links_seen", names_json(h, p->seen, p->seen_n));
+    return o;
+}
+
+static json_t *waiting_json(const struct waiting *w)
+{
+    const char *kind = hit_kind_name((enum hit_kind)(w->kind & ~(uint32_t)WAITING_GOAL));
+    json_t *o = json_pack("{s:s,s:I,s:i,s:I,s:i}", "kind", kind == NULL ? "unknown" : kind, "at_ms",
+                          (json_int_t)w->at_ms, "number", (int)w->number, "engaged_ms",
+                          (json_int_t)w->engaged_ms, "depth", (int)w->depth);
+    set_id(o, "pageview", w->id);
+    set_text(o, "text", (struct str){w->text, w->text_n});
+    return o;
+}
+
+static int print(struct held *h, bool found)
+{
+    const struct visitor *v = &h->profile.recent;
+    char id[ID_TEXT_BYTES];
+    id_format(h->id, id);
+    json_t *views = json_array(), *waiting = json_array();
+    for (uint32_t i = 0; i < v->views_n; i++)
+        json_array_append_new(views, view_json(h, &v->views[i]));
+    for (uint32_t i = 0; i < v->waiting_n; i++)
+        json_array_append_new(waiting, waiting_json(&v->waiting[i]));
+    json_t *document = json_pack("{s:b,s:s,s:o,s:o}", "profile", found, "visitor", id, "pageviews",
+                                 views, "waiting", waiting);
+    if (h->err->n == 0) return report_print_json(h->r, document);
+    json_decref(document);
+    return REPORT_FAILED;
+}
+
+int report_held(struct report *r)
+{
+    struct buf err = {0};
+    struct held h = {.r = r, .err = &err};
+    if (r->args.subject == NULL) return report_fail("whose? sentier export --site NAME ID");
+    if (!id_parse(str_of(r->args.subject), &h.id))
+        return report_fail("'%s' is no visitor id: up to 13 of 0-9 a-z", r->args.subject);
+    if (report_open(r) != 0) return REPORT_FAILED;
+    int found = find(&h);
+    int result = found < 0 ? REPORT_FAILED : print(&h, found == 1);
+    if (err.n > 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
+    profile_fini(&h.profile);
+    buf_fini(&err);
+    return result;
+}
