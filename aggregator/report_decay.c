@@ -206,9 +206,6 @@ static void print_notes(struct report *r, const struct decay *d)
                "chance alone.\n",
                (unsigned long long)d->can_tell, ceil((double)d->can_tell / ONE_IN));
     report_left_out(r, &d->list);
-    if (d->list.other_views > 0)
-        buf_printf(&r->out, "%llu views of pages beyond the limit of a day are not compared.\n",
-                   (unsigned long long)d->list.other_views);
 }
 
 static struct str shared_host(const struct decay *d)

@@ -68,9 +68,17 @@ void report_before(struct report *r, const struct page_list *l)
 
 void report_left_out(struct report *r, const struct page_list *l)
 {
+    uint64_t unreadable = l->now->unreadable + l->links.damaged;
+    if (l->before != NULL) unreadable += l->before->unreadable;
     if (!l->whole)
         buf_add(&r->out, STR("Days of months that are kept as a whole alone are left out, and do "
                              "not count in the comparison.\n"));
+    if (unreadable > 0)
+        buf_printf(&r->out, "%llu stored values could not be read and are left out.\n",
+                   (unsigned long long)unreadable);
+    if (l->other_views > 0)
+        buf_printf(&r->out, "%llu views of pages beyond the limit of a day are left out.\n",
+                   (unsigned long long)l->other_views);
 }
 
 /* ---- cells ---- */

@@ -24,7 +24,7 @@ void report_head(struct report *r, const char *what, struct str host,
                  const struct report_days *days);
 void report_before(struct report *r,
                    const struct page_list *l); /* ", against the 28 days before" */
-void report_left_out(struct report *r, const struct page_list *l); /* a note, if it needs one */
+void report_left_out(struct report *r, const struct page_list *l); /* notes, if need be */
 
 /* The page's name behind the host, or "(page ID)" in room. */
 struct str report_page(const struct page_line *line, struct str host, char room[TEXT_PAGE_BYTES]);

@@ -224,16 +224,10 @@ static void print_notes(struct report *r, const struct page_list *l)
                              "without a link are missing: sentier sitemap.\n"));
     else if (l->head.complete_ms == 0)
         buf_add(&r->out, STR("No run has read all sitemaps yet, so no page can be an orphan.\n"));
-    report_left_out(r, l);
     if (l->head.over > 0)
         buf_printf(&r->out, "The catalogue is full: %llu records of sitemaps were left out.\n",
                    (unsigned long long)l->head.over);
-    if (l->links.damaged > 0)
-        buf_printf(&r->out, "%llu stored values could not be read and are left out.\n",
-                   (unsigned long long)l->links.damaged);
-    if (l->other_views > 0)
-        buf_printf(&r->out, "%llu views of pages beyond the limit of a day have no verdict.\n",
-                   (unsigned long long)l->other_views);
+    report_left_out(r, l);
 }
 
 static struct str shared_host(const struct verdicts *v)
