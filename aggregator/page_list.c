@@ -255,6 +255,11 @@ int page_list_judge(struct page_list *l, const struct page_window *w, struct buf
     return 0;
 }
 
+struct str page_line_name(const struct page_line *line)
+{
+    return line->page == NULL ? (struct str){NULL, 0} : str_of(line->page);
+}
+
 const char *page_line_kind(const struct page_line *line)
 {
     bool known = line->evidence.linked || line->evidence.offered;

@@ -64,6 +64,7 @@ struct page_window page_window_of(const struct range_extent *extent, const struc
 int page_list_judge(struct page_list *l, const struct page_window *w, struct buf *err);
 void page_list_sort(struct page_list *l);
 
+struct str page_line_name(const struct page_line *line);  /* empty: it is not known */
 const char *page_line_kind(const struct page_line *line); /* NULL: no link to it is known */
 
 /* All of it. 0, or -1 with why in err. page_list_fini either way. */

@@ -212,7 +212,7 @@ static struct str shared_host(const struct decay *d)
 {
     struct report_host h = {0};
     for (size_t i = 0; i < d->n; i++)
-        report_host_take(&h, d->pages[i].line->page);
+        report_host_take(&h, page_line_name(d->pages[i].line));
     return report_host(&h);
 }
 

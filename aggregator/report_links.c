@@ -161,8 +161,9 @@ static struct str name_of(const struct graph *g, uint64_t page, size_t i,
 static struct str shared_host(const struct graph *g)
 {
     struct report_host h = {0};
-    for (size_t i = 0; i < g->names_n; i++)
-        report_host_take(&h, g->names[i]);
+    for (size_t i = 0; i < g->names_n; i++) {
+        if (g->names[i] != NULL) report_host_take(&h, str_of(g->names[i]));
+    }
     return report_host(&h);
 }
 

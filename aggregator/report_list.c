@@ -3,7 +3,7 @@
  * list is a row of a table here: whose rows, and which figures stand beside them. For people,
  * columns that hold nothing but zeros are left out; programs always get all of them.
  */
-#include "report.h"
+#include "report_pages.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -272,25 +272,18 @@ static void choose_columns(struct reading *g, const struct row *total, bool all)
     }
 }
 
-/* "shop.example" of "shop.example/a" */
-static struct str host_of(struct str page)
+/* What stands for a page without a name is no host's. */
+static struct str behind_host(const struct reading *g, struct str label)
 {
-    size_t n = 0;
-    while (n < page.n && page.p[n] != '/')
-        n++;
-    return str_upto(page, n);
+    return str_starts(label, g->host) ? str_from(label, g->host.n) : label;
 }
 
 static struct str shared_host(const struct range *r)
 {
-    struct str host = {NULL, 0};
-    for (size_t i = 0; i < r->n; i++) {
-        struct str page = r->rows[i].page;
-        if (page.n == 0) continue;
-        if (host.n > 0 && !str_eq(host, host_of(page))) return (struct str){NULL, 0};
-        host = host_of(page);
-    }
-    return host;
+    struct report_host h = {0};
+    for (size_t i = 0; i < r->n; i++)
+        report_host_take(&h, r->rows[i].page);
+    return report_host(&h);
 }
 
 /* A step's share is one of the visits to the page where it began. */
@@ -302,9 +295,9 @@ static bool add_step(const struct reading *g, const struct range_row *step, stru
     transition_of(g->range, step, &now);
     bool ok = row_add(&row, COL_STEPS, now.count) &&
               (now.visits == 0 || row_add(&row, COL_VISITS, now.visits));
-    if (ok) fill(g, now.from, &row, 0, cells);
+    if (ok) fill(g, behind_host(g, now.from), &row, 0, cells);
     for (unsigned i = 0; ok && i < g->n; i++)
-        if (g->shown[i].of == TARGET_OF) cells[i].text = now.to;
+        if (g->shown[i].of == TARGET_OF) cells[i].text = behind_host(g, now.to);
     row_fini(&row);
     return ok && table_add(t, cells);
 }
@@ -323,8 +316,7 @@ static bool add_rows(const struct reading *g, struct table *t)
             continue;
         }
         struct str label = summary_label(top.rows[i], room);
-        if (top.rows[i]->page.n > 0) label = str_from(label, g->host.n);
-        fill(g, label, &top.rows[i]->row, 0, cells);
+        fill(g, behind_host(g, label), &top.rows[i]->row, 0, cells);
         ok = table_add(t, cells);
     }
     range_top_fini(&top);
@@ -376,21 +368,8 @@ static struct table *make_table(struct reading *g, bool all_columns)
 
 static void print_head(struct report *r, const struct reading *g)
 {
-    char from[DATE_TEXT_BYTES], to[DATE_TEXT_BYTES];
-    uint32_t days = g->days.to - g->days.from + 1;
-    date_format(g->days.from, from);
-    date_format(g->days.to, to);
-    buf_printf(&r->out, "%s of %s", g->list->name, r->args.site);
-    if (g->host.n > 0) {
-        buf_add(&r->out, STR(" ("));
-        text_add_clean(&r->out, g->host);
-        buf_add_char(&r->out, ')');
-    }
-    buf_add(&r->out, STR(", "));
-    if (days == 1)
-        buf_printf(&r->out, "%s (1 day, %s)\n\n", to, r->time_zone);
-    else
-        buf_printf(&r->out, "%s to %s (%u days, %s)\n\n", from, to, days, r->time_zone);
+    report_head(r, g->list->name, g->host, &g->days);
+    buf_add(&r->out, STR("\n\n"));
 }
 
 static void print_notes(struct report *r, const struct reading *g)
@@ -431,7 +410,7 @@ static int print_table(struct report *r, struct reading *g)
 {
     size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
     if (g->list->kind == DAYS && r->args.limit < 0) rows = 0;
-    if (g->list->kind == 'p') g->host = shared_host(g->range);
+    if (strchr("pt", g->list->kind) != NULL) g->host = shared_host(g->range);
     struct table *t = make_table(g, false);
     if (t == NULL) return report_fail("out of memory");
     print_head(r, g);

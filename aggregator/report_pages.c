@@ -1,6 +1,6 @@
 /*
- * What the reports on pages share, so that they read alike: which days they are of, pages by their
- * paths where one host is enough, and how chance is told.
+ * What reports share that show pages, so that they read alike: which days they are of, pages by
+ * their paths where one host is enough, and how chance is told.
  */
 #include "report_pages.h"
 
@@ -27,10 +27,10 @@ int report_read_pages(struct report *r, struct report_days *days, struct page_wi
 
 /* ---- heads ---- */
 
-void report_host_take(struct report_host *h, const char *page)
+void report_host_take(struct report_host *h, struct str page)
 {
-    if (page == NULL || h->differs) return;
-    struct str host = str_upto(str_of(page), str_find(str_of(page), '/'));
+    if (page.n == 0 || h->differs) return;
+    struct str host = str_upto(page, str_find(page, '/'));
     h->differs = h->host.n > 0 && !str_eq(h->host, host);
     h->host = host;
 }

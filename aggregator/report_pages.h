@@ -1,4 +1,4 @@
-/* report_pages.h - what the reports on pages share: reading the list, heads, names, notes. */
+/* report_pages.h - what reports share that show pages: reading the list, heads, names, notes. */
 #ifndef SENTIER_REPORT_PAGES_H
 #define SENTIER_REPORT_PAGES_H
 
@@ -16,8 +16,8 @@ struct report_host {
     struct str host;
     bool differs;
 };
-void report_host_take(struct report_host *h, const char *page); /* NULL: it has no name */
-struct str report_host(const struct report_host *h);            /* empty: there is no such */
+void report_host_take(struct report_host *h, struct str page); /* empty: it has no name */
+struct str report_host(const struct report_host *h);           /* empty: there is no such */
 
 /* "verdicts of shop (shop.example), 2026-01-01 to 2026-01-28 (28 days, UTC)" */
 void report_head(struct report *r, const char *what, struct str host,

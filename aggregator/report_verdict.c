@@ -234,7 +234,7 @@ static struct str shared_host(const struct verdicts *v)
 {
     struct report_host h = {0};
     for (size_t i = 0; i < v->list.n; i++) {
-        if (is_shown(v, &v->list.lines[i])) report_host_take(&h, v->list.lines[i].page);
+        if (is_shown(v, &v->list.lines[i])) report_host_take(&h, page_line_name(&v->list.lines[i]));
     }
     return report_host(&h);
 }
