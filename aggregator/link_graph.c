@@ -120,12 +120,17 @@ static void join_tellers(struct link_graph *g)
     g->tellers_n = kept;
 }
 
+static const struct link_teller *find_teller(const struct link_graph *g, uint64_t page)
+{
+    const struct link_teller key = {.page = page};
+    if (g->tellers_n == 0) return NULL;
+    return bsearch(&key, g->tellers, g->tellers_n, sizeof *g->tellers, by_page_alone);
+}
+
 static bool is_there(const struct link_graph *g, const struct link_edge *e)
 {
     if (e->day >= g->from) return true;
-    const struct link_teller key = {.page = e->from};
-    const struct link_teller *t =
-        bsearch(&key, g->tellers, g->tellers_n, sizeof *g->tellers, by_page_alone);
+    const struct link_teller *t = find_teller(g, e->from);
     return t != NULL && e->day >= t->day;
 }
 
@@ -189,6 +194,11 @@ struct link_run link_graph_to(const struct link_graph *g, uint64_t page)
     }
     if (low == g->n || g->edges[low].to != page) return (struct link_run){0};
     return link_graph_at(g, low);
+}
+
+bool link_graph_told(const struct link_graph *g, uint64_t page)
+{
+    return find_teller(g, page) != NULL;
 }
 
 enum link_kind link_graph_kind(const struct link_graph *g, const struct link_run *run)

@@ -56,6 +56,7 @@ int link_graph_read(const struct range_source *s, uint32_t from, bool last_known
 
 struct link_run link_graph_at(const struct link_graph *g, size_t i); /* the run that begins at i */
 struct link_run link_graph_to(const struct link_graph *g, uint64_t page);
+bool link_graph_told(const struct link_graph *g, uint64_t page); /* where its links lead */
 /* Navigation: more than half of the pages that told their links since `from` had it since. */
 enum link_kind link_graph_kind(const struct link_graph *g, const struct link_run *run);
 

@@ -190,6 +190,7 @@ static void gather(struct page_list *l, const struct page_window *w, struct page
     line->linked_from = run.n;
     line->kind = link_graph_kind(&l->links, &run);
     line->evidence = evidence_of(l, w, line, &run);
+    l->silent += line->evidence.views > 0 && !link_graph_told(&l->links, load_le64(line->id));
 }
 
 /* ---- verdicts ---- */

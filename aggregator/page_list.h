@@ -36,6 +36,7 @@ struct page_list {
     size_t n;
     uint64_t verdicts[PAGE_VERDICTS];
     struct page_usual usual[LINK_KINDS];
+    uint64_t silent;                 /* pages that were viewed and never told their links */
     uint64_t other_views;            /* of pages beyond the limit of rows: they have no verdict */
     struct catalogue_head head;      /* pages 0: no sitemap was stored */
     uint32_t before_from, before_to; /* 0, 0: nothing is known of a time before */

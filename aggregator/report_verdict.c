@@ -216,6 +216,11 @@ static void print_notes(struct report *r, const struct page_list *l)
     if (l->links.pages_n == 0)
         buf_add(&r->out, STR("No page has told its links in these days, so no page can be "
                              "undiscovered.\n"));
+    else if (l->silent > 0)
+        buf_printf(&r->out,
+                   "%llu viewed pages have never told their links, so there may be a way to an "
+                   "undiscovered page.\n",
+                   (unsigned long long)l->silent);
     else if (l->links.partial)
         buf_add(&r->out, STR("Not all links are known, so there may be a way to an undiscovered "
                              "page.\n"));

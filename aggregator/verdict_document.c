@@ -153,7 +153,7 @@ json_t *verdict_document(const struct verdict_view *v, const struct page_list *l
     json_object_set_new(o, "folded_at_ms", json_integer(v->made_ms));
     json_object_set_new(o, "catalogue", catalogue_json(v, &l->head));
     json_object_set_new(o, "pages_with_links", number(l->links.pages_n));
-    json_object_set_new(o, "links_approximate", json_boolean(l->links.partial));
+    json_object_set_new(o, "links_approximate", json_boolean(l->links.partial || l->silent > 0));
     json_object_set_new(o, "usual", usual_json(l));
     json_object_set_new(o, "verdicts", counts);
     json_object_set_new(o, "other_views", number(l->other_views));

@@ -185,6 +185,7 @@ function compare(report, { pages, usual, tellers }) {
   const path = ({ page }) => page.slice('shop.example'.length)
   assert.deepEqual(report.pages.map(path).sort(), [...pages.keys()].sort())
   assert.equal(report.pages_with_links, tellers)
+  assert.equal(report.links_approximate, false)
   for (const kind of ['navigation', 'content']) {
     assert.equal(report.usual[kind].pages, usual[kind].pages)
     assert.ok(near(report.usual[kind].rate, usual[kind].rate), kind)

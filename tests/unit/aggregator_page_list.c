@@ -116,6 +116,7 @@ static void each_kind_has_its_usual_rate(void **state)
     PUT(l.now, 16, COL_VIEWS, 5, COL_SEEN, 100, COL_SEEN_OPENED, 3);
     judge(&l);
     const struct page_usual *menu = &l.usual[LINK_NAVIGATION], *rest = &l.usual[LINK_CONTENT];
+    assert_int_equal(l.silent, 12); /* all that were viewed */
     assert_int_equal(menu->pages, 6);
     assert_int_equal(rest->pages, 6);
     assert_true(fabs(menu->rate - 0.03) < 1e-15);  /* 1 2 3 3 4 5 */
@@ -156,6 +157,7 @@ static void what_no_viewed_page_leads_to_is_undiscovered(void **state)
     assert_null(page_line_kind(line_of(&l, 35)));
     assert_null(line_of(&l, 3)); /* no link to it, no view, not listed */
     assert_int_equal(l.verdicts[PAGE_UNDISCOVERED], 2);
+    assert_int_equal(l.silent, 0);
     page_list_fini(&l);
 }
 
