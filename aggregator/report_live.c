@@ -66,6 +66,9 @@ int report_live(struct report *r)
 {
     struct live live;
     struct buf err = {0};
+    if (r->args.from != NULL || r->args.to != NULL || r->args.last != NULL)
+        return report_fail(
+            "live is the last 30 minutes: --last, --from and --to are for other reports");
     if (report_open(r) != 0) return REPORT_FAILED;
     int result = live_read(&r->source, r->now_ms, &live, &err);
     if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
