@@ -12,11 +12,13 @@
 #include "keys.h"
 #include "owner.h"
 #include "segment_document.h"
+#include "topic_document.h"
 #include "verdict_document.h"
 
 const struct document site_documents[] = {
     {"verdicts", DOCUMENT_ON_CHANGE, verdict_document_of_site},
     {"segments", DOCUMENT_ONCE_A_DAY, segment_document_of_site},
+    {"topics", DOCUMENT_ON_CHANGE, topic_document_of_site},
     {0},
 };
 
@@ -49,6 +51,7 @@ int documents_publish(struct publisher *p, struct publish_env *env, struct buf *
     struct document_site s = {.source = publisher_source(p, env),
                               .zone = p->zone,
                               .time_zone = p->time_zone,
+                              .topics = p->topics,
                               .now_ms = clock_ms(),
                               .limit = OWNER_SUMMARY_ROWS,
                               .stopping = env->stopping,

@@ -21,6 +21,7 @@ struct document_site {
     struct range_extent extent; /* any is true */
     const struct zone *zone;
     const char *time_zone; /* of zone */
+    char *const *topics;   /* rules of the site; NULL: none */
     int64_t now_ms;
     uint32_t end;       /* the day on which "the last 28 days" end */
     uint32_t event_day; /* of the newest hit: what must not depend on the clock ends here */

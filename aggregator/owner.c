@@ -23,6 +23,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "ask.h"
 #include "clock.h"
 #include "documents.h"
@@ -81,7 +82,7 @@ struct owner {
     _Atomic(struct snapshot *) next;
     _Atomic uint32_t *leases; /* per partition; odd: held */
     atomic_bool stopping, marks_lost;
-    _Atomic uint64_t refreshes, errors, took_ms, dirty, cached;
+    _Atomic uint64_t refreshes, errors, took_ms, dirty, cached, answers;
     atomic_bool redis_up;
 
     /* the thread's own */
@@ -95,6 +96,7 @@ struct owner {
     int64_t free_ms;  /* the next refresh, of any site, not before */
     int64_t poll_ms;  /* the next look at foreign partitions */
     int64_t redis_ms; /* Redis is down: not before */
+    int64_t asked_ms; /* the next look at requests for profiles */
 };
 
 /* ---- from any thread ---- */
@@ -127,6 +129,7 @@ void owner_stats(const struct owner *o, struct owner_stats *out)
                                 .took_ms = atomic_load(&o->took_ms),
                                 .dirty = atomic_load(&o->dirty),
                                 .cached_bytes = atomic_load(&o->cached),
+                                .answers = atomic_load(&o->answers),
                                 .redis_up = atomic_load(&o->redis_up)};
 }
 
@@ -137,6 +140,8 @@ static void snapshot_free(struct snapshot *s)
         free(s->zones[i].name);
         zone_free(s->zones[i].zone);
     }
+    for (size_t i = 0; i < s->n; i++)
+        site_free_list(s->sites[i].publisher.topics);
     free(s->zones);
     free(s->sites);
     free(s);
@@ -171,6 +176,8 @@ static bool copy_site(struct owner *o, struct snapshot *s, const struct site *si
     p->zone = zone->zone;
     p->time_zone = zone->name;
     p->spread = (unsigned)site->spread;
+    p->topics = site_copy_list(site->topics);
+    if (p->topics == NULL && site->topics != NULL) return false;
     w->home = key_home(str_of(p->name), o->opts.partitions);
     return true;
 }
@@ -310,6 +317,7 @@ static void take_sites(struct owner *o)
         *w = *old;
         w->publisher.zone = fresh.zone;
         w->publisher.time_zone = fresh.time_zone;
+        w->publisher.topics = fresh.topics;
         publisher_moved(&old->publisher);
         enqueue(o, w, queue == NOT_QUEUED ? STALE : queue);
     }
@@ -498,6 +506,35 @@ static int64_t step(struct owner *o, int64_t now)
     return 0;
 }
 
+static bool find_view(void *arg, struct str name, struct site_view *out)
+{
+    struct owner *o = arg;
+    const struct owned *w = find(o, name);
+    if (w == NULL) return false;
+    const struct publisher *p = &w->publisher;
+    *out = (struct site_view){.source = publisher_source(p, &o->env),
+                              .zone = p->zone,
+                              .time_zone = p->time_zone,
+                              .rules = p->topics};
+    return true;
+}
+
+/* Who asks waits: half of the time may go there, unlike what nobody waits for. */
+static void give_answers(struct owner *o, int64_t now)
+{
+    if (o->env.documents == NULL || now < o->asked_ms || !may_ask(o, now)) return;
+    struct buf err;
+    buf_init(&err, 0);
+    int given = answers_give(o->env.redis, find_view, o, &err);
+    if (given < 0)
+        failed(o, "answers", &err);
+    else
+        atomic_fetch_add(&o->answers, (uint64_t)given);
+    buf_fini(&err);
+    int64_t end = clock_mono_ms(), took = end - now;
+    o->asked_ms = end + (given == ANSWERS_AT_ONCE ? took : took + ANSWER_POLL_MS);
+}
+
 static void listen_to_others(struct owner *o)
 {
     take_sites(o);
@@ -533,7 +570,9 @@ static void *run(void *arg)
             turned_ms = now;
         }
         poll_foreign(o, now);
+        give_answers(o, now);
         int64_t wait_ms = step(o, clock_mono_ms());
+        if (o->env.documents != NULL && wait_ms > ANSWER_POLL_MS) wait_ms = ANSWER_POLL_MS;
         struct pollfd fd = {.fd = o->wake[0], .events = POLLIN};
         poll(&fd, 1, (int)wait_ms);
     }

@@ -59,6 +59,7 @@ struct owner_stats {
     uint64_t took_ms;   /* the last refresh */
     uint64_t dirty;     /* sites that wait for one */
     uint64_t cached_bytes;
+    uint64_t answers; /* profiles that were asked for (answers.h); only with documents */
     bool redis_up;
 };
 void owner_stats(const struct owner *o, struct owner_stats *out);

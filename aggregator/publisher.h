@@ -34,8 +34,9 @@ struct merged {
 
 struct publisher {
     char name[HIT_SITE_MAX_BYTES + 1];
-    const struct zone *zone; /* both belong to the owner's snapshot */
+    const struct zone *zone; /* these belong to the owner's snapshot */
     const char *time_zone;
+    char **topics; /* rules; NULL: none */
     unsigned spread;
     struct cached_day *days; /* PUBLISH_DAYS, a ring by date; NULL: nothing was read yet */
     struct merged merged[PUBLISH_RANGES];

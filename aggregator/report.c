@@ -168,6 +168,7 @@ static int find_site(struct report *r)
     if (site == NULL) return unknown_site(r);
     r->zone = site->zone;
     r->time_zone = site->time_zone;
+    r->topics = site->topics;
     r->source.spread = (unsigned)site->spread;
     return REPORT_OK;
 }
@@ -192,6 +193,12 @@ int report_newest(struct report *r, struct report_newest *out)
         *out = (struct report_newest){extent.live_ms, range_end(&extent, r->zone, 0)};
     buf_fini(&err);
     return result;
+}
+
+struct site_view report_view(const struct report *r)
+{
+    return (struct site_view){
+        .source = r->source, .zone = r->zone, .time_zone = r->time_zone, .rules = r->topics};
 }
 
 void report_close(struct report *r)

@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #include "options.h"
-#include "range_read.h"
+#include "site_pages.h"
 #include "table.h"
 
 enum report_exit { REPORT_OK = 0, REPORT_UNBALANCED = 1, REPORT_FAILED = 2 };
@@ -48,12 +48,13 @@ struct report {
     struct range_source source;
     const struct zone *zone;
     const char *time_zone;
-    struct zone *utc; /* where there is no configuration */
+    char *const *topics; /* rules of the site; NULL: none */
+    struct zone *utc;    /* where there is no configuration */
 };
 
 typedef int report_fn(struct report *r);
-report_fn report_list, report_links, report_verdicts, report_decay, report_live, report_segments,
-    report_ignorers, report_customers, report_profile, report_held, report_status;
+report_fn report_list, report_links, report_topics, report_verdicts, report_decay, report_live,
+    report_segments, report_ignorers, report_customers, report_profile, report_held, report_status;
 
 /* Says why on stderr; returns REPORT_FAILED. */
 int report_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -84,6 +85,9 @@ struct report_newest {
     uint32_t day;
 };
 int report_newest(struct report *r, struct report_newest *out);
+
+/* What site_pages.h asks with; report_open was here. */
+struct site_view report_view(const struct report *r);
 
 /* "2026-01-31 14:05" in the site's zone. */
 enum { REPORT_MOMENT_BYTES = 24 };

@@ -476,7 +476,7 @@ static const struct special {
     {"links", report_links, true, false},        {"verdicts", report_verdicts, false, true},
     {"decay", report_decay, false, false},       {"live", report_live, false, false},
     {"segments", report_segments, false, false}, {"matrix", report_segments, false, false},
-    {"ignorers", report_segments, true, false},
+    {"ignorers", report_segments, true, false},  {"topics", report_topics, false, false},
 };
 enum { SPECIALS = sizeof specials / sizeof specials[0] };
 

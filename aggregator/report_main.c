@@ -39,7 +39,7 @@ static const struct verb verbs[] = {
      "      sources, bots, outbound, downloads, events, controls, purchases, days, links,\n"
      "      verdicts, live, decay (visits of pages against the days before),\n"
      "      segments (persons by class), matrix (what they did with groups of pages),\n"
-     "      ignorers (who ignores which page)\n\n"
+     "      ignorers (who ignores which page), topics\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --last 28d                 days (or 4w) up to today; 28d by default\n"
      "  --from DATE, --to DATE     the site's local dates, both included, as 2026-01-31\n"
@@ -59,9 +59,10 @@ static const struct verb verbs[] = {
      "  --limit N                  at most so many; 50 by default, 0: all\n" COMMON_HELP},
     {"profile", report_profile, true, "snFcr",
      "sentier profile --site NAME ID\n\n"
-     "What is kept of one consented visitor: when, how often, and each page.\n\n"
+     "One consented visitor: who it is, what interests it, which pages it uses, which ones it\n"
+     "ignores and by what evidence, and which ones it would like but never saw.\n\n"
      "  --site NAME                as in [site NAME]\n"
-     "  --limit N                  pages of the table; 50 by default, 0: all\n" COMMON_HELP},
+     "  --limit N                  rows of each section; 0: all\n" COMMON_HELP},
     {"held", report_held, true, "sFcr",
      "sentier-report held --site NAME ID\n\n"
      "What Redis has of one consented visitor besides its profile, as JSON: the recent pageviews.\n"

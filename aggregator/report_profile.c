@@ -1,440 +1,483 @@
 /*
- * sentier profile: one consented visitor, page by page, with the evidence behind each word. What a
- * person is (its class) is said for the day of the site's newest hit, so that the same data always
- * print the same profile; nothing here asks what time it is.
+ * sentier profile: one person, page by page, with the evidence behind each word, for people who
+ * know neither the program nor statistics: every section says what it shows, every claim what it
+ * stands on. The same figures, unrounded, are in the document. What a person is, is said for the
+ * day of the site's newest hit, so that the same data always print the same profile; nothing here
+ * asks what time it is.
  */
 #include "report.h"
 
-#include <stdlib.h>
+#include <math.h>
 
-#include "ask.h"
-#include "bytes.h"
 #include "clock.h"
 #include "interest.h"
-#include "keys.h"
-#include "profile.h"
+#include "profile_document.h"
 #include "text.h"
 
-/* A profile, and what is needed to tell it. */
-struct told {
-    uint64_t id;
-    struct profile profile;
-    struct report_newest newest; /* hit of the site */
-    redisReply *names;           /* of the pages, in their order */
+enum {
+    INDENT = 2,
+    ROWS_TOPICS = 10, /* of the sections that are no table of pages, without --limit */
+    ROWS_IGNORED = 20,
+    ROWS_WISHES = 10,
 };
 
-/* ---- reading ---- */
-
-/* 1: *p is the visitor's; 0: not in this partition; -1 with why in err. */
-static int read_profile(struct report *r, unsigned part, uint64_t id, struct profile *p,
-                        struct buf *err)
-{
-    struct key key = key_profiles(part, r->source.site, key_bucket(id));
-    char field[8];
-    store_le64(field, id);
-    redisReply *reply =
-        ask(r->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
-    if (reply == NULL) return -1;
-    int result = reply->type == REDIS_REPLY_STRING;
-    if (result == 1 && !profile_decode((struct str){reply->str, reply->len}, p)) {
-        buf_printf(err, "the stored profile is damaged");
-        result = -1;
-    }
-    if (result == 1 && !profile_whole(p)) {
-        buf_printf(err, "out of memory");
-        result = -1;
-    }
-    freeReplyObject(reply);
-    return result;
-}
-
-static int find_profile(struct report *r, uint64_t id, struct profile *p, unsigned *part)
-{
-    struct buf err = {0};
-    int found = 0;
-    for (unsigned i = 0; found == 0 && i < range_parts(&r->source); i++) {
-        *part = range_part(&r->source, i);
-        found = read_profile(r, *part, id, p, &err);
-    }
-    if (found < 0)
-        report_fail("%.*s", STR_ARG(buf_str(&err)));
-    else if (found == 0)
-        report_fail("site '%s' has no profile of '%s'; sentier customers lists who has one",
-                    r->args.site, r->args.subject);
-    buf_fini(&err);
-    return found > 0 ? REPORT_OK : REPORT_FAILED;
-}
-
-/* The names of a profile's pages, in their order; NULL after saying why. */
-static redisReply *page_names(struct report *r, unsigned part, const struct profile *p)
-{
-    struct str argv[2 + PROFILE_PAGES_MAX + 1];
-    char ids[PROFILE_PAGES_MAX + 1][8];
-    struct key key = key_pages(part, r->source.site);
-    uint32_t n = p->pages_n < PROFILE_PAGES_MAX ? p->pages_n : PROFILE_PAGES_MAX;
-    struct buf err = {0};
-    argv[0] = STR("HMGET");
-    argv[1] = key_str(&key);
-    argv[2] = STR(""); /* asked for when there are no pages */
-    for (uint32_t i = 0; i < n; i++) {
-        store_le64(ids[i], p->pages[i].page);
-        argv[2 + i] = (struct str){ids[i], sizeof ids[i]};
-    }
-    redisReply *reply = ask(r->redis, &err, 2 + (int)(n == 0 ? 1 : n), argv);
-    if (reply == NULL) report_fail("%.*s", STR_ARG(buf_str(&err)));
-    buf_fini(&err);
-    return reply;
-}
-
-/* A page's name, or its id where Redis has no name for it. */
-static struct str page_label(const redisReply *names, uint32_t i, uint64_t id, char room[32])
-{
-    struct str name = ask_text(names, i);
-    char text[ID_TEXT_BYTES];
-    if (name.n > 0) return name;
-    id_format(id, text);
-    snprintf(room, 32, "(page %s)", text);
-    return str_of(room);
-}
-
-static bool approximate(const struct profile *p)
-{
-    return p->approximate || p->recent.approximate;
-}
-
-static uint64_t sessions_of_last(const struct told *t, uint32_t days)
-{
-    return profile_sessions_since(&t->profile, t->newest.day < days ? 0 : t->newest.day - days + 1);
-}
-
-/* A moment that no visit of the person is after: the newest hit of the site. */
-static int64_t now_of(const struct told *t)
-{
-    int64_t own_ms = t->profile.recent.newest_ms;
-    return t->newest.at_ms > own_ms ? t->newest.at_ms : own_ms;
-}
-
-static int64_t interest_of(const struct told *t, const struct profile_page *page)
-{
-    return profile_interest(&t->profile, page, now_of(t));
-}
-
-static int64_t interest_of_all(const struct told *t)
-{
-    int64_t sum = 0;
-    for (uint32_t i = 0; i < t->profile.pages_n; i++)
-        sum += interest_of(t, &t->profile.pages[i]);
-    return sum;
-}
-
-static int by_interest(const void *a, const void *b, void *arg)
-{
-    const struct profile_page *x = a, *y = b;
-    int64_t of_x = interest_of(arg, x), of_y = interest_of(arg, y);
-    if (of_x != of_y) return of_x > of_y ? -1 : 1;
-    if (x->used != y->used) return x->used > y->used ? -1 : 1;
-    if (x->engaged_ms != y->engaged_ms) return x->engaged_ms > y->engaged_ms ? -1 : 1;
-    if (x->views != y->views) return x->views > y->views ? -1 : 1;
-    return (x->page > y->page) - (x->page < y->page);
-}
-
-/* ---- marks: devices, channels, countries ---- */
-
-static const char *const mark_names[MARK_KINDS][2] = {
-    [MARK_DEVICE] = {"devices", "device"},
-    [MARK_CHANNEL] = {"channels", "channel"},
-    [MARK_COUNTRY] = {"countries", "country"},
+struct printer {
+    struct report *r;
+    struct buf *out;
+    const struct portrait *p;
+    struct str host; /* "shop.example" when all pages have it; then paths alone are shown */
 };
 
-static const char *mark_text(const struct profile_mark *m, char room[3])
+static size_t most(const struct printer *w, size_t otherwise)
 {
-    uint32_t value = m->key & 0xffff;
-    const char *name = "??";
-    switch ((enum mark_kind)(m->key >> 16)) {
-    case MARK_DEVICE: name = device_name((enum device)value); break;
-    case MARK_CHANNEL: name = channel_name((enum channel)value); break;
-    default:
-        if (value == 0) break;
-        room[0] = (char)(value >> 8);
-        room[1] = (char)value;
-        room[2] = '\0';
-        name = room;
-    }
-    return name == NULL ? "unknown" : name;
+    if (w->r->args.limit < 0) return otherwise;
+    return w->r->args.limit == 0 ? SIZE_MAX : (size_t)w->r->args.limit;
 }
 
-static int by_sessions(const void *a, const void *b)
+static const char *plural(uint64_t n)
 {
-    const struct profile_mark *x = a, *y = b;
-    if (x->key >> 16 != y->key >> 16) return x->key >> 16 < y->key >> 16 ? -1 : 1;
-    if (x->sessions != y->sessions) return x->sessions > y->sessions ? -1 : 1;
-    return (x->key > y->key) - (x->key < y->key);
+    return n == 1 ? "" : "s";
 }
 
-/* ---- JSON ---- */
-
-static json_t *marks_json(const struct profile *p, enum mark_kind kind)
-{
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < p->marks_n; i++) {
-        char room[3];
-        if (p->marks[i].key >> 16 != kind) continue;
-        json_array_append_new(list, json_pack("{s:s, s:i}", mark_names[kind][1],
-                                              mark_text(&p->marks[i], room), "sessions",
-                                              (int)p->marks[i].sessions));
-    }
-    return list;
-}
-
-static json_t *weeks_json(const struct profile *p, const struct profile_page *page)
-{
-    json_t *list = json_array();
-    uint32_t newest = week_of(p->newest_day);
-    for (uint32_t age = 0; age < PROFILE_WEEKS && age < newest; age++) {
-        const struct profile_week *w = &page->weeks[(newest - age) % PROFILE_WEEKS];
-        char monday[DATE_TEXT_BYTES];
-        if (w->seen == 0 && w->opened == 0) continue;
-        date_format(week_monday(newest - age), monday);
-        json_array_append_new(list,
-                              json_pack("{s:s, s:I, s:I, s:I, s:I}", "from", monday, "seen",
-                                        (json_int_t)w->seen, "tried", (json_int_t)w->tried, "used",
-                                        (json_int_t)w->used, "opened", (json_int_t)w->opened));
-    }
-    return list;
-}
-
-/* Thousandths, as a number that prints the same everywhere: 1.234 */
-static json_t *score_json(int64_t score)
-{
-    return json_real((double)score / INTEREST_SCORE_ONE);
-}
-
-/* A date of a page; null: there is none. */
-static json_t *day_json(uint32_t day)
+static void print_day(struct printer *w, uint32_t day)
 {
     char date[DATE_TEXT_BYTES];
-    if (day == 0) return json_null();
     date_format(day, date);
-    return json_string(date);
+    buf_add(w->out, str_of(date));
 }
 
-static const char *why_ignored(const struct profile_page *page)
+/* ---- names ---- */
+
+static void find_host(struct printer *w)
 {
-    static const char *const names[] = {
-        [NOT_IGNORED] = "", [IGNORED_PASSED_BY] = "passed by", [IGNORED_LEFT] = "left"};
-    return names[profile_ignores(page)];
+    const struct site_pages *site = w->p->site;
+    for (size_t i = 0; i < site->n; i++) {
+        struct str host = str_upto(site->all[i].name, str_find(site->all[i].name, '/'));
+        if (i > 0 && !str_eq(host, w->host)) {
+            w->host = STR("");
+            return;
+        }
+        w->host = host;
+    }
 }
 
-static json_t *page_json(const struct told *t, uint32_t i, int64_t all)
+static struct str short_name(const struct printer *w, struct str name)
 {
-    const struct profile_page *page = &t->profile.pages[i];
-    char room[32], id[ID_TEXT_BYTES];
-    struct buf clean = {0};
-    id_format(page->page, id);
-    text_add_utf8(&clean, page_label(t->names, i, page->page, room));
-    json_t *document =
-        json_pack("{s:s%, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "page", clean.p,
-                  clean.n, "id", id, "rung", rung_name(profile_rung(page)), "ignored",
-                  profile_ignores(page) != NOT_IGNORED, "ignored_why", why_ignored(page), "seen",
-                  (json_int_t)page->seen, "passed", (json_int_t)page->passed, "passed_days",
-                  (json_int_t)page->passed_days, "tried", (json_int_t)page->tried, "used",
-                  (json_int_t)page->used, "views", (json_int_t)page->views, "engaged_ms",
-                  (json_int_t)page->engaged_ms);
-    json_object_set_new(document, "first_day", day_json(page->first_day));
-    json_object_set_new(document, "last_day", day_json(page->last_day));
-    json_object_set_new(document, "last_seen_day", day_json(page->last_seen_day));
-    json_object_set_new(document, "weeks", weeks_json(&t->profile, page));
-    buf_fini(&clean);
-    int64_t interest = interest_of(t, page);
-    json_object_set_new(document, "interest", score_json(interest));
-    json_object_set_new(document, "interest_share",
-                        json_real(all == 0 ? 0 : (double)(interest * 10000 / all) / 10000));
-    return document;
+    return w->host.n > 0 && str_starts(name, w->host) && name.n > w->host.n
+               ? str_from(name, w->host.n)
+               : name;
 }
 
-static int print_json(struct report *r, const struct told *t)
+static struct str own_name(const struct printer *w, const struct portrait_page *page,
+                           char room[PORTRAIT_NAME_BYTES])
 {
-    const struct profile *p = &t->profile;
-    char id[ID_TEXT_BYTES], today[DATE_TEXT_BYTES];
-    id_format(t->id, id);
-    date_format(t->newest.day, today);
-    json_t *document = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "version", 1,
-        "site", r->args.site, "time_zone", r->time_zone, "id", id, "as_of", today, "approximate",
-        approximate(p), "class", class_name(profile_class(p, t->newest.day)), "first_seen_ms",
-        (json_int_t)p->first_ms, "last_seen_ms", (json_int_t)p->recent.newest_ms, "sessions",
-        (json_int_t)p->sessions, "sessions_28d", (json_int_t)sessions_of_last(t, 28),
-        "sessions_56d", (json_int_t)sessions_of_last(t, 56), "days", (json_int_t)p->days, "views",
-        (json_int_t)p->views, "engaged_ms", (json_int_t)p->engaged_ms);
-    for (enum mark_kind kind = 0; kind < MARK_KINDS; kind++)
-        json_object_set_new(document, mark_names[kind][0], marks_json(p, kind));
-    int64_t all = interest_of_all(t);
-    json_t *pages = json_array();
-    for (uint32_t i = 0; i < p->pages_n; i++)
-        json_array_append_new(pages, page_json(t, i, all));
-    json_object_set_new(document, "as_of_ms", json_integer(now_of(t)));
-    json_object_set_new(document, "half_life_days", json_integer(INTEREST_HALF_LIFE_DAYS));
-    json_object_set_new(document, "interest", score_json(all));
-    json_object_set_new(document, "pages", pages);
-    return report_print_json(r, document);
+    return short_name(w, portrait_name(page, room));
 }
 
-/* ---- tables ---- */
+/* The page, and its title where it has told one, on a line of their own. */
+static void print_page_line(struct printer *w, struct str name, const struct site_page *page)
+{
+    struct str title = page == NULL ? STR("") : site_page_title(page);
+    unsigned room = w->r->width - INDENT;
+    buf_printf(w->out, "%*s", INDENT, "");
+    size_t before = w->out->n;
+    text_add_short(w->out, name, room);
+    unsigned used = text_columns(str_from(buf_str(w->out), before));
+    if (title.n > 0 && used + 12 < room) {
+        buf_add(w->out, STR("  \xc2\xb7 "));
+        text_add_short(w->out, title, room - used - 4);
+    }
+    buf_add_char(w->out, '\n');
+}
 
-static const struct table_column columns[] = {
-    {"Page", "page", CELL_TEXT, 0},
+/* ---- lines of text that fit the terminal ---- */
+
+/* Words of text, indented; long lines are broken at blanks. */
+static void print_wrapped(struct printer *w, unsigned indent, struct str text)
+{
+    unsigned column = 0;
+    while (text.n > 0) {
+        struct str word = str_upto(text, str_find(text, ' '));
+        unsigned columns = text_columns(word);
+        if (column > 0 && column + 1 + columns > w->r->width) {
+            buf_add_char(w->out, '\n');
+            column = 0;
+        }
+        if (column == 0) buf_printf(w->out, "%*s", (int)indent, "");
+        if (column > 0) buf_add_char(w->out, ' ');
+        column = column == 0 ? indent + columns : column + 1 + columns;
+        buf_add(w->out, word);
+        text = str_from(text, word.n + 1);
+    }
+    buf_add_char(w->out, '\n');
+}
+
+static void print_evidence(struct printer *w, struct buf *sentence)
+{
+    print_wrapped(w, 2 * INDENT, buf_str(sentence));
+    buf_fini(sentence);
+}
+
+static void print_heading(struct printer *w, const char *heading, const char *means)
+{
+    buf_printf(w->out, w->r->colour ? "\n\033[1m%s\033[0m\n" : "\n%s\n", heading);
+    print_wrapped(w, 0, str_of(means));
+    buf_add_char(w->out, '\n');
+}
+
+/* ---- who ---- */
+
+static void print_marks(struct printer *w, enum mark_kind kind, const char *title)
+{
+    const struct profile *own = &w->p->profile;
+    const char *before = "";
+    buf_printf(w->out, "%-12s", title);
+    for (uint32_t i = 0; i < own->marks_n; i++) {
+        char room[3];
+        if (own->marks[i].key >> 16 != kind) continue;
+        const char *name = portrait_mark(&own->marks[i], room);
+        buf_printf(w->out, "%s%s ", before, strcmp(name, "??") == 0 ? "unknown" : name);
+        text_add_count(w->out, own->marks[i].sessions);
+        before = ", ";
+    }
+    buf_add_char(w->out, '\n');
+}
+
+static void print_who(struct printer *w)
+{
+    const struct profile *own = &w->p->profile;
+    char first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES];
+    uint64_t month = portrait_sessions(w->p, 28), two = portrait_sessions(w->p, 56);
+    report_moment(w->r, own->first_ms, first);
+    report_moment(w->r, own->recent.newest_ms, last);
+    buf_printf(w->out, "visitor %s of %s", w->p->id, w->r->args.site);
+    if (w->host.n > 0) buf_printf(w->out, " (%.*s)", STR_ARG(w->host));
+    buf_printf(w->out, "\n\n%-12s%s on ", "Class",
+               class_name(profile_class(own, w->p->site->today)));
+    print_day(w, w->p->site->today);
+    buf_printf(w->out, ": %llu session%s in 28 days, %llu in 56\n", (unsigned long long)month,
+               plural(month), (unsigned long long)two);
+    buf_printf(w->out, "%-12s%s\n%-12s%s (%s)\n%-12s", "First seen", first, "Last seen", last,
+               w->r->time_zone, "Sessions");
+    text_add_count(w->out, (int64_t)own->sessions);
+    buf_printf(w->out, " on %llu day%s: ", (unsigned long long)own->days, plural(own->days));
+    text_add_count(w->out, (int64_t)own->views);
+    buf_printf(w->out, " view%s, ", plural(own->views));
+    text_add_duration(w->out, (int64_t)own->engaged_ms);
+    buf_add(w->out, STR(" engaged\n"));
+    print_marks(w, MARK_DEVICE, "Devices");
+    print_marks(w, MARK_CHANNEL, "Channels");
+    print_marks(w, MARK_COUNTRY, "Countries");
+}
+
+/* ---- interests ---- */
+
+static const struct table_column interest_columns[] = {
+    {"Topic", "topic", CELL_TEXT, 0},
     {"Interest", "interest", CELL_SCORE, 0},
-    {"Share", "interest_share", CELL_SHARE, 3},
-    {"Rung", "rung", CELL_TEXT, 0},
-    {"Used", "used", CELL_COUNT, 0}, /* sessions */
-    {"Tried", "tried", CELL_COUNT, 0},
-    {"Views", "views", CELL_COUNT, 2},
-    {"Engaged", "engaged_ms", CELL_DURATION, 0},
-    {"Last day", "last_day", CELL_TEXT, 1},
+    {"Share", "share", CELL_SHARE, 0},
+    {"Site", "site_share", CELL_SHARE, 0},
+    {"Lift", "lift", CELL_TEXT, 0},
+    {"Visits", "visits", CELL_COUNT, 0},
+    {"Pages", "pages", CELL_COUNT, 1},
+    {"Confidence", "confidence", CELL_TEXT, 2},
     {0},
 };
 
-static struct table *pages_table(const struct told *t)
+static bool add_interest(struct table *t, const struct portrait_interest *i)
 {
-    const struct profile *p = &t->profile;
-    struct table *table = table_new(columns);
-    int64_t all = interest_of_all(t);
-    bool ok = table != NULL;
-    for (uint32_t i = 0; ok && i < p->pages_n; i++) {
-        const struct profile_page *page = &p->pages[i];
-        char room[32], day[DATE_TEXT_BYTES] = "";
-        int64_t interest = interest_of(t, page);
-        if (page->last_day > 0) date_format(page->last_day, day);
-        ok = table_add(table, (struct cell[]){{.text = page_label(t->names, i, page->page, room)},
-                                              {.number = interest},
-                                              {.number = interest, .whole = all},
-                                              {.text = str_of(rung_name(profile_rung(page)))},
-                                              {.number = page->used},
-                                              {.number = page->tried},
-                                              {.number = page->views},
-                                              {.number = (int64_t)page->engaged_ms},
-                                              {.text = str_of(day)}});
+    char lift[24] = "-";
+    if (i->lift > 0) snprintf(lift, sizeof lift, "%.1f\xc3\x97", i->lift);
+    return table_add(
+        t, (struct cell[]){{.text = i->topic},
+                           {.number = i->own.score},
+                           {.number = i->own.score, .whole = i->own.all},
+                           {.number = i->site.score, .whole = i->site.all},
+                           {.text = str_of(lift)},
+                           {.number = (int64_t)i->visits},
+                           {.number = i->pages},
+                           {.text = str_of(lift_confidence_name(lift_confidence(i->visits)))}});
+}
+
+static bool print_interests(struct printer *w)
+{
+    const struct portrait *p = w->p;
+    if (p->interests_n == 0) {
+        print_heading(w, "INTERESTS",
+                      topics_count(p->site->topics) > 0
+                          ? "None of the pages that were opened has a topic."
+                          : "No page has a topic yet: rules `topics =` in the site's section of "
+                            "the configuration say what pages are about, and so may the pages "
+                            "themselves.");
+        return true;
     }
-    if (ok) return table;
-    table_free(table);
-    return NULL;
+    print_heading(w, "INTERESTS",
+                  "Share: of this visitor's interest; Site: of everybody's. Lift compares the two: "
+                  "1.0\xc3\x97 is like everybody, 3.0\xc3\x97 three times as much. A few visits "
+                  "move it little.");
+    struct table *t = table_new(interest_columns);
+    bool ok = t != NULL;
+    for (uint32_t i = 0; ok && i < p->interests_n; i++)
+        ok = add_interest(t, &p->interests[i]);
+    ok = ok && table_print(t, w->r->width, most(w, ROWS_TOPICS), w->out);
+    table_free(t);
+    return ok;
 }
 
-static void print_class(struct report *r, const struct told *t)
+/* ---- pages ---- */
+
+static const struct table_column used_columns[] = {
+    {"Page", "page", CELL_TEXT, 0},           {"Interest", "interest", CELL_SCORE, 0},
+    {"Rung", "rung", CELL_TEXT, 2},           {"Visits", "visits", CELL_COUNT, 0},
+    {"Used", "used", CELL_COUNT, 1},          {"Engaged", "engaged_ms", CELL_DURATION, 0},
+    {"Last visit", "last_day", CELL_TEXT, 0}, {0},
+};
+
+static bool add_used(struct printer *w, struct table *t, const struct portrait_page *page)
 {
-    unsigned long long month = sessions_of_last(t, 28), two_months = sessions_of_last(t, 56);
-    char today[DATE_TEXT_BYTES];
-    date_format(t->newest.day, today);
-    buf_printf(&r->out, "Class       %s on %s: %llu session%s in 28 days, %llu in 56\n",
-               class_name(profile_class(&t->profile, t->newest.day)), today, month,
-               month == 1 ? "" : "s", two_months);
+    const struct profile_page *own = page->own;
+    char room[PORTRAIT_NAME_BYTES], day[DATE_TEXT_BYTES];
+    date_format(own->last_day, day);
+    return table_add(t, (struct cell[]){{.text = own_name(w, page, room)},
+                                        {.number = page->interest},
+                                        {.text = str_of(rung_name(page->rung))},
+                                        {.number = own->tried + own->used},
+                                        {.number = own->used},
+                                        {.number = (int64_t)own->engaged_ms},
+                                        {.text = str_of(day)}});
 }
 
-static void print_marks(struct report *r, const struct profile *p, enum mark_kind kind)
+static bool print_used(struct printer *w)
 {
-    static const char *const titles[MARK_KINDS] = {"Devices ", "Channels", "Countries"};
-    const char *before = "";
-    buf_printf(&r->out, "%-12s", titles[kind]);
-    for (uint32_t i = 0; i < p->marks_n; i++) {
-        char room[3];
-        if (p->marks[i].key >> 16 != kind) continue;
-        buf_printf(&r->out, "%s%s ", before, mark_text(&p->marks[i], room));
-        text_add_count(&r->out, p->marks[i].sessions);
-        before = ", ";
+    struct table *t = table_new(used_columns);
+    bool ok = t != NULL;
+    print_heading(w, "USED PAGES",
+                  "Read for 10 seconds or longer, or clicked on; returned: in two visits or more. "
+                  "Interest halves every 30 days without a visit.");
+    for (uint32_t i = 0; ok && i < w->p->pages_n; i++) {
+        if (w->p->pages[i].rung >= RUNG_USED) ok = add_used(w, t, &w->p->pages[i]);
     }
-    buf_add_char(&r->out, '\n');
+    if (ok && table_rows(t) == 0)
+        print_wrapped(w, INDENT, STR("None yet."));
+    else
+        ok = ok && table_print(t, w->r->width, most(w, REPORT_TABLE_ROWS), w->out);
+    table_free(t);
+    return ok;
 }
 
-static void print_who(struct report *r, const struct told *t)
+/* ---- ignored ---- */
+
+static void add_date(struct buf *out, const char *before, uint32_t day)
 {
-    const struct profile *p = &t->profile;
-    char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES];
-    id_format(t->id, id);
-    report_moment(r, p->first_ms, first);
-    report_moment(r, p->recent.newest_ms, last);
-    buf_printf(&r->out, "visitor %s of %s (%s)\n\n", id, r->args.site, r->time_zone);
-    print_class(r, t);
-    buf_printf(&r->out, "First seen  %s\nLast seen   %s\nSessions    ", first, last);
-    text_add_count(&r->out, (int64_t)p->sessions);
-    buf_printf(&r->out, " on %llu day%s: ", (unsigned long long)p->days, p->days == 1 ? "" : "s");
-    text_add_count(&r->out, (int64_t)p->views);
-    buf_add(&r->out, STR(" views, "));
-    text_add_duration(&r->out, (int64_t)p->engaged_ms);
-    buf_add(&r->out, STR(" engaged\n"));
-    for (enum mark_kind kind = 0; kind < MARK_KINDS; kind++)
-        print_marks(r, p, kind);
-    buf_add_char(&r->out, '\n');
+    char date[DATE_TEXT_BYTES];
+    date_format(day, date);
+    buf_printf(out, "%s%s", before, date);
 }
 
-static void print_ignored(struct report *r, const struct told *t)
+static void print_passed_by(struct printer *w, const struct portrait_page *page)
 {
-    bool any = false;
-    for (uint32_t i = 0; i < t->profile.pages_n; i++) {
-        const struct profile_page *page = &t->profile.pages[i];
-        char room[32], day[DATE_TEXT_BYTES];
-        enum ignored_why why = profile_ignores(page);
-        if (why == NOT_IGNORED) continue;
-        if (!any) buf_add(&r->out, STR("\nIgnored: never used, with enough evidence\n"));
-        any = true;
-        date_format(why == IGNORED_LEFT ? page->last_day : page->last_seen_day, day);
-        buf_add(&r->out, STR("  "));
-        text_add_short(&r->out, page_label(t->names, i, page->page, room), r->width - 4);
-        if (why == IGNORED_LEFT)
-            buf_printf(&r->out,
-                       "\n    left in %u sessions, each visit under 10 s and without an "
-                       "interaction; last on %s\n",
-                       page->tried, day);
+    const struct profile_page *own = page->own;
+    struct buf text = {0};
+    double rate;
+    if (own->tried > 0) {
+        add_date(&text, "opened without use, last on ", own->last_day);
+        buf_add(&text, STR("; since then "));
+    }
+    buf_printf(&text, "in view in %u visits on %u days, last on ", own->passed, own->passed_days);
+    add_date(&text, "", own->last_seen_day);
+    buf_printf(&text, ", %s opened", own->tried > 0 ? "not" : "never");
+    print_evidence(w, &text);
+    if (!page->has_chance || !site_pages_rate(w->p->site, page->site->kind, &rate)) return;
+    struct buf why = {0};
+    buf_printf(&why,
+               "an average visitor would do the same in %.*f%% of cases, (1-%.3f)^%u: of visits "
+               "with such a link in view (%s), %.1f%% open its page",
+               page->chance < 0.1 ? 1 : 0, 100 * page->chance, rate, own->passed,
+               link_kind_name(page->site->kind), 100 * rate);
+    print_evidence(w, &why);
+}
+
+static void print_left(struct printer *w, const struct portrait_page *page)
+{
+    const struct profile_page *own = page->own;
+    struct buf text = {0};
+    buf_printf(&text, "opened in %u visits, each time left within 10 seconds and without a click; ",
+               own->tried);
+    add_date(&text, "last on ", own->last_day);
+    print_evidence(w, &text);
+    if (page->site == NULL || page->site->visits <= own->tried) return; /* nobody else was there */
+    struct buf others = {0};
+    buf_printf(&others, "all visitors together use it in %.0f%% of %llu visits",
+               100 * (double)page->site->used / (double)page->site->visits,
+               (unsigned long long)page->site->visits);
+    print_evidence(w, &others);
+}
+
+static void print_more(struct printer *w, size_t n)
+{
+    if (n > 0) buf_printf(w->out, "%*s... and %zu more (--limit 0 shows all)\n", INDENT, "", n);
+}
+
+static void print_ignored(struct printer *w)
+{
+    const struct portrait *p = w->p;
+    size_t shown = p->ignored_n < most(w, ROWS_IGNORED) ? p->ignored_n : most(w, ROWS_IGNORED);
+    print_heading(w, "IGNORED PAGES",
+                  "Links to them were in view again and again, or they were opened and left: often "
+                  "enough to be no accident.");
+    if (p->ignored_n == 0) print_wrapped(w, INDENT, STR("None: there is no such evidence."));
+    for (size_t i = 0; i < shown; i++) {
+        const struct portrait_page *page = p->ignored[i];
+        char room[PORTRAIT_NAME_BYTES];
+        print_page_line(w, own_name(w, page, room), page->site);
+        if (page->ignored == IGNORED_PASSED_BY)
+            print_passed_by(w, page);
         else
-            buf_printf(&r->out,
-                       "\n    in view in %u sessions on %u days and not opened since; last on %s\n",
-                       page->passed, page->passed_days, day);
+            print_left(w, page);
     }
+    print_more(w, p->ignored_n - shown);
 }
 
-static int print_profile(struct report *r, const struct told *t)
+/* ---- would like, never saw ---- */
+
+static void add_link(struct printer *w, struct buf *text, const struct site_page *from,
+                     size_t of_all)
 {
-    if (r->args.format == FORMAT_JSON) return print_json(r, t);
-    struct table *table = pages_table(t);
-    bool ok = table != NULL;
-    if (ok && r->args.format == FORMAT_CSV) {
-        ok = table_print_csv(table, &r->out);
-    } else if (ok) {
-        size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
-        print_who(r, t);
-        ok = table_print(table, r->width, rows, &r->out);
-        buf_printf(&r->out, "Used, tried: sessions. Interest halves every %d days.\n",
-                   INTEREST_HALF_LIFE_DAYS);
-        print_ignored(r, t);
-        if (approximate(&t->profile))
-            buf_printf(&r->out,
-                       "\nA limit was reached: pages are missing or figures approximate.\n");
+    text_add_short(text, short_name(w, from->name), 40);
+    if (of_all > 1) buf_printf(text, " and %zu more", of_all - 1);
+}
+
+static void print_wish(struct printer *w, const struct portrait_wish *wish)
+{
+    const struct link_run *links = &wish->page->links;
+    const struct site_page *from =
+        links->n == 0 ? NULL : site_pages_find(w->p->site, links->edges[0].from);
+    struct buf text = {0};
+    print_page_line(w, short_name(w, wish->page->name), wish->page);
+    text_add_clean(&text, wish->topic);
+    if (wish->ways_n > 0) {
+        buf_add(&text, STR("; linked from "));
+        add_link(w, &text, wish->ways[0], wish->ways_n);
+        buf_printf(&text, ", which was opened, but the link%s never came into view",
+                   plural(wish->ways_n));
+    } else if (from != NULL) {
+        buf_add(&text, STR("; linked only from "));
+        add_link(w, &text, from, links->n);
+        buf_add(&text, STR(", never opened"));
+    } else {
+        buf_add(&text, STR("; no page is known to link to it"));
     }
-    table_free(table);
+    print_evidence(w, &text);
+}
+
+static void print_wishes(struct printer *w)
+{
+    const struct portrait *p = w->p;
+    size_t shown = p->wishes_n < most(w, ROWS_WISHES) ? p->wishes_n : most(w, ROWS_WISHES);
+    print_heading(w, "WOULD LIKE, NEVER SAW",
+                  "Pages about the interests above to which no link ever came into view. The best "
+                  "match first.");
+    if (p->wishes_n == 0) print_wrapped(w, INDENT, STR("None is known."));
+    for (size_t i = 0; i < shown; i++)
+        print_wish(w, &p->wishes[i]);
+    print_more(w, p->wishes_all - shown);
+}
+
+/* ---- the rest ---- */
+
+static void print_rest(struct printer *w)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->p->pages_n; i++)
+        n += w->p->pages[i].rung < RUNG_USED && w->p->pages[i].ignored == NOT_IGNORED;
+    if (n > 0)
+        buf_printf(w->out, "\n%u other page%s seen or tried: too little to say more of %s.\n", n,
+                   n == 1 ? " was" : "s were", n == 1 ? "it" : "them");
+    if (w->p->approximate)
+        buf_add(w->out, STR("\nA limit was reached: pages or topics are missing, or figures are "
+                            "approximate.\n"));
+}
+
+static const struct table_column csv_columns[] = {
+    {"", "page", CELL_TEXT, 0},
+    {"", "interest", CELL_SCORE, 0},
+    {"", "interest_share", CELL_SHARE, 0},
+    {"", "rung", CELL_TEXT, 0},
+    {"", "used", CELL_COUNT, 0},
+    {"", "tried", CELL_COUNT, 0},
+    {"", "views", CELL_COUNT, 0},
+    {"", "engaged_ms", CELL_DURATION, 0},
+    {"", "last_day", CELL_TEXT, 0},
+    {"", "seen", CELL_COUNT, 0},
+    {"", "ignored", CELL_TEXT, 0},
+    {0},
+};
+
+static bool print_csv(struct printer *w)
+{
+    struct table *t = table_new(csv_columns);
+    bool ok = t != NULL;
+    for (uint32_t i = 0; ok && i < w->p->pages_n; i++) {
+        const struct portrait_page *page = &w->p->pages[i];
+        char room[PORTRAIT_NAME_BYTES], day[DATE_TEXT_BYTES] = "";
+        if (page->own->last_day > 0) date_format(page->own->last_day, day);
+        ok = table_add(t, (struct cell[]){{.text = portrait_name(page, room)},
+                                          {.number = page->interest},
+                                          {.number = page->interest, .whole = w->p->interest},
+                                          {.text = str_of(rung_name(page->rung))},
+                                          {.number = page->own->used},
+                                          {.number = page->own->tried},
+                                          {.number = page->own->views},
+                                          {.number = (int64_t)page->own->engaged_ms},
+                                          {.text = str_of(day)},
+                                          {.number = page->own->seen},
+                                          {.text = str_of(ignored_why_name(page->ignored))}});
+    }
+    ok = ok && table_print_csv(t, w->out);
+    table_free(t);
+    return ok;
+}
+
+static bool print_all(struct printer *w)
+{
+    find_host(w);
+    print_who(w);
+    if (!print_interests(w) || !print_used(w)) return false;
+    print_ignored(w);
+    print_wishes(w);
+    print_rest(w);
+    return !w->out->failed;
+}
+
+static int print_portrait(struct report *r, const struct portrait *p)
+{
+    struct printer w = {.r = r, .out = &r->out, .p = p};
+    if (r->args.format == FORMAT_JSON) return report_print_json(r, profile_document(p));
+    bool ok = r->args.format == FORMAT_CSV ? print_csv(&w) : print_all(&w);
     return ok ? REPORT_OK : report_fail("out of memory");
-}
-
-static int tell(struct report *r, struct told *t)
-{
-    struct profile *p = &t->profile;
-    unsigned part;
-    if (find_profile(r, t->id, p, &part) != REPORT_OK) return REPORT_FAILED;
-    if (report_newest(r, &t->newest) != REPORT_OK) return REPORT_FAILED;
-    if (p->pages_n > 0) qsort_r(p->pages, p->pages_n, sizeof *p->pages, by_interest, t);
-    if (p->marks_n > 0) qsort(p->marks, p->marks_n, sizeof *p->marks, by_sessions);
-    if ((t->names = page_names(r, part, p)) == NULL) return REPORT_FAILED;
-    return print_profile(r, t);
 }
 
 int report_profile(struct report *r)
 {
-    struct told t = {0};
+    struct portrait portrait = {.pages_n = 0};
+    struct site_pages site = {.n = 0};
+    struct buf err = {0};
+    int result = REPORT_FAILED;
     if (r->args.subject == NULL)
         return report_fail("whose profile? sentier profile --site NAME ID");
-    if (!id_parse(str_of(r->args.subject), &t.id))
-        return report_fail("'%s' is no visitor id: up to 13 of 0-9 a-z", r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;
-    int result = tell(r, &t);
-    if (t.names != NULL) freeReplyObject(t.names);
-    profile_fini(&t.profile);
+    struct site_view view = report_view(r);
+    int found = site_pages_read(&view, &site, &err);
+    if (found == 0) found = portrait_read(&view, &site, str_of(r->args.subject), &portrait, &err);
+    if (found > 0)
+        result = print_portrait(r, &portrait);
+    else if (found < 0)
+        report_fail("%.*s", STR_ARG(buf_str(&err)));
+    else
+        report_fail("site '%s' has no profile of '%s'; sentier customers lists who has one",
+                    r->args.site, r->args.subject);
+    portrait_fini(&portrait);
+    site_pages_fini(&site);
+    buf_fini(&err);
     return result;
 }

@@ -15,7 +15,7 @@ struct figure {
     uint64_t value;
 };
 
-enum { FIGURES = 27 };
+enum { FIGURES = 28 };
 
 static void figures(const struct aggregator_stats *s, struct figure out[FIGURES])
 {
@@ -49,6 +49,7 @@ static void figures(const struct aggregator_stats *s, struct figure out[FIGURES]
         {"document_errors", "counter", "refreshes that failed and were tried again", d->errors},
         {"document_ms", "gauge", "the last refresh of documents took", d->took_ms},
         {"documents_dirty", "gauge", "sites whose documents wait for a refresh", d->dirty},
+        {"profiles_answered", "counter", "requests for profiles that were answered", d->answers},
         {"redis_up", "gauge", "1 while Redis answers", s->redis_up},
     };
     _Static_assert(sizeof all / sizeof *all == FIGURES, "one row per figure");

@@ -319,7 +319,6 @@ static enum verdict take_text(struct work *w, struct str text, size_t max, const
     return V_COUNTED;
 }
 
-/* "text" weighs 100; "40:text" 40. */
 static enum verdict check_topics(struct work *w, char (*room)[ABOUT_TEXT_MAX_BYTES + 1],
                                  struct about *about)
 {
@@ -328,13 +327,11 @@ static enum verdict check_topics(struct work *w, char (*room)[ABOUT_TEXT_MAX_BYT
     if (topics->given > ABOUT_TOPICS_MAX) return blame(w, "y", V_TOO_MANY);
     for (unsigned i = 0; i < topics->n; i++) {
         struct about_topic *topic = &about->topics[about->topics_n];
-        struct str text = topics->at[i], number = str_upto(text, str_find(text, ':'));
-        int64_t weight = ABOUT_WEIGHT_MAX;
-        if (number.n < text.n && parse_number(number, &weight)) text = str_from(text, number.n + 1);
-        if (weight < 1 || weight > ABOUT_WEIGHT_MAX) return blame(w, "y", V_BAD_NUMBER);
-        enum verdict v = take_text(w, text, ABOUT_TEXT_MAX_BYTES, "y", room[i], &topic->text);
+        *topic = about_topic_of(topics->at[i]);
+        if (topic->weight == 0) return blame(w, "y", V_BAD_NUMBER);
+        enum verdict v =
+            take_text(w, topic->text, ABOUT_TEXT_MAX_BYTES, "y", room[i], &topic->text);
         if (v != V_COUNTED) return v;
-        topic->weight = (unsigned)weight;
         if (topic->text.n > 0) about->topics_n++;
     }
     return V_COUNTED;

@@ -5,6 +5,18 @@
 #include "hit.h"
 #include "sitestate.h"
 
+struct about_topic about_topic_of(struct str text)
+{
+    size_t digits = 0;
+    unsigned weight = 0;
+    for (; digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9'; digits++)
+        weight =
+            weight > ABOUT_WEIGHT_MAX ? weight : weight * 10 + (unsigned)(text.p[digits] - '0');
+    if (digits == 0 || digits == text.n || text.p[digits] != ':')
+        return (struct about_topic){text, ABOUT_WEIGHT_MAX};
+    return (struct about_topic){str_from(text, digits + 1), weight > ABOUT_WEIGHT_MAX ? 0 : weight};
+}
+
 static void put(struct buf *out, struct str s)
 {
     buf_add_varint(out, s.n);

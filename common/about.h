@@ -26,9 +26,13 @@ struct about {
     unsigned topics_n;
     struct about_topic {
         struct str text;
-        unsigned weight; /* 1..100 */
+        unsigned weight; /* 1..ABOUT_WEIGHT_MAX */
     } topics[ABOUT_TOPICS_MAX];
 };
+
+/* "run" weighs ABOUT_WEIGHT_MAX, "40:run" 40; weight 0: the number before the colon is none of
+ * those allowed. */
+struct about_topic about_topic_of(struct str text);
 
 bool about_pack(const struct about *a, struct buf *out); /* false: *out is full */
 bool about_unpack(struct str in, struct about *out);     /* false: not packed so */

@@ -16,6 +16,7 @@
 #include "idn.h"
 #include "keys.h"
 #include "redis_place.h"
+#include "topic_rule.h"
 
 enum {
     FILE_MAX_BYTES = 16 * 1024 * 1024,
@@ -47,6 +48,8 @@ const struct conf_opt site_options[] = {
     {"sitemap", CONF_STR, S(sitemap), "", 0, 2048, "URL or file of the sitemap; empty: none"},
     {"keep_params", CONF_LIST, S(keep_params), "", 0, SITE_PARAMS_MAX,
      "query parameters that are part of a page; all others are dropped"},
+    {"topics", CONF_TOPICS, S(topics), "", 0, TOPIC_RULES_MAX,
+     "what pages are about: a rule a line, as /boots/* boots, 40:outdoor"},
     {"hash_routing", CONF_BOOL, S(hash_routing), "no", 0, 0,
      "the part after # is part of a page (single-page sites)"},
     {"secret", CONF_STR, S(secret), "", 0, 255, "key that signs customer ids; empty: no customers"},
@@ -60,13 +63,6 @@ const struct conf_opt site_options[] = {
 
 /* ---- one value ---- */
 
-static void free_list(char **list)
-{
-    for (char **l = list; l != NULL && *l != NULL; l++)
-        free(*l);
-    free(list);
-}
-
 static void *field_of(const struct conf_opt *o, void *target)
 {
     return (char *)target + o->offset;
@@ -74,7 +70,7 @@ static void *field_of(const struct conf_opt *o, void *target)
 
 static bool is_list(const struct conf_opt *o)
 {
-    return o->type == CONF_LIST || o->type == CONF_ORIGINS;
+    return o->type == CONF_LIST || o->type == CONF_ORIGINS || o->type == CONF_TOPICS;
 }
 
 static void free_value(const struct conf_opt *o, void *target)
@@ -83,7 +79,7 @@ static void free_value(const struct conf_opt *o, void *target)
         free(*(char **)field_of(o, target));
         *(char **)field_of(o, target) = NULL;
     } else if (is_list(o)) {
-        free_list(*(char ***)field_of(o, target));
+        site_free_list(*(char ***)field_of(o, target));
         *(char ***)field_of(o, target) = NULL;
     }
 }
@@ -120,26 +116,30 @@ static bool read_bool(const char *text, bool *out)
     return false;
 }
 
-/* Appends the items of text to *list; false: more than max, or no memory. */
-static bool read_list(const char *text, char ***list, int64_t max)
+/* False: *list holds max items already, or no memory. */
+static bool append(struct str item, char ***list, int64_t max)
 {
     size_t n = 0;
     while (*list != NULL && (*list)[n] != NULL)
         n++;
-    while (*text != '\0') {
-        size_t skip = strspn(text, ", \t\r\n");
-        size_t len = strcspn(text + skip, ", \t\r\n");
-        text += skip;
-        if (len == 0) break;
-        if ((int64_t)n >= max) return false;
-        char **bigger = realloc(*list, (n + 2) * sizeof **list);
-        if (bigger == NULL) return false;
-        *list = bigger;
-        bigger[n] = strndup(text, len);
-        bigger[++n] = NULL;
-        text += len;
+    char **bigger = (int64_t)n >= max ? NULL : realloc(*list, (n + 2) * sizeof **list);
+    if (bigger == NULL) return false;
+    *list = bigger;
+    bigger[n] = strndup(item.p, item.n);
+    bigger[n + 1] = NULL;
+    return bigger[n] != NULL;
+}
+
+/* Appends the items of text to *list; false: more than max, or no memory. */
+static bool read_list(const char *text, char ***list, int64_t max)
+{
+    for (;;) {
+        text += strspn(text, ", \t\r\n");
+        struct str item = {text, strcspn(text, ", \t\r\n")};
+        if (item.n == 0) return true;
+        if (!append(item, list, max)) return false;
+        text += item.n;
     }
-    return true;
 }
 
 /* scheme://host[:port] */
@@ -180,6 +180,14 @@ static bool read_origins(const char *text, char ***list, int64_t max)
         if (!is_origin(str_of(*o)) || !make_ascii(o)) return false;
     }
     return true;
+}
+
+/* Appends one rule to *list; nothing is none. */
+static bool read_topics(const char *text, char ***list, int64_t max)
+{
+    struct topic_rule rule;
+    return text[0] == '\0' ||
+           (topic_rule_parse(str_of(text), &rule) && append(str_of(text), list, max));
 }
 
 static bool read_text(const char *text, char **out)
@@ -232,6 +240,10 @@ static void describe(const struct conf_opt *o, struct buf *out)
         buf_printf(out, "at most %lld of scheme://host[:port], separated by commas or blanks",
                    (long long)o->max);
         break;
+    case CONF_TOPICS:
+        buf_printf(out, "at most %lld lines of PATTERN TOPIC, WEIGHT:TOPIC, ...; weights 1 to %d",
+                   (long long)o->max, ABOUT_WEIGHT_MAX);
+        break;
     case CONF_ZONE: buf_printf(out, "an IANA time zone as Europe/Paris or UTC"); break;
     case CONF_REDIS:
         buf_printf(out, "unix:/path, host:port, sentinel://name@host:port,host:port,... or "
@@ -269,6 +281,7 @@ static bool set_value(const struct conf_opt *o, void *target, const char *text)
     case CONF_BOOL: return read_bool(text, field);
     case CONF_LIST: return read_list(text, field, o->max);
     case CONF_ORIGINS: return read_origins(text, field, o->max);
+    case CONF_TOPICS: return read_topics(text, field, o->max);
     case CONF_ZONE: return zone_exists(text) && read_text(text, field);
     case CONF_REDIS: return is_place(text) && read_text(text, field);
     case CONF_STR:

@@ -19,6 +19,7 @@ enum conf_type {
     CONF_SIZE,    /* int64_t bytes; 64k, 16M, 2G */
     CONF_LIST,    /* char **, NULL-terminated; separated by commas or blanks */
     CONF_ORIGINS, /* the same, of origins */
+    CONF_TOPICS,  /* the same, of rules of topic_rule.h: one a line */
     CONF_ZONE,    /* char *; an IANA time zone */
     CONF_REDIS,   /* char *; where Redis is, see redis_place.h */
 };

@@ -198,6 +198,16 @@ struct key key_summary(struct str site, struct str range)
     return make("sentier:v1:summary:%.*s:%.*s", STR_ARG(site), STR_ARG(range));
 }
 
+struct key key_profile_requests(void)
+{
+    return make("sentier:v1:profiles");
+}
+
+struct key key_profile_answer(struct str token)
+{
+    return make("sentier:v1:profile:%.*s", STR_ARG(token));
+}
+
 struct key key_document(struct str name, struct str site)
 {
     return make("sentier:v1:%.*s:%.*s", STR_ARG(name), STR_ARG(site));

@@ -86,6 +86,8 @@ struct key key_rebuild(void);                              /* sentier:rebuild */
 struct key key_dataset(void);                              /* sentier:dataset */
 struct key key_imports(struct str site);                   /* sentier:imports:SITE */
 struct key key_summary(struct str site, struct str range); /* sentier:v1:summary:SITE:RANGE */
+struct key key_profile_requests(void);                     /* sentier:v1:profiles */
+struct key key_profile_answer(struct str token);           /* sentier:v1:profile:TOKEN */
 struct key key_document(struct str name, struct str site); /* sentier:v1:NAME:SITE */
 
 /* 64-bit ids as people and browsers write them: base36, lower case, at most 13 characters. */

@@ -156,7 +156,22 @@ bool sites_allow(const struct sites *s, struct str origin)
     return false;
 }
 
-static void free_list(char **list)
+char **site_copy_list(char *const *list)
+{
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL)
+        n++;
+    char **copy = list == NULL ? NULL : calloc(n + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < n; i++) {
+        copy[i] = strdup(list[i]);
+        if (copy[i] != NULL) continue;
+        site_free_list(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+void site_free_list(char **list)
 {
     for (char **l = list; l != NULL && *l != NULL; l++)
         free(*l);
@@ -169,10 +184,11 @@ void sites_free(struct sites *s)
     for (size_t i = 0; i < s->n; i++) {
         struct site *site = &s->all[i];
         free(site->name);
-        free_list(site->origins);
+        site_free_list(site->origins);
         free(site->time_zone);
         free(site->sitemap);
-        free_list(site->keep_params);
+        site_free_list(site->keep_params);
+        site_free_list(site->topics);
         free(site->secret);
         free(site->secret_before);
     }

@@ -19,6 +19,7 @@ struct site {
     const struct zone *zone;
     char *sitemap;       /* URL or file; "" none */
     char **keep_params;  /* query parameters that are part of a page; NULL-terminated */
+    char **topics;       /* rules of topic_rule.h; NULL-terminated */
     bool hash_routing;   /* the fragment is part of a page */
     char *secret;        /* signs customer ids; "" none */
     char *secret_before; /* did so before it: its signatures stand until they end; "" none */
@@ -36,6 +37,10 @@ const struct site *sites_at(const struct sites *s, size_t i); /* in order of nam
 /* origin is an Origin header: scheme://host[:port]. A site without origins allows every one. */
 bool site_allows(const struct site *s, struct str origin);
 bool sites_allow(const struct sites *s, struct str origin); /* any of them does */
+
+/* Lists of strings as above; NULL stays NULL, and is what a copy is without memory. */
+char **site_copy_list(char *const *list);
+void site_free_list(char **list); /* NULL is fine */
 
 void sites_free(struct sites *s); /* NULL is fine */
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import Ajv from 'ajv/dist/2020.js'
 import { eventually } from './eventually.mjs'
 import { run } from './process.mjs'
-import { program, scenario, view } from './world.mjs'
+import { ORIGIN, program, scenario, view } from './world.mjs'
 
 const FOLDER = resolve(dirname(fileURLToPath(import.meta.url)), '../../aggregator/schema')
 const schemas = new Map(readdirSync(FOLDER).map((file) => [file.replace('.json', ''), JSON.parse(readFileSync(join(FOLDER, file), 'utf8'))]))
@@ -81,7 +81,9 @@ async function visit(world) {
   return sent + 1
 }
 
-scenario('documents are what their schemas say', { aggregator: { summary_ms: 50 } }, async (world) => {
+const SITES = { shop: { origins: ORIGIN, topics: '/never run' } }
+
+scenario('documents are what their schemas say', { sites: SITES, aggregator: { summary_ms: 50 } }, async (world) => {
   const sent = await visit(world)
   await world.settled({ received: sent })
   const { pages } = await ask(world, 'report', 'pages')
@@ -91,7 +93,7 @@ scenario('documents are what their schemas say', { aggregator: { summary_ms: 50 
     const keys = await world.redisCall('KEYS', 'sentier:v1:*')
     const documents = await Promise.all(keys.map(async (key) => [key.split(':')[2], JSON.parse(Buffer.from(await world.redisCall('GET', key), 'latin1'))]))
     const named = documents.map(([name]) => name)
-    for (const name of ['summary', 'verdicts', 'segments']) assert.ok(named.includes(name), name)
+    for (const name of ['summary', 'verdicts', 'segments', 'topics']) assert.ok(named.includes(name), name)
     for (const [name, document] of documents) if (document.ledger) assert.equal(document.range === 'today' || document.ledger.counted >= sent, true, name)
     return documents
   })
@@ -105,6 +107,9 @@ scenario('documents are what their schemas say', { aggregator: { summary_ms: 50 
   check('summary', await ask(world, 'report', 'transitions'))
   check('verdicts', await ask(world, 'report', 'verdicts'))
   check('decay', await ask(world, 'report', 'decay', '--last', '1d'))
+  check('topics', await ask(world, 'report', 'topics'))
+  const profile = check('profile', await ask(world, 'profile', (1000).toString(36)))
+  for (const list of ['interests', 'pages', 'ignored', 'undiscovered']) assert.ok(profile[list].length > 0, `${list} has something to check`)
   check('live', await ask(world, 'report', 'live'))
   check('segments', await ask(world, 'report', 'segments'))
   check('links', await ask(world, 'report', 'links'))

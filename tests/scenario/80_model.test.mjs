@@ -9,6 +9,7 @@ import assert from 'node:assert/strict'
 import { eventually } from './eventually.mjs'
 import { run } from './process.mjs'
 import { COLUMN, VERDICT, classOf, expect, interestOf, linkGraph, persons, rungOf, stepName, whyIgnored } from '../model/model.mjs'
+import { TOPICS, aboutOf, compareTopics, compareWithTopics, topicWorld } from './topics.mjs'
 import { AGENT, program, scenario } from './world.mjs'
 
 const SEED = 20260131
@@ -22,11 +23,11 @@ const OPTED_OUT = 3
 const PHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
 const AGENTS = [{ text: AGENT, device: 1, browser: 1, os: 3 }, { text: PHONE, device: 2, browser: 3, os: 5 }]
 const SITES = {
-  shop: { origins: 'https://shop.example', time_zone: 'UTC' },
-  blog: { origins: 'https://blog.example', time_zone: 'Asia/Tokyo', spread: 4 },
+  shop: { origins: 'https://shop.example', time_zone: 'UTC', topics: TOPICS },
+  blog: { origins: 'https://blog.example', time_zone: 'Asia/Tokyo', spread: 4, topics: TOPICS },
 }
 const OFFSET_MS = { shop: 0, blog: 9 * 3600 * 1000 } // no summer time in either zone
-const KINDS = { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev', seen: 'sn', links: 'ln', click: 'ck', control: 'ct', purchase: 'pc' }
+const KINDS = { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev', seen: 'sn', links: 'ln', click: 'ck', control: 'ct', purchase: 'pc', meta: 'mt' }
 const DIRECT = 1
 const REFERRAL = 15
 
@@ -99,7 +100,15 @@ function makeView(random, who, at) {
     ][random.below(7)]
     hits.push(makeHit(who, view, kind, at + 55_000, { fields: { n: 9, ...fields }, model: { number: 9, ...model } }))
   }
-  return [...hits, ...makeEvidence(random, who, view)]
+  return [...hits, ...(random.chance(0.3) ? makeMeta(who, view) : []), ...makeEvidence(random, who, view)]
+}
+
+function makeMeta(who, view) {
+  const about = aboutOf(view.path)
+  if (about === undefined) return []
+  const y = about.topics.map(([topic, weight]) => `${weight}:${topic}`)
+  const fields = { n: 18, T: `Page ${view.path}`, ...(about.section && { S: about.section }), ...(y.length > 0 && { y }) }
+  return [makeHit(who, view, 'meta', view.at + 18_000, { fields, model: { number: 18, about } })]
 }
 
 // Links that came into view, and one that was followed; to pages that may never be opened.
@@ -361,7 +370,7 @@ function compareInterest(profile, want, now) {
   assert.deepEqual(profile.pages.map((page) => page.interest), profile.pages.map((page) => page.interest).sort((a, b) => b - a))
 }
 
-async function compareProfile(world, site, visitor, want, now) {
+async function compareProfile(world, site, visitor, want, now, about) {
   const today = dayOf(site, now)
   const id = BigInt(visitor).toString(36)
   const { code, out, err } = await run(program('sentier-report'), ['profile', id, '--conf', world.conf, '--site', site, '--format', 'json'])
@@ -376,6 +385,7 @@ async function compareProfile(world, site, visitor, want, now) {
   assert.ok(Math.abs(profile.first_seen_ms - want.first_ms) < 60_000, id)
   compareMarks(profile, want.marks)
   compareInterest(profile, want, now)
+  compareWithTopics(profile, want, about)
   assert.deepEqual(profile.pages.map((page) => page.page).sort(), [...want.pages.keys()].sort())
   for (const { page, id: pageId, interest, interest_share, ...rest } of profile.pages)
     assert.deepEqual(rest, wantedPage(want.pages.get(page)), `${id} ${page} ${pageId}`)
@@ -398,12 +408,17 @@ async function compareCustomers(world, site, profiles) {
 
 async function compareProfiles(world, model, told) {
   const profiles = Object.fromEntries(Object.keys(SITES).map((site) => [site, []]))
-  for (const [key, want] of model.profiles) {
-    const [site, visitor] = JSON.parse(key)
+  for (const site of Object.keys(SITES)) {
     const newest = Math.max(...told.filter((hit) => hit.site === site && hit.at).map((hit) => hit.at))
-    profiles[site].push(await compareProfile(world, site, visitor, want, newest))
+    const [from, to] = [dayOf(site, newest) - 55, dayOf(site, newest)]
+    const topics = topicWorld(model, told, { site, now: newest, from, rows: rowsOf(model, site, from, to) })
+    for (const [key, want] of model.profiles) {
+      const [of, visitor] = JSON.parse(key)
+      if (of === site) profiles[site].push(await compareProfile(world, site, visitor, want, newest, topics))
+    }
+    await compareTopics(world, site, topics)
+    await compareCustomers(world, site, profiles[site])
   }
-  for (const site of Object.keys(SITES)) await compareCustomers(world, site, profiles[site])
 }
 
 scenario('reports say what the definitions say, whatever the order and whoever dies', { sites: SITES }, async (world) => {

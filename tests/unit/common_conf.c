@@ -62,7 +62,8 @@ static void good(void **state)
                   "= goes\n[third]\nits_own = x\nshared = 4\n"
                   "[site shop]\norigins = https://shop.example, https://*.shop.example,\n  "
                   "https://b\xc3\xbc\x63her.example, http://*.b\xc3\xbc\x63her.example:81\n"
-                  "time_zone = Europe/Paris\n[site b]\n keep_params = id\n[site empty]\n",
+                  "time_zone = Europe/Paris\ntopics = /boots/* boots, 40:hiking gear ; why\n"
+                  "  /maps maps\n[site b]\n keep_params = id\n[site empty]\n",
                   &sites, &err),
         0);
     assert_int_equal(shared, 4);
@@ -79,6 +80,10 @@ static void good(void **state)
     assert_non_null(sites_find(sites, STR("empty")));
     assert_null(sites_find(sites, STR("shopp")));
     assert_string_equal(shop->time_zone, "Europe/Paris");
+    assert_string_equal(shop->topics[0], "/boots/* boots, 40:hiking gear");
+    assert_string_equal(shop->topics[1], "/maps maps");
+    assert_null(shop->topics[2]);
+    assert_null(sites_find(sites, STR("b"))->topics);
     assert_true(site_allows(shop, STR("https://shop.example")));
     assert_true(site_allows(shop, STR("https://a.shop.example")));
     assert_true(site_allows(shop, STR("https://xn--bcher-kva.example")));
@@ -124,6 +129,10 @@ static void bad(void **state)
         {"[sample]\nplace = a:1\nplace = b:1\n", ":3: place stands twice in [sample]"},
         {"[site a]\ntime_zone = Mars/Base\n",
          ":2: time_zone = Mars/Base: must be an IANA time zone"},
+        {"[site a]\ntopics = /boots/*\n",
+         ":2: topics = /boots/*: must be at most 256 lines of PATTERN TOPIC, WEIGHT:TOPIC, ...; "
+         "weights 1 to 100"},
+        {"[site a]\ntopics = /a a\n  /b 101:b\n", ":3: topics = /b 101:b: must be at most 256"},
         {"[site a]\norigins = shop.example\n",
          ":2: origins = shop.example: must be at most 64 of scheme://host[:port]"},
         {"[site a]\norigins = https://\xe2\x98\x95.example\n",
