@@ -271,7 +271,7 @@ bool profile_freeze(struct profile *p, const struct sums *s, uint32_t n)
 bool profile_whole(struct profile *p)
 {
     if (p->recent.views_n == 0) return true;
-    struct sums *s = calloc(1, sizeof *s);
+    struct sums *s = malloc(sizeof *s);
     if (s == NULL) return false;
     sums_make(s, &p->recent, 0);
     bool ok = add_sessions(p, s, p->recent.views_n);

@@ -28,6 +28,10 @@ static struct marks marks_of(const struct pageview *p)
                           .os = p->os};
 }
 
+/* One more of a list. Bytes between fields are zero, so that equal things have equal bytes. */
+#define NEXT(s, list)                                                                              \
+    (memset(&(s)->list[(s)->list##_n], 0, sizeof(s)->list[0]), &(s)->list[(s)->list##_n++])
+
 static uint32_t gap_of(uint32_t day, uint32_t before, uint32_t max)
 {
     return before == 0 || day - before > max ? 0 : day - before;
@@ -39,7 +43,7 @@ static void add_day(struct sums *s, const struct visitor *v, const struct pagevi
     for (uint32_t i = s->days_n; i-- > 0;) {
         if (s->days[i].day == p->day) return;
     }
-    struct active_day *d = &s->days[s->days_n++];
+    struct active_day *d = NEXT(s, days);
     d->marks = marks_of(p);
     d->marks.channel = s->sessions[s->sessions_n - 1].marks.channel;
     d->day = p->day;
@@ -51,7 +55,7 @@ static void add_page(struct sums *s, const struct visitor *v, const struct pagev
         if (s->pages[i].page == p->page && s->pages[i].day == p->day) return;
     }
     if (p->day <= visitor_frozen_day_of(v, p->page)) return;
-    struct page_day *d = &s->pages[s->pages_n++];
+    struct page_day *d = NEXT(s, pages);
     d->page = p->page;
     d->day = p->day;
 }
@@ -83,11 +87,7 @@ static void start_session(struct sums *s, const struct pageview *p, uint32_t i)
 {
     s->starts[s->sessions_n] = i;
     s->visits_from[s->sessions_n] = s->visits_n;
-    if (++s->mark == 0) { /* has gone round */
-        memset(s->slot_marks, 0, sizeof s->slot_marks);
-        s->mark = 1;
-    }
-    struct session *now = &s->sessions[s->sessions_n++];
+    struct session *now = NEXT(s, sessions);
     now->marks = marks_of(p);
     now->entry_page = p->page;
     now->day = p->day;
@@ -98,7 +98,7 @@ static void add_part(struct sums *s, const struct pageview *p, bool starts)
 {
     struct part *part = s->parts_n == 0 ? NULL : &s->parts[s->parts_n - 1];
     if (starts || part->day != p->day) {
-        part = &s->parts[s->parts_n++];
+        part = NEXT(s, parts);
         part->marks = s->sessions[s->sessions_n - 1].marks;
         part->day = p->day;
     }
@@ -109,17 +109,18 @@ static void add_part(struct sums *s, const struct pageview *p, bool starts)
 /* The session's visit to the page; *known: it is there already. */
 static struct page_visit *visit_to(struct sums *s, uint64_t page, int64_t at_ms, bool *known)
 {
-    uint32_t slot = (uint32_t)page & (VISIT_SLOTS - 1); /* ids are hashes */
-    for (; s->slot_marks[slot] == s->mark; slot = (slot + 1) & (VISIT_SLOTS - 1)) {
-        struct page_visit *visit = &s->visits[s->slots[slot]];
+    uint32_t slot = (uint32_t)page & s->slot_mask; /* ids are hashes */
+    uint32_t first = s->visits_from[s->sessions_n - 1];
+    for (; s->slots[slot] != 0; slot = (slot + 1) & s->slot_mask) {
+        struct page_visit *visit = &s->visits[s->slots[slot] - 1];
         if (visit->page != page) continue;
-        *known = true;
-        return visit;
+        *known = s->slots[slot] > first;
+        if (*known) return visit;
+        break; /* that of a session before: its slot is this one's now */
     }
     assert(s->visits_n < VISITS_MAX);
-    s->slot_marks[slot] = s->mark;
-    s->slots[slot] = (uint16_t)s->visits_n;
-    struct page_visit *visit = &s->visits[s->visits_n++];
+    s->slots[slot] = (uint16_t)(s->visits_n + 1);
+    struct page_visit *visit = NEXT(s, visits);
     visit->page = page;
     visit->at_ms = at_ms;
     visit->day = s->sessions[s->sessions_n - 1].day;
@@ -145,7 +146,7 @@ static void add_step(struct sums *s, uint64_t from, uint64_t to, uint32_t first)
     for (uint32_t i = first; i < s->steps_n; i++) {
         if (s->steps[i].from == from && s->steps[i].to == to) return;
     }
-    struct page_step *step = &s->steps[s->steps_n++];
+    struct page_step *step = NEXT(s, steps);
     step->from = from;
     step->to = to;
     step->day = s->sessions[s->sessions_n - 1].day;
@@ -161,15 +162,15 @@ static void add_seen(struct sums *s, const struct pageview *p)
     }
 }
 
-/* Only what the last use filled; so that bytes between fields are zero too. */
-static void clear(struct sums *s)
+/* Slots for twice as many visits as there can be. */
+static void clear(struct sums *s, const struct visitor *v)
 {
-    memset(s->sessions, 0, s->sessions_n * sizeof *s->sessions);
-    memset(s->parts, 0, s->parts_n * sizeof *s->parts);
-    memset(s->days, 0, s->days_n * sizeof *s->days);
-    memset(s->pages, 0, s->pages_n * sizeof *s->pages);
-    memset(s->visits, 0, s->visits_n * sizeof *s->visits);
-    memset(s->steps, 0, s->steps_n * sizeof *s->steps);
+    uint32_t slots = 64;
+    while (slots < 2 * (v->views_n + v->seen_n))
+        slots *= 2;
+    assert(slots <= VISIT_SLOTS);
+    memset(s->slots, 0, slots * sizeof *s->slots);
+    s->slot_mask = slots - 1;
     s->sessions_n = s->parts_n = s->days_n = s->pages_n = s->visits_n = s->steps_n = 0;
     s->alive_ms = 0;
 }
@@ -177,7 +178,7 @@ static void clear(struct sums *s)
 void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
 {
     assert(v->views_n <= RECENT_MAX);
-    clear(s);
+    clear(s, v);
     int64_t first_ms = 0, last_ms = 0;
     uint32_t steps_from = 0;
     for (uint32_t i = 0; i < v->views_n; i++) {
@@ -208,11 +209,20 @@ void sums_make(struct sums *s, const struct visitor *v, uint32_t border)
     set_gaps(s, v);
 }
 
+static bool is_old(const struct visitor *v, uint32_t i)
+{
+    return v->views[i].at_ms < v->newest_ms - LATE_AFTER_MS - REGISTER_OPEN_MS - SESSION_GAP_MS;
+}
+
+bool sums_may_settle(const struct visitor *v)
+{
+    return v->views_n > 0 && is_old(v, 0);
+}
+
 uint32_t sums_settled(const struct sums *s, const struct visitor *v)
 {
-    int64_t border_ms = v->newest_ms - LATE_AFTER_MS - REGISTER_OPEN_MS - SESSION_GAP_MS;
     uint32_t old = 0;
-    while (old < v->views_n && v->views[old].at_ms < border_ms)
+    while (old < v->views_n && is_old(v, old))
         old++;
     if (old == v->views_n) return old;
     /* The session in which the border lies stays whole. */

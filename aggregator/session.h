@@ -73,7 +73,7 @@ struct page_step {
     uint32_t day; /* the session's */
 };
 
-enum { VISITS_MAX = RECENT_MAX + SEEN_MAX, VISIT_SLOTS = 2048 };
+enum { VISITS_MAX = RECENT_MAX + SEEN_MAX, VISIT_SLOTS = 16384 };
 
 struct sums {
     int64_t alive_ms; /* the newest sign of life, of pageviews of humans and not of logs; 0: none */
@@ -86,10 +86,9 @@ struct sums {
     struct page_step steps[RECENT_MAX];
     struct page_visit visits[VISITS_MAX];
     uint32_t visits_from[RECENT_MAX]; /* per session, the index of its first visit */
-    /* Visits of the session in work by page: index, open addressing; a slot of another mark is
-     * empty. */
+    /* The newest visit to each page, by page: index + 1, open addressing. */
     uint16_t slots[VISIT_SLOTS];
-    uint32_t slot_marks[VISIT_SLOTS], mark;
+    uint32_t slot_mask;
 };
 
 /* How many of the first n items of two lists have the same bytes. */
@@ -110,6 +109,7 @@ static inline uint32_t sums_common(const void *a, uint32_t an, const void *b, ui
 void sums_make(struct sums *s, const struct visitor *v, uint32_t border);
 
 /* How many of the oldest pageviews no hit can change any more, now that v->newest_ms is reached. */
+bool sums_may_settle(const struct visitor *v); /* false: surely none */
 uint32_t sums_settled(const struct sums *s, const struct visitor *v);
 /* How many to give up early, because the visitor has too many. */
 uint32_t sums_surplus(const struct sums *s, const struct visitor *v);

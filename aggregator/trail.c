@@ -100,6 +100,14 @@ static bool make_room(struct trail *t)
     return settle(t, sums_surplus(t->before, t->v));
 }
 
+/* For links seen on one more pageview. What has settled goes first, so that where a batch ended
+ * does not decide whether there is room. */
+static bool make_room_to_see(struct trail *t)
+{
+    if (t->v->seen_n <= SEEN_MAX - VIEW_SEEN_MAX || !sums_may_settle(t->v)) return true;
+    return prune(t);
+}
+
 /* A hit, or one that waited, as its pageview's registers see it. */
 struct signal {
     enum hit_kind kind;
@@ -347,6 +355,7 @@ bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
         t->v->newest_ms = h->at_ms;
         if (t->profile != NULL) profile_clock(t->profile);
     }
+    if (!make_room_to_see(t)) return false;
     if (h->pageview == 0)
         return h->kind == HIT_PAGEVIEW ? begin_view(t, h, &s, verdict) : buy_alone(t, h, &s);
 

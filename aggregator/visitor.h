@@ -43,7 +43,7 @@ enum {
     WAITING_MAX_BYTES = 16 * 1024,
     FROZEN_PAGES_MAX = 512,
     VIEW_SEEN_MAX = 64, /* links seen on a pageview: those of the smallest ids stay */
-    SEEN_MAX = 1024,    /* of all recent pageviews */
+    SEEN_MAX = 4096,    /* of all recent pageviews */
     SEEN_STEP = 8,      /* by which the memory of a pageview's grows */
     WAITING_GOAL = 64,  /* beside its kind */
 };

@@ -599,8 +599,12 @@ static struct story *story_new(uint64_t seed, unsigned visitors, unsigned days)
         if (what == 0) who.bot = draw(&s->r, 2) ? STR("Spider") : STR("Crawler");
         if (what == 1) who.flags = HIT_IMPORTED, who.visitor_kind = VISITOR_DAILY;
         unsigned visits = 1 + (unsigned)draw(&s->r, 8);
+        int64_t at = T0;
         for (unsigned j = 0; j < visits && s->n < HITS_MAX - 200; j++) {
-            int64_t at = T0 + (int64_t)draw(&s->r, (uint64_t)days * DAY_MS);
+            if (j > 0 && draw(&s->r, 3) > 0) /* soon again, often on the same day */
+                at += HOUR + (int64_t)draw(&s->r, 3 * HOUR);
+            else
+                at = T0 + (int64_t)draw(&s->r, (uint64_t)days * DAY_MS);
             unsigned views = 1 + (unsigned)draw(&s->r, 5);
             for (unsigned k = 0; k < views; k++) {
                 tell_pageview(s, who, at);
@@ -1034,6 +1038,47 @@ static void test_too_many_pages(void **state)
     world_free(single);
 }
 
+/* More links seen than are kept: flagged; and what has settled makes room, wherever batches end. */
+static void test_too_many_seen(void **state)
+{
+    (void)state;
+    enum { VIEWS = 150, HITS = 2 * VIEWS };
+    static struct hit hits[HITS];
+    static struct buf seen[VIEWS];
+    for (uint64_t i = 0; i < VIEWS; i++) { /* ten a day; then all in one hour */
+        int64_t at = i < 80 ? (int64_t)i * DAY_MS / 10 : 8 * (int64_t)DAY_MS + (int64_t)i * 20000;
+        hits[2 * i] = simple(1, at, i + 1, VISITOR_CONSENTED);
+        hits[2 * i + 1] = hits[2 * i];
+        hits[2 * i + 1].kind = HIT_SEEN;
+        hits[2 * i + 1].number = 1;
+        buf_add_varint(&seen[i], 0);
+        for (uint64_t j = 0; j < VIEW_SEEN_MAX; j++)
+            buf_printf(&seen[i], "%cshop.example/%03u%c", 17, (unsigned)(i % 5), (char)('0' + j));
+        hits[2 * i + 1].list = buf_str(&seen[i]);
+    }
+    static const size_t batches[] = {HITS, 1, 23};
+    struct buf first = {0};
+    for (size_t b = 0; b < 3; b++) {
+        struct world *w = world_new();
+        struct buf dump = {0};
+        for (size_t i = 0; i < HITS; i += batches[b]) {
+            world_batch(w, hits + i, i + batches[b] < HITS ? batches[b] : HITS - i);
+            if (i < 160 && i + batches[b] <= 160) assert_int_equal(w->approximated, 0);
+        }
+        assert_true(w->approximated > 0);
+        world_dump(w, b == 0 ? &first : &dump);
+        if (b > 0) {
+            assert_int_equal(dump.n, first.n);
+            assert_memory_equal(dump.p, first.p, dump.n);
+        }
+        buf_fini(&dump);
+        world_free(w);
+    }
+    buf_fini(&first);
+    for (size_t i = 0; i < VIEWS; i++)
+        buf_fini(&seen[i]);
+}
+
 static void test_too_many_waiting(void **state)
 {
     (void)state;
@@ -1130,7 +1175,7 @@ int main(void)
         cmocka_unit_test(test_model),           cmocka_unit_test(test_too_many_pageviews),
         cmocka_unit_test(test_too_many_pages),  cmocka_unit_test(test_too_many_waiting),
         cmocka_unit_test(test_live_days_close), cmocka_unit_test(test_too_many_open_days),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_damage),          cmocka_unit_test(test_too_many_seen),
     };
     make_lists();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

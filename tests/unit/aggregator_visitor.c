@@ -176,7 +176,7 @@ static void test_seen_is_bounded(void **state)
     assert_int_equal(v.views[0].seen_n, VIEW_SEEN_MAX);
     for (uint32_t i = 0; i < VIEW_SEEN_MAX; i++)
         assert_int_equal(v.views[0].seen[i], i);
-    for (int64_t view = 1; view < 40; view++) {
+    for (int64_t view = 1; view < 80; view++) {
         insert(&v, view, (uint64_t)view + 1, 100, "");
         for (uint64_t i = 0; i < VIEW_SEEN_MAX; i++)
             assert_true(visitor_see(&v, &v.views[view], i));
