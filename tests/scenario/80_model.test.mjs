@@ -16,8 +16,10 @@ const SEED = 20260131
 const DAY_MS = 24 * 3600 * 1000
 const SLOT_MS = 4 * 60 * 1000
 const SLOTS = 1050 // 70 hours; later than 72 would be late
-const VISITORS = 60
-const PAGES = 12
+// Few who meet on the same pages all the time; and 500 customers among 200 pages.
+const DENSE = { visitors: 60, pages: 12 }
+const WIDE = { visitors: 1100, pages: 200 }
+const REPORTS_AT_ONCE = 4
 const BAD_KIND = 9
 const OPTED_OUT = 3
 const PHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
@@ -75,7 +77,7 @@ function makeHit(who, view, kind, at, more) {
 function makeView(random, who, at) {
   const pixel = random.chance(0.1)
   const view = {
-    at, id: pixel ? undefined : random.id(), path: `/p/n${random.below(PAGES)}x`,
+    at, id: pixel ? undefined : random.id(), path: `/p/n${random.below(who.pages)}x`,
     referred: random.chance(0.3), notFound: random.chance(0.05),
   }
   const hits = [makeHit(who, view, 'pageview', at, { fields: { n: 0 }, model: { number: 0 } })]
@@ -115,11 +117,11 @@ function makeMeta(who, view) {
 function makeEvidence(random, who, view) {
   const hits = []
   if (random.chance(0.5)) {
-    const paths = ['/menu', ...new Set(Array.from({ length: random.below(6) }, () => `/p/n${random.below(PAGES + 3)}x`))]
+    const paths = ['/menu', ...new Set(Array.from({ length: random.below(6) }, () => `/p/n${random.below(who.pages + 3)}x`))]
     const fields = { n: 19, l: [...paths, 'https://other.example/'] }
     hits.push(makeHit(who, view, 'links', view.at + 19_000, { fields, model: { number: 19, links: paths.map((path) => `${who.site}.example${path}`), left_out: 1 } }))
   }
-  const link = () => `/p/n${random.below(PAGES + 3)}x`
+  const link = () => `/p/n${random.below(who.pages + 3)}x`
   const page = (path) => `${who.site}.example${path}`
   for (let n = 20, last = n + random.below(3); n < last; n++) {
     const paths = [...new Set(Array.from({ length: 1 + random.below(4) }, link))]
@@ -133,10 +135,10 @@ function makeEvidence(random, who, view) {
   return hits
 }
 
-function makeVisitor(random, i, anchor) {
+function makeVisitor(random, i, anchor, pages) {
   const who = {
     site: i % 3 === 0 ? 'shop' : 'blog', consented: i % 2 === 0, bot: i % 15 === 7, id: random.id(),
-    agent: AGENTS[random.below(2)], address: `198.51.100.${i + 1}`,
+    agent: AGENTS[random.below(2)], address: `198.18.${i >> 8}.${i & 255}`, pages,
   }
   const taken = new Set()
   const hits = []
@@ -393,7 +395,7 @@ async function compareProfile(world, site, visitor, want, now, about) {
 }
 
 async function compareCustomers(world, site, profiles) {
-  const { code, out, err } = await run(program('sentier-report'), ['customers', '--conf', world.conf, '--site', site, '--format', 'json'])
+  const { code, out, err } = await run(program('sentier-report'), ['customers', '--conf', world.conf, '--site', site, '--limit', '0', '--format', 'json'])
   assert.equal(code, 0, err)
   const fields = ['id', 'class', 'first_seen_ms', 'last_seen_ms', 'sessions', 'days', 'views', 'engaged_ms'].map((name) => [name])
   const list = (of) => of.map((one) => pick(one, fields)).sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -409,22 +411,23 @@ async function compareCustomers(world, site, profiles) {
 async function compareProfiles(world, model, told) {
   const profiles = Object.fromEntries(Object.keys(SITES).map((site) => [site, []]))
   for (const site of Object.keys(SITES)) {
-    const newest = Math.max(...told.filter((hit) => hit.site === site && hit.at).map((hit) => hit.at))
+    const newest = told.reduce((at, hit) => (hit.site === site && hit.at > at ? hit.at : at), 0)
     const [from, to] = [dayOf(site, newest) - 55, dayOf(site, newest)]
     const topics = topicWorld(model, told, { site, now: newest, from, rows: rowsOf(model, site, from, to) })
-    for (const [key, want] of model.profiles) {
-      const [of, visitor] = JSON.parse(key)
-      if (of === site) profiles[site].push(await compareProfile(world, site, visitor, want, newest, topics))
+    const queue = [...model.profiles].map(([key, want]) => [...JSON.parse(key), want]).filter(([of]) => of === site)
+    const one = async () => {
+      for (let next; (next = queue.pop()); ) profiles[site].push(await compareProfile(world, site, next[1], next[2], newest, topics))
     }
+    await Promise.all(Array.from({ length: REPORTS_AT_ONCE }, one))
     await compareTopics(world, site, topics)
     await compareCustomers(world, site, profiles[site])
   }
 }
 
-scenario('reports say what the definitions say, whatever the order and whoever dies', { sites: SITES }, async (world) => {
+async function agree(world, { visitors, pages }) {
   const random = randomOf(SEED)
   const anchor = Math.floor((Date.now() - 10 * 60_000) / SLOT_MS) * SLOT_MS - SLOT_MS / 2
-  const once = Array.from({ length: VISITORS }, (_, i) => makeVisitor(random, i, anchor)).flat()
+  const once = Array.from({ length: visitors }, (_, i) => makeVisitor(random, i, anchor, pages)).flat()
   const hits = random.shuffle([...once, ...once.filter(() => random.chance(0.15))]) // some are sent again
   const third = Math.floor(hits.length / 3)
 
@@ -433,7 +436,7 @@ scenario('reports say what the definitions say, whatever the order and whoever d
   await Promise.all([sendAll(world, hits.slice(2 * third)), world.aggregator.start()])
   const told = [...hits.map((hit) => hit.model), ...(await sendRefused(world))]
   const received = told.reduce((sum, hit) => sum + (hit.n ?? 1), 0)
-  await world.settled({ received })
+  await world.settled({ received, withinMs: 120_000 })
 
   const model = expect(told)
   const views = once.map((hit) => hit.model).filter((hit) => hit.kind === 'pageview')
@@ -445,5 +448,15 @@ scenario('reports say what the definitions say, whatever the order and whoever d
   }
   for (const site of Object.keys(SITES)) assert.ok((await compareLive(world, model, site)) > 0, `somebody is at ${site}`)
   await compareProfiles(world, model, told)
-  console.log(`# ${model.profiles.size} profiles; ${hits.length} hits of ${VISITORS} visitors, ${views.length} pageviews`)
+  console.log(`# ${model.profiles.size} profiles; ${hits.length} hits of ${visitors} visitors, ${views.length} pageviews`)
+  return model.profiles.size
+}
+
+scenario('reports say what the definitions say, whatever the order and whoever dies', { sites: SITES }, async (world) => {
+  await agree(world, DENSE)
+})
+
+scenario('and so they do of 500 customers and 200 pages', { sites: SITES }, async (world) => {
+  const profiles = await agree(world, WIDE)
+  assert.ok(profiles >= 500, `${profiles} profiles`)
 })
