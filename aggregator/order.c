@@ -85,6 +85,12 @@ enum order_fate orders_take(struct orders *o, const struct order *told, struct o
     return same ? ORDER_SAME : ORDER_EARLIER;
 }
 
+void orders_forget(struct orders *o, int64_t until_ms)
+{
+    while (o->n > 0 && o->all[0].at_ms <= until_ms)
+        take_out(o, 0);
+}
+
 bool orders_encode(const struct orders *o, struct buf *out)
 {
     bool ok = buf_add_varint(out, o->n);

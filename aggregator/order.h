@@ -52,6 +52,7 @@ void orders_fini(struct orders *o); /* leaves it empty */
 /* Takes one purchase. *crossed is set when the bound was. */
 enum order_fate orders_take(struct orders *o, const struct order *told, struct order *was,
                             bool *crossed);
+void orders_forget(struct orders *o, int64_t until_ms); /* what was bought until then */
 bool orders_encode(const struct orders *o, struct buf *out);
 bool orders_get(struct reader *r, struct orders *o); /* into an empty one; false: damaged */
 

@@ -395,6 +395,6 @@ bool trail_end(struct trail *t)
 bool trail_empty(const struct trail *t)
 {
     const struct visitor *v = t->v;
-    return v->views_n + v->waiting_n + v->frozen_n == 0 &&
+    return v->views_n + v->waiting_n + v->frozen_n + v->orders.n == 0 &&
            (t->profile == NULL || t->profile->views == 0);
 }

@@ -247,9 +247,10 @@ void visitor_forget(struct visitor *v, int64_t until_ms)
     for (uint32_t i = v->waiting_n; i-- > 0;) {
         if (v->waiting[i].at_ms <= until_ms) visitor_unwait(v, i);
     }
+    orders_forget(&v->orders, until_ms);
     v->frozen_n = v->frozen_day = 0;
     v->approximate = false;
-    if (v->views_n + v->waiting_n == 0) v->newest_ms = 0;
+    if (v->views_n + v->waiting_n + v->orders.n == 0) v->newest_ms = 0;
 }
 
 int waiting_order(const struct waiting *w, uint64_t id, uint32_t number)

@@ -132,7 +132,7 @@ bool visitor_see(struct visitor *v, struct pageview *p, uint64_t page);
 /* Freezes the oldest n pageviews of a daily visitor. False: no memory. */
 bool visitor_freeze(struct visitor *v, uint32_t n);
 void visitor_drop(struct visitor *v, uint32_t n); /* the oldest n pageviews, no more */
-/* All but the recent pageviews, and the waiting hits, of after that. */
+/* All but the recent pageviews, the waiting hits and the orders of after that. */
 void visitor_forget(struct visitor *v, int64_t until_ms);
 /* A frozen page more; they come by rising id. False: no memory. */
 bool visitor_add_frozen(struct visitor *v, uint64_t page, uint32_t day);

@@ -110,6 +110,29 @@ static void what_comes_late_of_it_is_not_folded(void **state)
     world_free(w);
 }
 
+static void orders_go_too(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct hit bought = view_of(ANNA, 0);
+    bought.kind = HIT_PURCHASE;
+    bought.pageview = 0;
+    bought.list = STR("EUR\005order--A");
+    fold(w, bought);
+    assert_true(has_profile(w, ANNA));
+    fold(w, forget_of(ANNA, 2 * MINUTE));
+    assert_false(has_profile(w, ANNA));
+    bought.at_ms += 3 * MINUTE; /* nobody knows that this one counted before */
+    fold(w, bought);
+    fold(w, bought);
+    assert_true(has_profile(w, ANNA));
+    fold(w, forget_of(ANNA, 2 * MINUTE)); /* what came later stays */
+    assert_true(has_profile(w, ANNA));
+    fold(w, bought);
+    assert_int_equal(world_total(w, DAY0, COL_PURCHASES), 2);
+    world_free(w);
+}
+
 static void a_bots_state_goes_too(void **state)
 {
     (void)state;
@@ -224,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_profile_goes_and_what_was_counted_stays),
         cmocka_unit_test(what_comes_late_of_it_is_not_folded),
+        cmocka_unit_test(orders_go_too),
         cmocka_unit_test(a_bots_state_goes_too),
         cmocka_unit_test(without_a_visitor_it_says_nothing),
         cmocka_unit_test(no_order_and_no_border_matters),

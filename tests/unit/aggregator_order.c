@@ -98,6 +98,23 @@ static void the_oldest_go(void **state)
     orders_fini(&o);
 }
 
+static void forgets(void **state)
+{
+    struct orders o = {0};
+    struct order was;
+    (void)state;
+    for (int64_t i = 1; i <= 5; i++)
+        take(&o, told((uint64_t)i, 10 * i, 1, 1), &was);
+    orders_forget(&o, 9);
+    assert_int_equal(o.n, 5);
+    orders_forget(&o, 30);
+    assert_true(o.n == 2 && o.all[0].id == 4 && o.all[1].id == 5);
+    assert_int_equal(take(&o, told(3, 40, 2, 1), &was), ORDER_NEW);
+    orders_forget(&o, 50);
+    assert_int_equal(o.n, 0);
+    orders_fini(&o);
+}
+
 static void reads_back(void **state)
 {
     struct orders o = {0}, again = {0};
@@ -131,9 +148,8 @@ static void reads_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_earliest_counts),
-        cmocka_unit_test(any_order_leaves_the_same),
-        cmocka_unit_test(the_oldest_go),
+        cmocka_unit_test(the_earliest_counts), cmocka_unit_test(any_order_leaves_the_same),
+        cmocka_unit_test(the_oldest_go),       cmocka_unit_test(forgets),
         cmocka_unit_test(reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
