@@ -19,6 +19,7 @@ enum {
     ROWS_TOPICS = 10, /* of the sections that are no table of pages, without --limit */
     ROWS_IGNORED = 20,
     ROWS_WISHES = 10,
+    TOPICS_BEHIND = 3, /* whose pages are named */
 };
 
 struct printer {
@@ -199,6 +200,25 @@ static bool add_interest(struct table *t, const struct portrait_interest *i)
                            {.text = str_of(lift_confidence_name(lift_confidence(i->visits)))}});
 }
 
+/* The pages behind the greatest interests, a line each. */
+static void print_behind(struct printer *w)
+{
+    for (uint32_t i = 0; i < w->p->interests_n && i < TOPICS_BEHIND; i++) {
+        const struct portrait_interest *interest = &w->p->interests[i];
+        struct buf text = {0};
+        char room[PORTRAIT_NAME_BYTES];
+        text_add_clean(&text, interest->topic);
+        for (unsigned k = 0; k < PORTRAIT_TOP && interest->top[k] != NULL; k++) {
+            buf_add(&text, k == 0 ? STR(": ") : STR(", "));
+            text_add_short(&text, own_name(w, interest->top[k], room), 40);
+        }
+        if (interest->pages > PORTRAIT_TOP)
+            buf_printf(&text, " and %u more", interest->pages - PORTRAIT_TOP);
+        print_wrapped(w, 0, buf_str(&text));
+        buf_fini(&text);
+    }
+}
+
 static bool print_interests(struct printer *w)
 {
     const struct portrait *p = w->p;
@@ -221,6 +241,8 @@ static bool print_interests(struct printer *w)
         ok = add_interest(t, &p->interests[i]);
     ok = ok && table_print(t, w->r->width, most(w, ROWS_TOPICS), w->out);
     table_free(t);
+    buf_add_char(w->out, '\n');
+    print_behind(w);
     return ok;
 }
 
@@ -251,9 +273,11 @@ static bool print_used(struct printer *w)
 {
     struct table *t = table_new(used_columns);
     bool ok = t != NULL;
-    print_heading(w, "USED PAGES",
-                  "Read for 10 seconds or longer, or clicked on; returned: in two visits or more. "
-                  "Interest halves every 30 days without a visit.");
+    print_heading(
+        w, "USED PAGES",
+        "Read for 10 seconds or longer, or clicked on; returned: in two visits or more. "
+        "Interest adds up time, reading to the end, clicks and goals, and halves every 30 "
+        "days.");
     for (uint32_t i = 0; ok && i < w->p->pages_n; i++) {
         if (w->p->pages[i].rung >= RUNG_USED) ok = add_used(w, t, &w->p->pages[i]);
     }
@@ -290,8 +314,8 @@ static void print_passed_by(struct printer *w, const struct portrait_page *page)
     if (!page->has_chance || !site_pages_rate(w->p->site, page->site->kind, &rate)) return;
     struct buf why = {0};
     buf_printf(&why,
-               "an average visitor would do the same in %.*f%% of cases, (1-%.3f)^%u: of visits "
-               "with such a link in view (%s), %.1f%% open its page",
+               "chance that an average visitor would do the same: %.*f%%, (1-%.3f)^%u, as %s links "
+               "that are in view are opened in %.1f%% of visits",
                page->chance < 0.1 ? 1 : 0, 100 * page->chance, rate, own->passed,
                link_kind_name(page->site->kind), 100 * rate);
     print_evidence(w, &why);
@@ -322,9 +346,10 @@ static void print_ignored(struct printer *w)
 {
     const struct portrait *p = w->p;
     size_t shown = p->ignored_n < most(w, ROWS_IGNORED) ? p->ignored_n : most(w, ROWS_IGNORED);
-    print_heading(w, "IGNORED PAGES",
-                  "Links to them were in view again and again, or they were opened and left: often "
-                  "enough to be no accident.");
+    print_heading(
+        w, "IGNORED PAGES",
+        "In view in three visits or more on two days, or opened and left twice, and never "
+        "used. A small chance says that it is no accident.");
     if (p->ignored_n == 0) print_wrapped(w, INDENT, STR("None: there is no such evidence."));
     for (size_t i = 0; i < shown; i++) {
         const struct portrait_page *page = p->ignored[i];

@@ -106,7 +106,8 @@ scenario('a profile says what interests a person, what it ignores, and what it w
   for (const line of [`visitor ${ada} of shop (shop.example)`, 'INTERESTS', 'USED PAGES', 'IGNORED PAGES', 'WOULD LIKE, NEVER SAW',
     '/gift-cards', 'opened in 2 visits, each time left within 10 seconds and without a click;', 'linked only from /maps, never opened'])
     assert.ok(said.some((one) => one.includes(line)), `${line} in\n${text}`)
-  assert.match(said.join(' '), /in view in 4 visits on \d days, last on 20\d\d-\d\d-\d\d, never opened an average visitor would do the same in [\d.]+% of cases, \(1-0\.\d+\)\^4:/)
+  assert.match(said.join(' '), /in view in 4 visits on \d days, last on 20\d\d-\d\d-\d\d, never opened chance that an average visitor would do the same: [\d.]+%, \(1-0\.\d+\)\^4, as navigation links/)
+  assert.ok(said.includes('boots: /boots/alder, /boots/birch, /journal/frost'), text)
   const csv = await ask(world, 'profile', ada, '--format', 'csv')
   assert.match(csv, /^page,interest,interest_share,rung,used,tried,views,engaged_ms,last_day,seen,ignored\r\n/)
   assert.match(csv, /\r\nshop\.example\/gift-cards,0\.000,0\.0000,seen,0,0,0,0,,4,passed by\r\n/)
