@@ -16,10 +16,10 @@
 #include "forgetting.h"
 #include "hash.h"
 #include "intake.h"
-#include "links.h"
 #include "listing.h"
 #include "log.h"
 #include "packing.h"
+#include "telling.h"
 
 struct batch_site {
     struct sitestate state;
@@ -56,8 +56,8 @@ struct batch {
     struct batch_site *last_site;
     struct listings listings;
     struct store_entry **entries; /* of the visitors, then of the rows, in their order */
-    struct store_entry **told;    /* of fold_told: two each, the page's and the site's count */
-    struct store_entry **marks;   /* of the visitors: when they were forgotten; NULL: not asked */
+    struct tellings told;
+    struct store_entry **marks; /* of the visitors: when they were forgotten; NULL: not asked */
     union batch_state *states;
     size_t states_n;
     struct row *rows;
@@ -138,10 +138,11 @@ void batch_end(struct batch *b, bool committed)
     b->sites_n = b->hits_n = 0;
     b->last_site = NULL;
     free(b->entries);
-    free(b->told);
+    tellings_fini(&b->told);
     free(b->marks);
     free(b->closed);
-    b->entries = b->told = b->marks = NULL;
+    b->told = (struct tellings){.store = NULL};
+    b->entries = b->marks = NULL;
     b->closed = NULL;
     b->closed_n = 0;
 }
@@ -402,26 +403,6 @@ static bool list_closed(struct batch *b)
     return true;
 }
 
-static bool need_told(struct batch *b)
-{
-    size_t n = fold_told_count(b->fold);
-    b->told = calloc(2 * n + 1, sizeof b->told[0]);
-    if (b->told == NULL) return false;
-    for (size_t i = 0; i < n; i++) {
-        const struct fold_told *l = fold_told_at(b->fold, i);
-        struct key key = l->kind == HIT_LINKS ? key_links(b->partition, str_of(l->site->name))
-                                              : key_about(b->partition, str_of(l->site->name));
-        char id[8];
-        store_le64(id, hash64(l->page));
-        b->told[2 * i] =
-            store_use(b->store, &b->use, b->partition, key_str(&key), (struct str){id, sizeof id});
-        b->told[2 * i + 1] =
-            store_use(b->store, &b->use, b->partition, key_str(&key), LINKS_COUNT_FIELD);
-        if (b->told[2 * i] == NULL || b->told[2 * i + 1] == NULL) return false;
-    }
-    return true;
-}
-
 static bool is_packed(const struct delta *row)
 {
     if (row->day >= DELTA_LIVE) return false;
@@ -465,7 +446,8 @@ static enum batch_result need_rows(struct batch *b)
         b->entries[i] = store_use(b->store, &b->use, b->partition, key, row->name);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
     }
-    return need_told(b) ? BATCH_LOAD : BATCH_MEMORY;
+    b->told = (struct tellings){.store = b->store, .use = &b->use, .partition = b->partition};
+    return tellings_need(&b->told, b->fold) ? BATCH_LOAD : BATCH_MEMORY;
 }
 
 /* The row's day when it is packed, else NULL. */
@@ -494,15 +476,6 @@ static enum batch_result unpack_rows(struct batch *b)
     return BATCH_READY;
 }
 
-/* Page names are written when this process does not know that they are there. */
-static bool set_page(struct batch *b, struct str id, struct str page, struct str key)
-{
-    struct store_entry *e = store_use(b->store, &b->use, b->partition, key, id);
-    if (e == NULL) return false;
-    if (e->known && str_eq(e->value, page)) return true;
-    return store_set(b->store, e, page);
-}
-
 static bool pack_rows(struct batch *b)
 {
     struct deltas *d = fold_deltas(b->fold);
@@ -515,7 +488,8 @@ static bool pack_rows(struct batch *b)
             pages = key_pages(b->partition, str_of(site->name));
         }
         if (row->page.n > 0 && !row->dropped &&
-            !set_page(b, str_from(row->name, 1), row->page, key_str(&pages)))
+            !store_tell(b->store, &b->use, b->partition, key_str(&pages), str_from(row->name, 1),
+                        row->page))
             return false;
         if (!row->changed || b->entries[i] == NULL) continue;
         buf_clear(&b->packed);
@@ -523,91 +497,6 @@ static bool pack_rows(struct batch *b)
         if (!store_set(b->store, b->entries[i], buf_str(&b->packed))) return false;
     }
     return true;
-}
-
-static bool name_page(struct batch *b, struct str page, struct str key)
-{
-    char id[8];
-    store_le64(id, hash64(page));
-    return set_page(b, (struct str){id, sizeof id}, page, key);
-}
-
-/* One page's links into its entry. Pages that are new there are named. */
-static enum batch_result add_links(struct batch *b, const struct fold_told *told,
-                                   struct links *links)
-{
-    struct key pages = key_pages(b->partition, str_of(told->site->name));
-    struct hit_links list = hit_links_open(told->list);
-    struct str page;
-    links_told(links, told->day, told->more);
-    while (hit_links_next(&list, &page)) {
-        if (links_add(links, hash64(page), told->day) && !name_page(b, page, key_str(&pages)))
-            return BATCH_MEMORY;
-    }
-    return BATCH_READY;
-}
-
-static enum batch_result change_links(struct batch *b, const struct fold_told *told,
-                                      struct store_entry *e)
-{
-    struct links links = {0};
-    if (e->value.n > 0 && !links_decode(e->value, &links)) return damaged(e);
-    bool whole = !links.partial && !told->more;
-    enum batch_result added = add_links(b, told, &links);
-    if (whole && links.partial) b->figures.approximated++;
-    if (added != BATCH_READY) return added;
-    buf_clear(&b->packed);
-    if (!links_encode(&links, &b->packed)) return BATCH_MEMORY;
-    if (str_eq(e->value, buf_str(&b->packed))) return BATCH_READY; /* as mostly */
-    return store_set(b->store, e, buf_str(&b->packed)) ? BATCH_READY : BATCH_MEMORY;
-}
-
-/* The latest that was told stays. */
-static enum batch_result change_about(struct batch *b, const struct fold_told *told,
-                                      struct store_entry *e)
-{
-    struct told_about now = {told->at_ms, told->list}, was;
-    if (e->value.n > 0 && !told_about_decode(e->value, &was)) return damaged(e);
-    if (e->value.n > 0 && !told_about_later(&now, &was)) return BATCH_READY;
-    buf_clear(&b->packed);
-    if (!told_about_encode(&now, &b->packed)) return BATCH_MEMORY;
-    return store_set(b->store, e, buf_str(&b->packed)) ? BATCH_READY : BATCH_MEMORY;
-}
-
-/* A page that is new there takes one of the places that a site has. */
-static enum batch_result take_place(struct batch *b, const struct fold_told *told,
-                                    struct store_entry *count, bool *room)
-{
-    struct links_count have = {0};
-    struct key pages = key_pages(b->partition, str_of(told->site->name));
-    if (count->value.n > 0 && !links_count_decode(count->value, &have)) return damaged(count);
-    *room = links_count_take(&have);
-    if (!*room) b->figures.approximated++;
-    buf_clear(&b->packed);
-    bool ok = links_count_encode(&have, &b->packed) &&
-              store_set(b->store, count, buf_str(&b->packed)) &&
-              (!*room || name_page(b, told->page, key_str(&pages)));
-    return ok ? BATCH_READY : BATCH_MEMORY;
-}
-
-static enum batch_result change_told(struct batch *b, size_t i)
-{
-    const struct fold_told *told = fold_told_at(b->fold, i);
-    struct store_entry *page = b->told[2 * i];
-    bool room = true;
-    if (page->value.n == 0) {
-        enum batch_result taken = take_place(b, told, b->told[2 * i + 1], &room);
-        if (taken != BATCH_READY || !room) return taken;
-    }
-    return told->kind == HIT_LINKS ? change_links(b, told, page) : change_about(b, told, page);
-}
-
-static enum batch_result pack_told(struct batch *b)
-{
-    enum batch_result result = BATCH_READY;
-    for (size_t i = 0; result == BATCH_READY && i < fold_told_count(b->fold); i++)
-        result = change_told(b, i);
-    return result;
 }
 
 /* The deltas of a packed day, where *at stands or behind rows that are not packed: days and deltas
@@ -691,8 +580,10 @@ static enum batch_result change_all(struct batch *b)
     if (!deltas_apply(fold_deltas(b->fold))) return BATCH_MEMORY;
     if (!pack_rows(b) || !pack_days(b) || !pack_sites(b)) return BATCH_MEMORY;
     b->figures.approximated = fold_approximated(b->fold);
-    enum batch_result told = pack_told(b);
-    return told == BATCH_READY ? list_pages(b) : told;
+    enum pack_result told = tellings_apply(&b->told, b->fold);
+    b->figures.approximated += b->told.approximated;
+    if (told == PACK_DAMAGED) return damaged(b->told.damaged);
+    return told == PACK_OK ? list_pages(b) : BATCH_MEMORY;
 }
 
 static enum batch_result need_sites(struct batch *b)

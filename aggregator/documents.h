@@ -15,7 +15,7 @@
 #include "publisher.h"
 
 /* One site, open for questions. What else a document needs of the site's configuration has to be
- * copied by the owner (owner.c, copy_site): sites may be read anew at any time. */
+ * copied by the owner (owned.c, copy_site): sites may be read anew at any time. */
 struct document_site {
     struct range_source source; /* blocking */
     struct range_extent extent; /* any is true */

@@ -40,10 +40,7 @@ static bool name_page(const struct listing *one, struct store *store, struct sto
 {
     unsigned partition = one->head->hash->partition;
     struct key key = key_pages(partition, one->site);
-    struct store_entry *e = store_use(store, use, partition, key_str(&key), one->page->field);
-    if (e == NULL) return false;
-    if (e->known && str_eq(e->value, one->hit->page)) return true;
-    return store_set(store, e, one->hit->page);
+    return store_tell(store, use, partition, key_str(&key), one->page->field, one->hit->page);
 }
 
 static bool set_head(const struct listing *one, struct store *store,

@@ -20,7 +20,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "answers.h"
@@ -29,6 +28,7 @@
 #include "documents.h"
 #include "keys.h"
 #include "log.h"
+#include "owned.h"
 #include "redis_now.h"
 
 enum {
@@ -45,30 +45,6 @@ struct mark {
     char site[HIT_SITE_MAX_BYTES];
 };
 _Static_assert(sizeof(struct mark) <= 512, "POSIX: a pipe takes so much in one piece");
-
-enum queue_name { NOT_QUEUED, FRESH, STALE };
-
-struct owned {
-    struct publisher publisher;
-    unsigned home;
-    uint32_t lease; /* of its home, as this site has seen it */
-    bool held;
-    enum queue_name queued;
-    int64_t due_ms; /* not before */
-    TAILQ_ENTRY(owned) link;
-};
-TAILQ_HEAD(queue, owned);
-
-/* One owner_set_sites: sites in order of name, and their zones. */
-struct snapshot {
-    struct owned *sites;
-    size_t n;
-    struct named_zone {
-        char *name;
-        struct zone *zone;
-    } * zones;
-    size_t n_zones;
-};
 
 struct foreign {
     bool needed; /* an owned site uses this partition, and this process does not hold it */
@@ -133,69 +109,10 @@ void owner_stats(const struct owner *o, struct owner_stats *out)
                                 .redis_up = atomic_load(&o->redis_up)};
 }
 
-static void snapshot_free(struct snapshot *s)
-{
-    if (s == NULL) return;
-    for (size_t i = 0; i < s->n_zones; i++) {
-        free(s->zones[i].name);
-        zone_free(s->zones[i].zone);
-    }
-    for (size_t i = 0; i < s->n; i++)
-        site_free_list(s->sites[i].publisher.topics);
-    free(s->zones);
-    free(s->sites);
-    free(s);
-}
-
-/* Sites share zones: a table takes milliseconds to make. */
-static const struct named_zone *zone_of(struct snapshot *s, const char *name)
-{
-    for (size_t i = 0; i < s->n_zones; i++) {
-        if (strcmp(s->zones[i].name, name) == 0) return &s->zones[i];
-    }
-    struct named_zone *z = &s->zones[s->n_zones];
-    z->name = strdup(name);
-    z->zone = zone_new(name);
-    if (z->name == NULL || z->zone == NULL) {
-        free(z->name);
-        zone_free(z->zone);
-        return NULL;
-    }
-    s->n_zones++;
-    return z;
-}
-
-static bool copy_site(struct owner *o, struct snapshot *s, const struct site *site)
-{
-    const struct named_zone *zone = zone_of(s, site->time_zone);
-    if (zone == NULL) return false;
-    struct owned *w = &s->sites[s->n++];
-    struct publisher *p = &w->publisher;
-    assert(strlen(site->name) < sizeof p->name);
-    strcpy(p->name, site->name);
-    p->zone = zone->zone;
-    p->time_zone = zone->name;
-    p->spread = (unsigned)site->spread;
-    p->topics = site_copy_list(site->topics);
-    if (p->topics == NULL && site->topics != NULL) return false;
-    w->home = key_home(str_of(p->name), o->opts.partitions);
-    return true;
-}
-
 int owner_set_sites(struct owner *o, const struct sites *sites)
 {
-    size_t n = sites_count(sites);
-    struct snapshot *s = calloc(1, sizeof *s);
+    struct snapshot *s = snapshot_new(sites, o->opts.partitions);
     if (s == NULL) return -1;
-    s->sites = calloc(n + 1, sizeof *s->sites);
-    s->zones = calloc(n + 1, sizeof *s->zones);
-    bool ok = s->sites != NULL && s->zones != NULL;
-    for (size_t i = 0; ok && i < n; i++)
-        ok = copy_site(o, s, sites_at(sites, i));
-    if (!ok) {
-        snapshot_free(s);
-        return -1;
-    }
     snapshot_free(atomic_exchange(&o->next, s)); /* one that the thread never saw */
     wake(o, &(struct mark){0});
     return 0;
@@ -228,22 +145,6 @@ static struct owned *first_due(struct queue *q, int64_t now, int64_t *next_ms)
     {
         if (w->due_ms <= now) return w;
         if (w->due_ms < *next_ms) *next_ms = w->due_ms;
-    }
-    return NULL;
-}
-
-static struct owned *find(const struct owner *o, struct str name)
-{
-    size_t low = 0, high = o->sites == NULL ? 0 : o->sites->n;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        struct owned *w = &o->sites->sites[middle];
-        int order = str_order(name, str_of(w->publisher.name));
-        if (order == 0) return w;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
     }
     return NULL;
 }
@@ -307,7 +208,7 @@ static void take_sites(struct owner *o)
     if (after == NULL) return;
     for (size_t i = 0; i < after->n; i++) {
         struct owned *w = &after->sites[i];
-        struct owned *old = find(o, str_of(w->publisher.name));
+        struct owned *old = snapshot_find(o->sites, str_of(w->publisher.name));
         bool same = old != NULL && old->held && old->publisher.spread == w->publisher.spread &&
                     strcmp(old->publisher.time_zone, w->publisher.time_zone) == 0;
         if (!same) continue;
@@ -350,7 +251,7 @@ static void take_marks(struct owner *o)
         assert((size_t)n % sizeof *marks == 0); /* both sides move whole marks */
         for (size_t i = 0; i < (size_t)n / sizeof *marks; i++) {
             if (marks[i].n == 0) continue;
-            struct owned *w = find(o, (struct str){marks[i].site, marks[i].n});
+            struct owned *w = snapshot_find(o->sites, (struct str){marks[i].site, marks[i].n});
             if (w == NULL || !w->held) continue;
             publisher_touch(&w->publisher, marks[i].day, &o->env);
             enqueue(o, w, FRESH);
@@ -509,7 +410,7 @@ static int64_t step(struct owner *o, int64_t now)
 static bool find_view(void *arg, struct str name, struct site_view *out)
 {
     struct owner *o = arg;
-    const struct owned *w = find(o, name);
+    const struct owned *w = snapshot_find(o->sites, name);
     if (w == NULL) return false;
     const struct publisher *p = &w->publisher;
     *out = (struct site_view){.source = publisher_source(p, &o->env),

@@ -316,6 +316,15 @@ static int by_hash(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+bool store_tell(struct store *s, struct store_batch *b, unsigned partition, struct str key,
+                struct str field, struct str value)
+{
+    struct store_entry *e = store_use(s, b, partition, key, field);
+    if (e == NULL) return false;
+    if (e->known && str_eq(e->value, value)) return true;
+    return store_set(s, e, value);
+}
+
 void store_group(struct store_batch *b)
 {
     if (!grouped(b)) qsort(b->entries, b->n, sizeof b->entries[0], by_hash);

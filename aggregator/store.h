@@ -52,6 +52,10 @@ struct store_entry *store_use(struct store *s, struct store_batch *b, unsigned p
 bool store_loaded(struct store *s, struct store_entry *e, struct str value);
 bool store_set(struct store *s, struct store_entry *e, struct str value);
 
+/* A value that mostly is there: it is written when this process does not know that. */
+bool store_tell(struct store *s, struct store_batch *b, unsigned partition, struct str key,
+                struct str field, struct str value);
+
 /* Entries of the batch in order of their hash, so that each hash is one run. */
 void store_group(struct store_batch *b);
 
