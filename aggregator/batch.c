@@ -18,6 +18,7 @@
 #include "intake.h"
 #include "listing.h"
 #include "log.h"
+#include "naming.h"
 #include "packing.h"
 #include "telling.h"
 
@@ -55,6 +56,7 @@ struct batch {
     size_t sites_n, sites_cap;
     struct batch_site *last_site;
     struct listings listings;
+    struct namings namings;
     struct store_entry **entries; /* of the visitors, then of the rows, in their order */
     struct tellings told;
     struct store_entry **marks; /* of the visitors: when they were forgotten; NULL: not asked */
@@ -92,6 +94,7 @@ void batch_free(struct batch *b)
     buf_fini(&b->records);
     buf_fini(&b->packed);
     listings_fini(&b->listings);
+    namings_fini(&b->namings);
     free(b->hits);
     free(b->sites);
     free(b);
@@ -135,6 +138,7 @@ void batch_end(struct batch *b, bool committed)
     for (size_t i = 0; i < b->sites_n; i++)
         free(b->sites[i]);
     listings_clear(&b->listings);
+    namings_clear(&b->namings);
     b->sites_n = b->hits_n = 0;
     b->last_site = NULL;
     free(b->entries);
@@ -147,13 +151,14 @@ void batch_end(struct batch *b, bool committed)
     b->closed_n = 0;
 }
 
-bool batch_begin(struct batch *b, unsigned partition, size_t bytes)
+bool batch_begin(struct batch *b, unsigned partition, size_t bytes, struct str dataset)
 {
     assert(b->use.n == 0 && b->hits_n == 0);
     b->partition = b->packing.partition = partition;
     b->step = 0;
     b->failed = false;
     b->figures = (struct batch_figures){0};
+    fold_set_dataset(b->fold, dataset);
     buf_clear(&b->records);
     b->records.failed = false;
     return buf_reserve(&b->records, bytes + 1) != NULL;
@@ -335,6 +340,10 @@ static enum batch_result need_states(struct batch *b)
     for (size_t i = 0; i < fold_count(b->fold); i++) {
         b->entries[i] = use_state(b, fold_at(b->fold, i), &last);
         if (b->entries[i] == NULL) return BATCH_MEMORY;
+    }
+    for (size_t i = 0; i < fold_named_count(b->fold); i++) {
+        if (!namings_need(&b->namings, b->store, &b->use, b->partition, fold_named_at(b->fold, i)))
+            return BATCH_MEMORY;
     }
     return need_marks(b) ? BATCH_LOAD : BATCH_MEMORY;
 }
@@ -563,6 +572,16 @@ static bool pack_sites(struct batch *b)
     return true;
 }
 
+static enum batch_result name_customers(struct batch *b)
+{
+    const struct store_entry *at = NULL;
+    switch (namings_apply(&b->namings, b->store, &at)) {
+    case NAMINGS_DAMAGED: return damaged(at);
+    case NAMINGS_MEMORY: return BATCH_MEMORY;
+    default: return BATCH_READY;
+    }
+}
+
 static enum batch_result list_pages(struct batch *b)
 {
     const struct store_entry *at = NULL;
@@ -583,7 +602,9 @@ static enum batch_result change_all(struct batch *b)
     enum pack_result told = tellings_apply(&b->told, b->fold);
     b->figures.approximated += b->told.approximated;
     if (told == PACK_DAMAGED) return damaged(b->told.damaged);
-    return told == PACK_OK ? list_pages(b) : BATCH_MEMORY;
+    if (told != PACK_OK) return BATCH_MEMORY;
+    enum batch_result named = name_customers(b);
+    return named == BATCH_READY ? list_pages(b) : named;
 }
 
 static enum batch_result need_sites(struct batch *b)

@@ -23,8 +23,9 @@ struct batch;
 struct batch *batch_new(struct store *store, const struct retention *keep);
 void batch_free(struct batch *b); /* NULL is fine */
 
-/* bytes: at least the records of all entries that will be added. False: out of memory. */
-bool batch_begin(struct batch *b, unsigned partition, size_t bytes);
+/* bytes: at least the records of all entries that will be added; dataset: its id. False: out of
+ * memory. */
+bool batch_begin(struct batch *b, unsigned partition, size_t bytes, struct str dataset);
 /* Records and weight of one entry, copied. What cannot be read of it is counted as such, so that
  * the ledger gets the whole weight. False: out of memory. */
 bool batch_add(struct batch *b, uint64_t weight, struct str records);

@@ -11,9 +11,12 @@
 #include "fold.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "count.h"
+#include "customer.h"
+#include "dataset.h"
 #include "hash.h"
 #include "trail.h"
 
@@ -25,6 +28,9 @@ struct queued {
     uint32_t next;
     uint32_t weight;
     uint32_t closings; /* of its day in this batch, before it came */
+    bool counted;      /* without its visitor, who is only told who signed it */
+    uint64_t customer;
+    size_t named; /* with a customer: the place in fold's named */
 };
 
 struct closing {
@@ -53,6 +59,9 @@ struct fold {
     size_t told_n, told_cap;
     struct forgetting *forgets;
     size_t forgets_n, forgets_cap;
+    struct fold_named *named;
+    size_t named_n, named_cap;
+    struct dataset_id dataset;
     uint64_t approximated;
     bool failed;
     struct sums sums[2]; /* of the visitor being folded */
@@ -80,6 +89,7 @@ void fold_free(struct fold *f)
     free(f->closed);
     free(f->told);
     free(f->forgets);
+    free(f->named);
     free(f);
 }
 
@@ -87,7 +97,7 @@ void fold_clear(struct fold *f)
 {
     deltas_clear(f->deltas);
     memset(f->table, 0, f->table_size * sizeof *f->table);
-    f->hits_n = f->visitors_n = f->closed_n = f->told_n = f->forgets_n = 0;
+    f->hits_n = f->visitors_n = f->closed_n = f->told_n = f->forgets_n = f->named_n = 0;
     f->approximated = 0;
     f->failed = false;
 }
@@ -128,6 +138,22 @@ const struct fold_told *fold_told_at(const struct fold *f, size_t i)
 {
     assert(i < f->told_n);
     return &f->told[i];
+}
+
+size_t fold_named_count(const struct fold *f)
+{
+    return f->named_n;
+}
+
+const struct fold_named *fold_named_at(const struct fold *f, size_t i)
+{
+    assert(i < f->named_n);
+    return &f->named[i];
+}
+
+void fold_set_dataset(struct fold *f, struct str id)
+{
+    snprintf(f->dataset.text, sizeof f->dataset.text, "%.*s", STR_ARG(id));
 }
 
 uint64_t fold_approximated(const struct fold *f)
@@ -265,11 +291,12 @@ static bool close_days(struct fold *f, struct sitestate *site)
 
 /* First pass. */
 
-static bool enqueue(struct fold *f, struct fold_visitor *v, const struct hit *h, uint32_t weight)
+static bool enqueue(struct fold *f, struct fold_visitor *v, const struct queued *q)
 {
     if (v == NULL || !ROOM(f, hits)) return false;
     uint32_t i = (uint32_t)f->hits_n++;
-    f->hits[i] = (struct queued){.hit = *h, .next = NO_HIT, .weight = weight};
+    f->hits[i] = *q;
+    f->hits[i].next = NO_HIT;
     if (!v->consented) f->hits[i].closings = closings(f, v->site, v->day);
     if (v->first_hit == NO_HIT)
         v->first_hit = i;
@@ -279,24 +306,24 @@ static bool enqueue(struct fold *f, struct fold_visitor *v, const struct hit *h,
     return true;
 }
 
-static bool queue(struct fold *f, struct sitestate *site, const struct hit *h, uint32_t weight)
+static bool queue(struct fold *f, struct sitestate *site, const struct queued *q)
 {
-    struct fold_visitor *v = visitor_of(f, site, h);
-    if (v != NULL && !v->consented) sitestate_touch(site, v->day, h->flags & HIT_IMPORTED);
-    return enqueue(f, v, h, weight);
+    struct fold_visitor *v = visitor_of(f, site, &q->hit);
+    if (v != NULL && !v->consented) sitestate_touch(site, v->day, q->hit.flags & HIT_IMPORTED);
+    return enqueue(f, v, q);
 }
 
 /* A visitor is forgotten: its profile, and what it has as a bot on each open day. No clock moves.
  */
 static bool queue_forget(struct fold *f, struct sitestate *site, const struct hit *h)
 {
+    struct queued q = {.hit = *h};
     deltas_verdict(f->deltas, V_FORGOTTEN, 1);
     if (h->visitor == 0) return true;
     if (h->at_ms > site->forgotten_ms) site->forgotten_ms = h->at_ms;
-    if (!enqueue(f, visitor_at(f, site, h->visitor, 0, true), h, 0)) return false;
+    if (!enqueue(f, visitor_at(f, site, h->visitor, 0, true), &q)) return false;
     for (uint32_t i = 0; i < site->open_n; i++) {
-        if (!enqueue(f, visitor_at(f, site, h->visitor, site->open[i].day, true), h, 0))
-            return false;
+        if (!enqueue(f, visitor_at(f, site, h->visitor, site->open[i].day, true), &q)) return false;
     }
     if (!ROOM(f, forgets)) return false;
     f->forgets[f->forgets_n++] = (struct forgetting){site, h->visitor, h->at_ms};
@@ -350,6 +377,24 @@ static bool note_told(struct fold *f, struct sitestate *site, const struct hit *
     return true;
 }
 
+/* Most hits of a customer follow upon one another: a key that was just made is not made again. */
+static bool note_named(struct fold *f, struct sitestate *site, struct queued *q)
+{
+    const struct hit *h = &q->hit;
+    if (h->customer.n == 0 || h->visitor_kind != VISITOR_CONSENTED || h->bot.n > 0) return true;
+    const struct fold_named *last = f->named_n == 0 ? NULL : &f->named[f->named_n - 1];
+    bool again = last != NULL && last->site == site && str_eq(last->id, h->customer);
+    q->customer = again ? last->customer
+                        : customer_key(str_of(f->dataset.text), str_of(site->name), h->customer);
+    if (!again || last->visitor != h->visitor) {
+        if (!ROOM(f, named)) return false;
+        f->named[f->named_n++] =
+            (struct fold_named){site, q->customer, h->visitor, h->customer, false};
+    }
+    q->named = f->named_n - 1;
+    return true;
+}
+
 bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint32_t weight)
 {
     if (f->failed) return false;
@@ -364,11 +409,12 @@ bool fold_add(struct fold *f, struct sitestate *site, const struct hit *h, uint3
     if (!in_time) {
         count_verdict(&(struct count){f->deltas, site}, h, V_LATE, weight);
     } else {
+        struct queued q = {.hit = *h, .weight = weight};
         /* While somebody is to be forgotten, it must be known whose hit it is, at least. */
         bool asked = site->forgotten_ms != 0 && h->visitor_kind == VISITOR_CONSENTED;
-        if (!note_told(f, site, h)) return false;
-        if (!asked && count_plain(f, site, h, weight)) return close_days(f, site);
-        if (!queue(f, site, h, weight)) return false;
+        if (!note_told(f, site, h) || !note_named(f, site, &q)) return false;
+        if (!asked) q.counted = count_plain(f, site, h, weight);
+        if ((!q.counted || q.customer != CUSTOMER_NONE) && !queue(f, site, &q)) return false;
     }
     return close_days(f, site);
 }
@@ -390,11 +436,17 @@ static bool run_hit(struct fold *f, struct fold_visitor *g, struct trail *t, con
 {
     enum verdict verdict = V_COUNTED;
     if (q->hit.kind == HIT_FORGET) return forget(t, g, q->hit.at_ms);
-    if (g->known && q->hit.at_ms <= g->forgotten_ms)
+    bool forgotten = g->known && q->hit.at_ms <= g->forgotten_ms;
+    if (q->customer != CUSTOMER_NONE && !forgotten) {
+        f->named[q->named].counts = true;
+        trail_sign(t, q->hit.at_ms, q->customer);
+    }
+    if (q->counted) return true;
+    if (forgotten)
         verdict = V_FORGOTTEN;
     else if (count_plain(f, g->site, &q->hit, q->weight))
         return true;
-    else if (!trail_hit(t, &q->hit, &verdict))
+    else if (!trail_hit(t, &q->hit, q->customer, &verdict))
         return false;
     count_verdict(&t->count, &q->hit, verdict, q->weight);
     return true;

@@ -13,6 +13,7 @@
  *   for each fold_closed: DEL {pN}:visitors:SITE:DAY first
  *   for each i < fold_count(f): write the state, unless v->gone
  *   for each fold_told: into the site's links or pages (links.h)
+ *   for each fold_named: into the record of the customer (customer.h)
  *   write every sitestate that was given to fold_add
  *
  * Hits are copied, their strings are not: those bytes, and the site states, must live until
@@ -57,6 +58,14 @@ struct fold_told {
     bool more;
 };
 
+/* Hits that the site signed as a customer's. Naming the same twice changes nothing. */
+struct fold_named {
+    struct sitestate *site;
+    uint64_t customer, visitor;
+    struct str id; /* borrowed from the hit */
+    bool counts;   /* by fold_run: not all of its hits were to be forgotten */
+};
+
 struct fold_closed {
     struct sitestate *site;
     uint32_t day;
@@ -65,6 +74,7 @@ struct fold_closed {
 struct fold *fold_new(void); /* NULL: no memory */
 void fold_free(struct fold *f);
 void fold_clear(struct fold *f);
+void fold_set_dataset(struct fold *f, struct str id); /* copied; customers have their keys by it */
 
 bool fold_add(struct fold *f, struct sitestate *site, const struct hit *hit, uint32_t weight);
 void fold_unreadable(struct fold *f, uint64_t weight);
@@ -79,6 +89,8 @@ size_t fold_closed_count(const struct fold *f);
 struct fold_closed fold_closed_at(const struct fold *f, size_t i);
 size_t fold_told_count(const struct fold *f);
 const struct fold_told *fold_told_at(const struct fold *f, size_t i);
+size_t fold_named_count(const struct fold *f);
+const struct fold_named *fold_named_at(const struct fold *f, size_t i);
 uint64_t fold_approximated(const struct fold *f); /* bounds crossed in this batch, for /metrics */
 
 #endif

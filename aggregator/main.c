@@ -82,7 +82,7 @@ static void on_refused(void *arg, unsigned partition)
 
 static void on_dataset(const redisReply *reply, void *arg);
 
-/* A Redis that was emptied is told its data set, so that reports know it. */
+/* Which data set is it? A Redis that was emptied is told one. */
 static void ask_dataset(evutil_socket_t fd, short what, void *arg)
 {
     struct aggregator *a = arg;
@@ -94,23 +94,26 @@ static void on_dataset(const redisReply *reply, void *arg)
 {
     static const struct timeval second = {1, 0};
     struct aggregator *a = arg;
+    struct dataset_id id;
     if (reply == NULL) return; /* asked again when the link is up */
-    switch (dataset_heard(reply, (unsigned)a->redis.partitions)) {
-    case DATASET_AGREED: return;
-    case DATASET_NOT_NOW: event_base_once(a->base, -1, EV_TIMEOUT, ask_dataset, a, &second); return;
+    switch (dataset_heard(reply, (unsigned)a->redis.partitions, &id)) {
+    case DATASET_AGREED: partitions_set_dataset(a->partitions, &id); return;
+    case DATASET_NOT_NOW: break;
     case DATASET_ANOTHER:
-        log_error("aggregator.dataset", "Redis says partitions=%s, the configuration %u",
-                  reply->str, (unsigned)a->redis.partitions);
-        return;
+        log_error("aggregator.dataset",
+                  "Redis says partitions=%d, the configuration %u; nothing is folded",
+                  dataset_partitions(reply), (unsigned)a->redis.partitions);
+        break;
     }
+    event_base_once(a->base, -1, EV_TIMEOUT, ask_dataset, a, &second);
 }
 
 static void on_link(bool up, void *arg)
 {
     struct aggregator *a = arg;
     if (!up || a->leases == NULL) return;
-    ask_dataset(-1, 0, a);
     partitions_link_up(a->partitions);
+    ask_dataset(-1, 0, a);
     leases_link_up(a->leases);
 }
 

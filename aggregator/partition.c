@@ -66,6 +66,7 @@ struct partitions {
     struct partition_fns fns;
     void *arg;
     struct store *store;
+    struct dataset_id dataset; /* "": not known on this link */
     struct event *poll;
     struct batch *pool[BATCHES];
     unsigned pool_n;
@@ -308,7 +309,7 @@ static bool fill(struct partition *p, const redisReply *entries)
     for (size_t i = 0; i < entries->elements; i++) {
         if (stream_entry_read(entries->element[i], &e)) bytes += e.records.n;
     }
-    if (!batch_begin(p->batch, p->index, bytes)) return false;
+    if (!batch_begin(p->batch, p->index, bytes, str_of(p->all->dataset.text))) return false;
     p->to = p->at;
     const struct batch_figures *f = batch_figures(p->batch);
     while (n < entries->elements && (n == 0 || f->hits < (uint64_t)p->all->opts.batch_hits)) {
@@ -415,11 +416,16 @@ static bool read_alone(struct partition *p)
     return p->state == READING;
 }
 
+static bool may_read(const struct partitions *all)
+{
+    return redis_link_up(all->link) && all->dataset.text[0] != '\0';
+}
+
 /* Hungry partitions in turn, as long as one more may be in work. */
 static void feed(struct partitions *all)
 {
     unsigned n = all->opts.partitions, reading = 0;
-    if (all->stopping || !redis_link_up(all->link)) return;
+    if (all->stopping || !may_read(all)) return;
     for (unsigned i = 0; i < n; i++)
         reading += all->of[i].state == READING;
     for (unsigned i = 0; i < n && reading < all->pool_n; i++) {
@@ -480,12 +486,13 @@ static void send_start(struct partition *p)
 static void go_on(struct partition *p)
 {
     if (p->sent || clock_mono_ms() < p->due_ms) return;
-    if (p->state == STARTING && !p->all->stopping) send_start(p);
+    if (p->state == STARTING && !p->all->stopping && may_read(p->all)) send_start(p);
     if (p->state == COMMITTING) send_commit(p);
 }
 
 void partitions_link_up(struct partitions *all)
 {
+    all->dataset.text[0] = '\0';
     for (unsigned i = 0; i < all->opts.partitions; i++) {
         struct partition *p = &all->of[i];
         p->stale = p->state == READING;
@@ -493,6 +500,11 @@ void partitions_link_up(struct partitions *all)
         p->state = STARTING;
         p->due_ms = 0;
     }
+}
+
+void partitions_set_dataset(struct partitions *all, const struct dataset_id *id)
+{
+    all->dataset = *id;
 }
 
 static void on_meter(const redisReply *reply, void *arg)
@@ -525,7 +537,7 @@ static void on_poll(evutil_socket_t fd, short what, void *arg)
     if (!redis_link_up(all->link)) return;
     for (unsigned i = 0; i < all->opts.partitions; i++)
         go_on(&all->of[i]);
-    if (all->stopping) return;
+    if (all->stopping || !may_read(all)) return;
     feed(all);
     read_idle(all);
     meter(all);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "commit.h"
+#include "dataset.h"
 #include "redis.h"
 #include "sitestate.h"
 #include "store.h"
@@ -38,8 +39,10 @@ void partitions_take(struct partitions *all, unsigned partition, const char *tok
 void partitions_drop(struct partitions *all, unsigned partition);
 
 /* The link is up again. What Redis holds may be older than what was known of it (a standby took
- * over): partitions at rest ask where to go on; those at work find out by their commit. */
+ * over): partitions at rest ask where to go on; those at work find out by their commit. None
+ * goes on before it is said which data set that is: keys of customers depend on it. */
 void partitions_link_up(struct partitions *all);
+void partitions_set_dataset(struct partitions *all, const struct dataset_id *id);
 
 /* No more reading; done runs once, when no commit is under way. */
 void partitions_stop(struct partitions *all, void (*done)(void *arg), void *arg);

@@ -1,4 +1,8 @@
 /*
+ * Customers come first. Each is told when its key is met for the first time, in the hash of any
+ * partition, and then read from all of them; a set of keys says who was. Visitors on which one
+ * signed in are passed over after that: all that is theirs has an owner, or none.
+ *
  * Profiles lie in 4096 hashes per partition. HSCAN may return a field twice, even with another
  * value, so the answers of a hash are kept until all of it is there, and each visitor counts once.
  */
@@ -9,6 +13,7 @@
 #include "ask.h"
 #include "bytes.h"
 #include "keys.h"
+#include "share.h"
 
 enum {
     BUCKETS = 1 << BUCKET_BITS,
@@ -95,9 +100,9 @@ static bool tell(struct people *people, unsigned part, const struct field *f)
         people->damaged++;
         return true;
     }
-    struct person p = {f->id, part, &profile};
-    bool ok = profile_whole(&profile);
-    bool none = profile.views == 0; /* only hits that still wait for their pageview */
+    struct person p = {.id = f->id, .part = part, .profile = &profile};
+    bool ok = share_take(&profile, CUSTOMER_NONE);
+    bool none = profile.views == 0; /* a customer's; or only hits that wait for their pageview */
     if (ok && !none) ok = people->each(people->arg, &p);
     profile_fini(&profile);
     return ok;
@@ -160,10 +165,112 @@ static int read_buckets(struct people *people, unsigned part, unsigned from, str
     return result;
 }
 
+/* ---- customers ---- */
+
+/* Keys are hashes: any of their bits find a slot. */
+struct key_set {
+    uint64_t *slots; /* CUSTOMER_NONE: empty */
+    size_t n, size;
+};
+
+static void add_key(struct key_set *set, uint64_t key)
+{
+    size_t i = key & (set->size - 1);
+    while (set->slots[i] != CUSTOMER_NONE)
+        i = (i + 1) & (set->size - 1);
+    set->slots[i] = key;
+    set->n++;
+}
+
+/* 1: it is new; 0: not; -1: no memory. */
+static int note_key(struct key_set *set, uint64_t key)
+{
+    if ((set->n + 1) * 2 > set->size) {
+        struct key_set grown = {.size = set->size == 0 ? 1024 : set->size * 2};
+        if ((grown.slots = calloc(grown.size, sizeof *grown.slots)) == NULL) return -1;
+        for (size_t i = 0; i < set->size; i++) {
+            if (set->slots[i] != CUSTOMER_NONE) add_key(&grown, set->slots[i]);
+        }
+        free(set->slots);
+        *set = grown;
+    }
+    for (size_t i = key & (set->size - 1); set->slots[i] != CUSTOMER_NONE;
+         i = (i + 1) & (set->size - 1)) {
+        if (set->slots[i] == key) return 0;
+    }
+    add_key(set, key);
+    return 1;
+}
+
+static int tell_customers(struct people *people, struct person_whole *list, unsigned n,
+                          struct buf *err)
+{
+    int result = person_gather(people->source, list, n, &people->damaged, err);
+    for (unsigned i = 0; i < n; i++) {
+        if (result == 0 && list[i].profile.views > 0 &&
+            !people->each(people->arg, &list[i].person)) {
+            buf_printf(err, "out of memory");
+            result = -1;
+        }
+        person_fini(&list[i]);
+    }
+    return result;
+}
+
+/* The new ones of an answer to HSCAN. */
+static int take_customers(struct people *people, struct key_set *known, const redisReply *pairs,
+                          struct buf *err)
+{
+    struct person_whole list[AT_ONCE] = {0};
+    unsigned n = 0;
+    int result = 0;
+    for (size_t i = 0; result == 0 && i + 1 < pairs->elements; i += 2) {
+        struct str field = ask_text(pairs, i);
+        uint64_t key = field.n == 8 ? load_le64(field.p) : CUSTOMER_NONE;
+        if (key <= CUSTOMER_TORN) {
+            people->damaged++;
+            continue;
+        }
+        int is_new = note_key(known, key);
+        if (is_new < 0) buf_printf(err, "out of memory");
+        if (is_new < 0) return -1;
+        if (is_new) list[n++].person.id = key;
+        if (n < AT_ONCE) continue;
+        result = tell_customers(people, list, n, err);
+        n = 0;
+    }
+    return result == 0 && n > 0 ? tell_customers(people, list, n, err) : result;
+}
+
+static int read_customers(struct people *people, unsigned part, struct key_set *known,
+                          struct buf *err)
+{
+    struct key key = key_customers(part, people->source->site);
+    char cursor[24] = "0";
+    int result;
+    do {
+        redisReply *answer = ask(people->source->redis, err,
+                                 ARGV(STR("HSCAN"), key_str(&key), str_of(cursor), STR("COUNT"),
+                                      STR(PROFILES_PER_STEP)));
+        if (answer == NULL) return -1;
+        struct str next = ask_text(answer, 0);
+        bool fits = answer->type == REDIS_REPLY_ARRAY && answer->elements == 2 && next.n < 24;
+        if (fits) snprintf(cursor, sizeof cursor, "%.*s", STR_ARG(next));
+        if (!fits) buf_printf(err, "Redis: not an answer to HSCAN");
+        result = fits ? take_customers(people, known, answer->element[1], err) : -1;
+        freeReplyObject(answer);
+    } while (result == 0 && strcmp(cursor, "0") != 0);
+    return result;
+}
+
 int people_each(struct people *people, struct buf *err)
 {
     struct bucket b = {0};
+    struct key_set customers = {0};
     int result = 0;
+    for (unsigned i = 0; result == 0 && i < range_parts(people->source); i++)
+        result = read_customers(people, range_part(people->source, i), &customers, err);
+    free(customers.slots);
     for (unsigned i = 0; result == 0 && i < range_parts(people->source); i++) {
         unsigned part = range_part(people->source, i);
         for (unsigned from = 0; result == 0 && from < BUCKETS; from += AT_ONCE) {

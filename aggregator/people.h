@@ -1,23 +1,17 @@
 /*
  * people.h - all persons of a site, one after another, whatever their number: blocking, over all
- * its partitions, many questions under way at once.
+ * its partitions, many questions under way at once. Memory: 16 bytes per customer.
  */
 #ifndef SENTIER_PEOPLE_H
 #define SENTIER_PEOPLE_H
 
-#include "profile.h"
-#include "range_read.h"
-
-struct person {
-    uint64_t id;
-    unsigned part;                 /* partition in which the names of its pages are */
-    const struct profile *profile; /* whole; until the next one */
-};
+#include "person.h"
 
 struct people {
     const struct range_source *source;
     void *arg;
-    /* Each person that has pageviews, once. False: no memory. */
+    /* Each person that has pageviews, once, for the call alone: the customers, then the visitors on
+     * which none signed in. False: no memory. */
     bool (*each)(void *arg, const struct person *p);
     /* Every now and then, with nothing under way; NULL: nobody asks. False: enough, it fails. */
     bool (*pause)(void *arg);

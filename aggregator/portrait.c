@@ -250,37 +250,6 @@ static bool paint(struct portrait *p)
     return ok;
 }
 
-/* 1: *p is the visitor's; 0: not in this partition; -1 with why in err. */
-static int read_profile(const struct range_source *s, unsigned part, uint64_t id, struct profile *p,
-                        struct buf *err)
-{
-    struct key key = key_profiles(part, s->site, key_bucket(id));
-    char field[8];
-    store_le64(field, id);
-    redisReply *reply =
-        ask(s->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
-    if (reply == NULL) return -1;
-    int result = reply->type == REDIS_REPLY_STRING;
-    if (result == 1 && !profile_decode((struct str){reply->str, reply->len}, p)) {
-        buf_printf(err, "the stored profile is damaged");
-        result = -1;
-    }
-    freeReplyObject(reply);
-    if (result == 1 && !profile_whole(p)) result = no_memory(err);
-    return result;
-}
-
-static int find_person(const struct range_source *s, struct str text, struct profile *p,
-                       struct buf *err)
-{
-    uint64_t id;
-    int found = 0;
-    if (!id_parse(text, &id)) return 0;
-    for (unsigned i = 0; found == 0 && i < range_parts(s); i++)
-        found = read_profile(s, range_part(s, i), id, p, err);
-    return found;
-}
-
 bool portrait_make(const struct site_view *v, const struct site_pages *site, struct str id,
                    struct profile *take, struct portrait *out)
 {
@@ -295,16 +264,25 @@ bool portrait_make(const struct site_view *v, const struct site_pages *site, str
 int portrait_read(const struct site_view *v, const struct site_pages *site, struct str id,
                   struct portrait *out, struct buf *err)
 {
-    struct profile profile = {.views = 0};
-    int result = find_person(&v->source, id, &profile, err);
-    if (result > 0 && !portrait_make(v, site, id, &profile, out)) result = no_memory(err);
-    profile_fini(&profile);
+    struct person_whole who = {.customer = NULL};
+    char room[ID_TEXT_BYTES];
+    int result = person_read(&v->source, id, &who, err);
+    if (result > 0 && !portrait_make(v, site, person_name(&who.person, room), &who.profile, out))
+        result = no_memory(err);
+    if (result > 0) {
+        out->customer = who.person.customer.n > 0;
+        out->visitors = who.visitors;
+        out->visitors_n = who.person.visitors_n;
+        who.visitors = NULL;
+    }
+    person_fini(&who);
     return result;
 }
 
 void portrait_fini(struct portrait *p)
 {
     profile_fini(&p->profile);
+    free(p->visitors);
     free(p->pages);
     free(p->ignored);
     free(p->interests);

@@ -7,7 +7,7 @@
 #define SENTIER_PORTRAIT_H
 
 #include "keys.h"
-#include "profile.h"
+#include "person.h"
 #include "site_pages.h"
 
 enum {
@@ -47,6 +47,9 @@ struct portrait_wish {
 
 struct portrait {
     char id[PORTRAIT_ID_MAX_BYTES + 1];
+    bool customer;                   /* else a visitor on which none signed in */
+    struct person_visitor *visitors; /* of a customer; owned */
+    unsigned visitors_n;
     struct profile profile; /* whole; marks by kind, then by falling sessions */
     const struct site_view *view;
     const struct site_pages *site;

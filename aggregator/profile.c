@@ -16,6 +16,12 @@
 
 void profile_fini(struct profile *p)
 {
+    for (uint32_t i = 0; i < p->parts_n; i++) {
+        profile_fini(p->parts[i].settled);
+        free(p->parts[i].settled);
+    }
+    free(p->parts);
+    free(p->nobody);
     free(p->marks);
     free(p->pages);
     visitor_fini(&p->recent);
@@ -98,7 +104,7 @@ static bool page_for(struct profile *p, uint64_t page, bool opened, struct profi
 }
 
 /* The days and weeks up to this one are empty so far; what used their slots has left the window. */
-static void move_on(struct profile *p, uint32_t day)
+void profile_reach(struct profile *p, uint32_t day)
 {
     uint32_t week = week_of(p->newest_day), weeks = week_of(day) - week;
     for (uint32_t d = 1; d <= PROFILE_DAYS && d <= day - p->newest_day; d++)
@@ -110,9 +116,8 @@ static void move_on(struct profile *p, uint32_t day)
     p->newest_day = day;
 }
 
-void profile_clock(struct profile *p)
+void profile_reach_year(struct profile *p, uint32_t year)
 {
-    uint32_t year = interest_year(p->recent.newest_ms);
     if (year <= p->newest_year) return;
     for (uint32_t i = 0; i < p->pages_n; i++) {
         int64_t *interest = p->pages[i].interest;
@@ -122,6 +127,15 @@ void profile_clock(struct profile *p)
     p->newest_year = year;
 }
 
+void profile_clock(struct profile *p)
+{
+    for (uint32_t i = 0; i < p->parts_n; i++) {
+        p->parts[i].settled->recent.newest_ms = p->recent.newest_ms;
+        profile_clock(p->parts[i].settled);
+    }
+    profile_reach_year(p, interest_year(p->recent.newest_ms));
+}
+
 /* A session's parts. */
 
 static bool add_view(struct profile *p, const struct pageview *v)
@@ -129,7 +143,7 @@ static bool add_view(struct profile *p, const struct pageview *v)
     struct profile_page *page;
     if (p->views == 0 || v->at_ms < p->first_ms) p->first_ms = v->at_ms;
     if (v->day > p->newest_day) {
-        move_on(p, v->day);
+        profile_reach(p, v->day);
         p->days++;
     }
     p->views++;
@@ -218,13 +232,14 @@ static uint32_t country_of(const struct marks *m)
     return (uint32_t)m->country[0] << 8 | (uint32_t)m->country[1];
 }
 
-/* Session i of the sums of p->recent; its pageviews stand before `end`. Pageviews come first: they
+/* Session i of the sums of v; its pageviews stand before `end`. Pageviews come first: they
  * move the windows on, and say when a page was opened. */
-static bool add_session(struct profile *p, const struct sums *s, uint32_t i, uint32_t end)
+static bool add_session(struct profile *p, const struct visitor *from, const struct sums *s,
+                        uint32_t i, uint32_t end)
 {
     const struct session *session = &s->sessions[i];
     for (uint32_t j = s->starts[i]; j < end; j++) {
-        const struct pageview *v = &p->recent.views[j];
+        const struct pageview *v = &from->views[j];
         if (!(v->flags & PV_BOT) && !add_view(p, v)) return false;
     }
     uint32_t visits_end = i + 1 < s->sessions_n ? s->visits_from[i + 1] : s->visits_n;
@@ -239,33 +254,13 @@ static bool add_session(struct profile *p, const struct sums *s, uint32_t i, uin
            add_mark(p, MARK_COUNTRY, country_of(&session->marks));
 }
 
-/* The sessions before recent pageview n. */
-static bool add_sessions(struct profile *p, const struct sums *s, uint32_t n)
+bool profile_add(struct profile *p, const struct visitor *v, const struct sums *s, uint32_t n)
 {
     for (uint32_t i = 0; i < s->sessions_n && s->starts[i] < n; i++) {
         uint32_t end = i + 1 < s->sessions_n && s->starts[i + 1] < n ? s->starts[i + 1] : n;
-        if (!add_session(p, s, i, end)) return false;
+        if (!add_session(p, v, s, i, end)) return false;
     }
     return true;
-}
-
-bool profile_mirror(struct profile *p)
-{
-    p->recent.frozen_day = p->newest_day;
-    p->recent.frozen_n = 0;
-    for (uint32_t i = 0; i < p->pages_n; i++) {
-        const struct profile_page *page = &p->pages[i];
-        if (page->last_day > 0 && !visitor_add_frozen(&p->recent, page->page, page->last_day))
-            return false;
-    }
-    return true;
-}
-
-bool profile_freeze(struct profile *p, const struct sums *s, uint32_t n)
-{
-    if (!add_sessions(p, s, n)) return false;
-    visitor_drop(&p->recent, n);
-    return profile_mirror(p);
 }
 
 bool profile_whole(struct profile *p)
@@ -274,7 +269,7 @@ bool profile_whole(struct profile *p)
     struct sums *s = malloc(sizeof *s);
     if (s == NULL) return false;
     sums_make(s, &p->recent, 0);
-    bool ok = add_sessions(p, s, p->recent.views_n);
+    bool ok = profile_add(p, &p->recent, s, p->recent.views_n);
     free(s);
     return ok;
 }

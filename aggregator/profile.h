@@ -4,8 +4,8 @@
  * recent ones for who reads; all that is below is then of everything. The value in
  * {pN}:profiles:SITE:BBB:
  *
- *   03, flags (1: pages are missing, 2: the recent ones are approximate, 4: something is settled),
- *   newest_ms, and when something is settled:
+ *   03, flags (1: pages are missing, 2: the recent ones are approximate, 4: something is settled,
+ *   8: somebody signed), newest_ms, and when something is settled:
  *       newest_day (day of newest_ms in UTC minus it, zigzag), first_ms (newest_ms minus it),
  *       sessions, days, views, engaged_ms,
  *       recent days: count, then by falling day: (days between it and the one before it here, the
@@ -20,6 +20,11 @@
  *           [interest: of the year before]
  *       counts: one byte: seen, tried, used in 2 bits each (3: the rest follows, as a number),
  *           bit 6: the pageviews follow, else they are tried + used
+ *   when somebody signed: newest_ms - link_ms, link (8 bytes), last (0: none; else
+ *       newest_ms - last_ms + 1),
+ *       nobody's pages: count, then by rising id: page (8 bytes), day
+ *       parts: count, then by rising owner: owner (8 bytes), flags (1: pages are missing),
+ *           last, all that is written when something is settled
  *   the recent pageviews as in visitor.h, to the end                  (numbers are varints)
  */
 #ifndef SENTIER_PROFILE_H
@@ -32,6 +37,7 @@ enum {
     PROFILE_YEARS = 2, /* that of the newest hit, UTC, and the one before */
     PROFILE_WEEKS = 8, /* that of newest_day and those before it */
     PROFILE_DAYS = 56, /* likewise */
+    PROFILE_PARTS_MAX = 8,
     PROFILE_MARKS_MAX = 256 + 256 + 26 * 26 + 1, /* no more exist */
 };
 
@@ -73,6 +79,12 @@ struct profile_mark {
     uint32_t sessions;
 };
 
+/* What settled of another customer than the first one: a profile without recent pageviews. */
+struct profile_part {
+    uint64_t owner;
+    struct profile *settled; /* owned */
+};
+
 struct profile {
     bool approximate; /* a bound was crossed: pages are missing */
     int64_t first_ms; /* earliest pageview; 0: none yet. Last seen = recent.newest_ms */
@@ -88,6 +100,11 @@ struct profile {
     struct profile_page *pages; /* by rising id */
     uint32_t pages_n, pages_cap;
     struct visitor recent;
+    /* Once somebody has signed (share.h): */
+    int64_t last_ms;            /* of what settled; 0: nothing has since then */
+    struct profile_part *parts; /* by rising owner */
+    struct frozen_page *nobody; /* pages of no customer, by rising id; and their last day */
+    uint32_t nobody_n, parts_n;
 };
 
 /* All zero is an empty profile. */
@@ -96,8 +113,11 @@ bool profile_encode(const struct profile *p, struct buf *out);
 bool profile_decode(struct str in,
                     struct profile *p); /* into an empty one; false: damaged, and empty */
 
-/* Adds the recent pageviews; once, and it can no more be encoded. False: no memory. */
+/* Adds the recent pageviews, whoever signed them; once, and it can no more be encoded. False: no
+ * memory. share_take and people.h give what is one person's. */
 bool profile_whole(struct profile *p);
+/* Adds another visitor's whole profile (profile_merge.c). False: no memory. */
+bool profile_merge(struct profile *into, const struct profile *from);
 
 const struct profile_page *profile_page(const struct profile *p, uint64_t page); /* NULL: never */
 
@@ -124,10 +144,12 @@ int64_t profile_interest(const struct profile *p, const struct profile_page *pag
 
 /* For the fold. False: no memory. */
 void profile_clock(struct profile *p); /* recent.newest_ms has moved on */
-/* The oldest n recent pageviews settle; s: sums of p->recent with this border. */
-bool profile_freeze(struct profile *p, const struct sums *s, uint32_t n);
+/* The sessions before pageview n of v; s: its sums, with this border. */
+bool profile_add(struct profile *p, const struct visitor *v, const struct sums *s, uint32_t n);
+/* Its windows move on: to that day, and to that year when it is a later one. */
+void profile_reach(struct profile *p, uint32_t day);
+void profile_reach_year(struct profile *p, uint32_t year);
 void profile_forget(struct profile *p); /* all but the fold state */
-bool profile_mirror(struct profile *p); /* what is settled, to recent.frozen */
 
 /* The place in day_sessions of the day, in weeks of the week, `age` before the newest. */
 static inline uint32_t profile_day_slot(const struct profile *p, uint32_t age)

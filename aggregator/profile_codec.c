@@ -10,10 +10,17 @@
 
 #include "bytes.h"
 #include "interest.h"
+#include "share.h"
 #include "sitestate.h"
 
 enum { PROFILE_VERSION = 3 };
-enum { FLAG_APPROXIMATE = 1, FLAG_RECENT_APPROXIMATE = 2, FLAG_SETTLED = 4, FLAGS_ALL = 7 };
+enum {
+    FLAG_APPROXIMATE = 1,
+    FLAG_RECENT_APPROXIMATE = 2,
+    FLAG_SETTLED = 4,
+    FLAG_SIGNED = 8,
+    FLAGS_ALL = 15,
+};
 #define INTEREST_MAX (UINT64_C(1) << 60)
 
 /* What is written of a page besides its counts; numbers of 7 bits take one byte. */
@@ -145,15 +152,45 @@ static void encode_settled(const struct profile *p, struct buf *out)
     }
 }
 
+/* 0 is none. */
+static void encode_last(const struct profile *p, int64_t newest_ms, struct buf *out)
+{
+    buf_add_varint(out, p->last_ms == 0 ? 0 : (uint64_t)(newest_ms - p->last_ms) + 1);
+}
+
+static void encode_shares(const struct profile *p, struct buf *out)
+{
+    const struct visitor *v = &p->recent;
+    buf_add_varint(out, (uint64_t)(v->newest_ms - v->link_ms));
+    buf_add_le64(out, v->link);
+    encode_last(p, v->newest_ms, out);
+    buf_add_varint(out, p->nobody_n);
+    for (uint32_t i = 0; i < p->nobody_n; i++) {
+        buf_add_le64(out, p->nobody[i].page);
+        buf_add_varint(out, p->nobody[i].day);
+    }
+    buf_add_varint(out, p->parts_n);
+    for (uint32_t i = 0; i < p->parts_n; i++) {
+        const struct profile *part = p->parts[i].settled;
+        assert(part->sessions > 0 && part->recent.newest_ms == v->newest_ms);
+        buf_add_le64(out, p->parts[i].owner);
+        buf_add_varint(out, part->approximate ? FLAG_APPROXIMATE : 0);
+        encode_last(part, v->newest_ms, out);
+        encode_settled(part, out);
+    }
+}
+
 bool profile_encode(const struct profile *p, struct buf *out)
 {
     bool settled = p->sessions > 0;
     buf_add_char(out, PROFILE_VERSION);
     buf_add_varint(out, (p->approximate ? FLAG_APPROXIMATE : 0) |
                             (p->recent.approximate ? FLAG_RECENT_APPROXIMATE : 0) |
-                            (settled ? FLAG_SETTLED : 0));
+                            (settled ? FLAG_SETTLED : 0) |
+                            (p->recent.link != CUSTOMER_NONE ? FLAG_SIGNED : 0));
     buf_add_varint(out, (uint64_t)p->recent.newest_ms);
     if (settled) encode_settled(p, out);
+    if (p->recent.link != CUSTOMER_NONE) encode_shares(p, out);
     visitor_encode_recent(&p->recent, out);
     return !out->failed;
 }
@@ -302,6 +339,67 @@ static bool decode_settled(struct reader *r, struct profile *p)
     return !r->bad && decode_marks(r, p) && decode_pages(r, p);
 }
 
+static int64_t get_time_before(struct reader *r, int64_t newest_ms)
+{
+    return newest_ms - (int64_t)get_upto(r, (uint64_t)newest_ms);
+}
+
+static int64_t get_last(struct reader *r, int64_t newest_ms)
+{
+    uint64_t back = get_upto(r, (uint64_t)newest_ms);
+    return back == 0 ? 0 : newest_ms - (int64_t)back + 1;
+}
+
+static uint64_t get_customer(struct reader *r)
+{
+    uint64_t key = get_le64(r);
+    if (key <= CUSTOMER_TORN) r->bad = true;
+    return key;
+}
+
+static bool decode_nobody(struct reader *r, struct profile *p)
+{
+    uint32_t n = (uint32_t)get_upto(r, FROZEN_PAGES_MAX);
+    if (r->bad || n == 0) return !r->bad;
+    if ((p->nobody = calloc(n, sizeof *p->nobody)) == NULL) return false;
+    for (; p->nobody_n < n; p->nobody_n++) {
+        struct frozen_page *page = &p->nobody[p->nobody_n];
+        page->page = get_le64(r);
+        page->day = (uint32_t)get_upto(r, HIT_DAY_MAX);
+        if (r->bad || (p->nobody_n > 0 && page[-1].page >= page->page)) return false;
+    }
+    return true;
+}
+
+static bool decode_parts(struct reader *r, struct profile *p)
+{
+    uint32_t n = (uint32_t)get_upto(r, PROFILE_PARTS_MAX);
+    if (r->bad || n == 0) return !r->bad;
+    if ((p->parts = calloc(n, sizeof *p->parts)) == NULL) return false;
+    while (p->parts_n < n) {
+        struct profile_part *part = &p->parts[p->parts_n];
+        part->owner = get_customer(r);
+        struct profile *settled = part->settled = calloc(1, sizeof *settled);
+        if (settled == NULL) return false;
+        p->parts_n++;
+        settled->recent.newest_ms = p->recent.newest_ms;
+        settled->newest_year = p->newest_year;
+        settled->approximate = get_upto(r, FLAG_APPROXIMATE) != 0;
+        settled->last_ms = get_last(r, p->recent.newest_ms);
+        if (r->bad || (p->parts_n > 1 && part[-1].owner >= part->owner)) return false;
+        if (!decode_settled(r, settled)) return false;
+    }
+    return true;
+}
+
+static bool decode_shares(struct reader *r, struct profile *p)
+{
+    p->recent.link_ms = get_time_before(r, p->recent.newest_ms);
+    p->recent.link = get_customer(r);
+    p->last_ms = get_last(r, p->recent.newest_ms);
+    return decode_nobody(r, p) && decode_parts(r, p);
+}
+
 bool profile_decode(struct str in, struct profile *p)
 {
     if (in.n == 0 || in.p[0] != PROFILE_VERSION) return false;
@@ -312,7 +410,8 @@ bool profile_decode(struct str in, struct profile *p)
     p->recent.newest_ms = (int64_t)get_upto(&r, HIT_AT_MAX_MS);
     p->newest_year = interest_year(p->recent.newest_ms);
     if ((!(flags & FLAG_SETTLED) || decode_settled(&r, p)) &&
-        visitor_decode_recent(&r, &p->recent) && reader_done(&r) && profile_mirror(p))
+        (!(flags & FLAG_SIGNED) || decode_shares(&r, p)) && visitor_decode_recent(&r, &p->recent) &&
+        reader_done(&r) && share_mirror(p))
         return true;
     profile_fini(p);
     return false;

@@ -93,16 +93,26 @@ static json_t *marks_json(const struct profile *p, enum mark_kind kind)
     return list;
 }
 
+static json_t *visitors_json(const struct portrait *p)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < p->visitors_n; i++)
+        json_array_append_new(list, id_json(p->visitors[i].id));
+    if (!p->customer) json_array_append_new(list, json_string(p->id));
+    return list;
+}
+
 static json_t *who_json(const struct portrait *p)
 {
     const struct profile *own = &p->profile;
     json_t *json = json_pack(
-        "{s:i, s:s%, s:s, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}",
+        "{s:i, s:s%, s:s, s:o, s:b, s:o, s:o, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+        "s:I, s:i}",
         "version", PROFILE_VERSION, "site", p->view->source.site.p, p->view->source.site.n,
-        "time_zone", p->view->time_zone, "id", text_json(str_of(p->id)), "as_of",
-        day_json(p->site->today), "approximate", p->approximate, "class",
-        class_name(profile_class(own, p->site->today)), "as_of_ms", (json_int_t)p->now_ms,
-        "first_seen_ms", (json_int_t)own->first_ms, "last_seen_ms",
+        "time_zone", p->view->time_zone, "id", text_json(str_of(p->id)), "customer", p->customer,
+        "visitors", visitors_json(p), "as_of", day_json(p->site->today), "approximate",
+        p->approximate, "class", class_name(profile_class(own, p->site->today)), "as_of_ms",
+        (json_int_t)p->now_ms, "first_seen_ms", (json_int_t)own->first_ms, "last_seen_ms",
         (json_int_t)own->recent.newest_ms, "sessions", (json_int_t)own->sessions, "sessions_28d",
         (json_int_t)portrait_sessions(p, 28), "sessions_56d", (json_int_t)portrait_sessions(p, 56),
         "days", (json_int_t)own->days, "views", (json_int_t)own->views, "engaged_ms",

@@ -13,6 +13,7 @@
 
 struct ignorer {
     uint64_t id;
+    char *name; /* owned; of a customer its id */
     int64_t last_ms;
     uint64_t sessions;
     enum person_class class;
@@ -43,7 +44,13 @@ static bool take(void *arg, const struct person *person)
         c->all = all;
         c->cap = cap;
     }
+    char *name = NULL;
+    if (person->customer.n > 0) {
+        name = strndup(person->customer.p, person->customer.n);
+        if (name == NULL) return false;
+    }
     c->all[c->n++] = (struct ignorer){.id = person->id,
+                                      .name = name,
                                       .last_ms = p->recent.newest_ms,
                                       .sessions = p->sessions,
                                       .class = profile_class(p, c->newest.day),
@@ -97,13 +104,18 @@ static json_t *day_json(uint32_t day)
     return day == 0 ? json_null() : json_string(date);
 }
 
+static struct str who(const struct ignorer *one, char room[ID_TEXT_BYTES])
+{
+    return person_name(&(struct person){.id = one->id, .customer = str_of(one->name)}, room);
+}
+
 static json_t *ignorer_json(const struct ignorer *one)
 {
     char id[ID_TEXT_BYTES];
-    id_format(one->id, id);
-    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:o}", "id", id, "class",
-                     class_name(one->class), "last_seen_ms", (json_int_t)one->last_ms, "sessions",
-                     (json_int_t)one->sessions, "why", name_of(one->why), "passed",
+    struct str name = who(one, id);
+    return json_pack("{s:s%, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:o}", "id", name.p, name.n,
+                     "class", class_name(one->class), "last_seen_ms", (json_int_t)one->last_ms,
+                     "sessions", (json_int_t)one->sessions, "why", name_of(one->why), "passed",
                      (json_int_t)one->passed, "passed_days", (json_int_t)one->passed_days, "tried",
                      (json_int_t)one->tried, "last_day", day_json(one->last_day), "last_seen_day",
                      day_json(one->last_seen_day));
@@ -146,9 +158,8 @@ static struct table *make_table(const struct report *r, const struct cohort *c)
     for (size_t i = 0; ok && i < shown(r, c); i++) {
         const struct ignorer *one = &c->all[i];
         char id[ID_TEXT_BYTES], seen[REPORT_MOMENT_BYTES];
-        id_format(one->id, id);
         report_moment(r, one->last_ms, seen);
-        ok = table_add(t, (struct cell[]){{.text = str_of(id)},
+        ok = table_add(t, (struct cell[]){{.text = who(one, id)},
                                           {.text = str_of(class_name(one->class))},
                                           {.text = str_of(seen)},
                                           {.number = (int64_t)one->sessions},
@@ -191,6 +202,8 @@ int report_ignorers(struct report *r)
     int result = read_cohort(r, &c);
     if (result == REPORT_OK)
         result = r->args.format == FORMAT_JSON ? print_json(r, &c) : print_table(r, &c);
+    for (size_t i = 0; i < c.n; i++)
+        free(c.all[i].name);
     free(c.all);
     return result;
 }

@@ -54,13 +54,14 @@ static const struct verb verbs[] = {
      "whole document, as in the summaries in Redis.\n"},
     {"customers", report_customers, false, "snFcr",
      "sentier customers --site NAME [--limit N]\n\n"
-     "The consented visitors of a site, seen last first.\n\n"
+     "The persons of a site, seen last first: customers who signed in, and consented visitors on\n"
+     "which none ever did.\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --limit N                  at most so many; 50 by default, 0: all\n" COMMON_HELP},
     {"profile", report_profile, true, "snFcr",
      "sentier profile --site NAME ID\n\n"
-     "One consented visitor: who it is, what interests it, which pages it uses, which ones it\n"
-     "ignores and by what evidence, and which ones it would like but never saw.\n\n"
+     "One person, by a customer's id or a visitor's: who it is, what interests it, which pages\n"
+     "it uses, which ones it ignores and by what evidence, and which ones it would like but never saw.\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --limit N                  rows of each section; 0: all\n" COMMON_HELP},
     {"held", report_held, true, "sFcr",

@@ -27,7 +27,8 @@ struct customer {
     enum person_class class;
     uint64_t top_page; /* of the highest interest */
     int64_t top_interest;
-    unsigned part;
+    unsigned part, visitors; /* visitors: of a customer */
+    char *name;              /* owned; the customer's id. NULL: a visitor */
     char *top_name; /* owned; NULL: Redis has no name for it. Read for those that are printed */
 };
 
@@ -92,6 +93,12 @@ static bool append(struct customers *list, const struct customer *c)
     return true;
 }
 
+static void forget(struct customer *c)
+{
+    free(c->name);
+    free(c->top_name);
+}
+
 static bool keep(struct newest *k, const struct customer *c)
 {
     struct customers *kept = &k->kept;
@@ -100,8 +107,11 @@ static bool keep(struct newest *k, const struct customer *c)
         if (!append(kept, c)) return false;
         sift_up(kept->all, kept->n - 1);
     } else if (compare(c, &kept->all[0]) < 0) {
+        forget(&kept->all[0]);
         kept->all[0] = *c;
         sift_down(kept->all, kept->n);
+    } else {
+        free(c->name);
     }
     return true;
 }
@@ -130,7 +140,12 @@ static bool keep_person(void *arg, const struct person *person)
                          .views = p->views,
                          .engaged_ms = p->engaged_ms,
                          .class = profile_class(p, k->newest.day),
-                         .part = person->part};
+                         .part = person->part,
+                         .visitors = person->visitors_n};
+    if (person->customer.n > 0) {
+        c.name = strndup(person->customer.p, person->customer.n);
+        if (c.name == NULL) return false;
+    }
     find_top_page(&c, p, k->newest.at_ms);
     return keep(k, &c);
 }
@@ -145,6 +160,22 @@ static int read_customers(struct report *r, struct newest *k)
     k->damaged = people.damaged;
     if (k->kept.n > 0) qsort(k->kept.all, k->kept.n, sizeof *k->kept.all, compare);
     return result < 0 ? REPORT_FAILED : REPORT_OK;
+}
+
+/* A customer's pages may have their names in the partition of any of its visitors. */
+static int name_elsewhere(struct report *r, struct customer *c, struct buf *err)
+{
+    char id[8];
+    store_le64(id, c->top_page);
+    for (unsigned i = 0; c->top_name == NULL && i < range_parts(&r->source); i++) {
+        struct key key = key_pages(range_part(&r->source, i), r->source.site);
+        redisReply *reply =
+            ask(r->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){id, sizeof id}));
+        if (reply == NULL) return -1;
+        if (reply->type == REDIS_REPLY_STRING) c->top_name = strndup(reply->str, reply->len);
+        freeReplyObject(reply);
+    }
+    return 0;
 }
 
 /* Names of the top pages, AT_ONCE customers from `from` on. */
@@ -178,6 +209,10 @@ static int name_top_pages(struct report *r, struct newest *k)
     int result = 0;
     for (size_t from = 0; result == 0 && from < k->kept.n; from += AT_ONCE)
         result = name_some(r, &k->kept, from, &err);
+    for (size_t i = 0; result == 0 && i < k->kept.n; i++) {
+        struct customer *c = &k->kept.all[i];
+        if (c->name != NULL && c->top_name == NULL) result = name_elsewhere(r, c, &err);
+    }
     if (result < 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
     buf_fini(&err);
     return result < 0 ? REPORT_FAILED : REPORT_OK;
@@ -193,21 +228,28 @@ static struct str top_page(const struct customer *c, char room[32])
     return str_of(room);
 }
 
+static struct str name_of(const struct customer *c, char room[ID_TEXT_BYTES])
+{
+    return person_name(&(struct person){.id = c->id, .customer = str_of(c->name)}, room);
+}
+
 /* ---- customers ---- */
 
 static json_t *customer_json(const struct customer *c)
 {
     char id[ID_TEXT_BYTES], room[32];
-    struct buf clean = {0};
-    id_format(c->id, id);
+    struct buf clean = {0}, name = {0};
+    text_add_utf8(&name, name_of(c, id));
     text_add_utf8(&clean, top_page(c, room));
     json_t *document = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s%, s:f}", "id", id, "class",
+        "{s:s%, s:b, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s%, s:f}", "id", name.p, name.n,
+        "customer", c->name != NULL, "visitors", c->name == NULL ? 1 : (int)c->visitors, "class",
         class_name(c->class), "first_seen_ms", (json_int_t)c->first_ms, "last_seen_ms",
         (json_int_t)c->last_ms, "sessions", (json_int_t)c->sessions, "days", (json_int_t)c->days,
         "views", (json_int_t)c->views, "engaged_ms", (json_int_t)c->engaged_ms, "top_page", clean.p,
         clean.n, "top_interest", (double)c->top_interest / INTEREST_SCORE_ONE);
     buf_fini(&clean);
+    buf_fini(&name);
     return document;
 }
 
@@ -241,10 +283,9 @@ static struct table *customers_table(const struct report *r, const struct newest
     for (size_t i = 0; ok && i < k->kept.n; i++) {
         const struct customer *c = &k->kept.all[i];
         char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES], room[32];
-        id_format(c->id, id);
         report_moment(r, c->first_ms, first);
         report_moment(r, c->last_ms, last);
-        ok = table_add(t, (struct cell[]){{.text = str_of(id)},
+        ok = table_add(t, (struct cell[]){{.text = name_of(c, id)},
                                           {.text = str_of(class_name(c->class))},
                                           {.text = str_of(last)},
                                           {.text = str_of(first)},
@@ -267,8 +308,8 @@ static int print_customers(struct report *r, const struct newest *k)
     if (ok && r->args.format == FORMAT_CSV) {
         ok = table_print_csv(t, &r->out);
     } else if (ok) {
-        buf_printf(&r->out, "consented visitors of %s, newest first (%s)\n\n", r->args.site,
-                   r->time_zone);
+        buf_printf(&r->out, "customers and consented visitors of %s, newest first (%s)\n\n",
+                   r->args.site, r->time_zone);
         ok = table_print(t, r->width, 0, &r->out) && buf_add_char(&r->out, '\n') &&
              text_add_count(&r->out, (int64_t)k->kept.n) && buf_add(&r->out, STR(" of ")) &&
              text_add_count(&r->out, (int64_t)k->seen) &&
@@ -296,7 +337,7 @@ int report_customers(struct report *r)
     if (result == REPORT_OK) result = name_top_pages(r, &k);
     if (result == REPORT_OK) result = print_customers(r, &k);
     for (size_t i = 0; i < k.kept.n; i++)
-        free(k.kept.all[i].top_name);
+        forget(&k.kept.all[i]);
     free(k.kept.all);
     return result;
 }

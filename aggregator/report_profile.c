@@ -151,7 +151,9 @@ static void print_who(struct printer *w)
     uint64_t month = portrait_sessions(w->p, 28), two = portrait_sessions(w->p, 56);
     report_moment(w->r, own->first_ms, first);
     report_moment(w->r, own->recent.newest_ms, last);
-    buf_printf(w->out, "visitor %s of %s", w->p->id, w->r->args.site);
+    buf_add(w->out, w->p->customer ? STR("customer ") : STR("visitor "));
+    text_add_short(w->out, str_of(w->p->id), w->r->width / 2);
+    buf_printf(w->out, " of %s", w->r->args.site);
     if (w->host.n > 0) buf_printf(w->out, " (%.*s)", STR_ARG(w->host));
     buf_printf(w->out, "\n\n%-12s%s on ", "Class",
                class_name(profile_class(own, w->p->site->today)));

@@ -9,7 +9,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "customer.h"
 #include "hash.h"
+#include "share.h"
 #include "sitestate.h"
 
 struct pageview trail_pageview(const struct hit *h)
@@ -51,7 +53,7 @@ static bool freeze(struct trail *t, const struct sums *s, uint32_t n)
 {
     if (t->profile == NULL) return visitor_freeze(t->v, n);
     bool before = t->profile->approximate;
-    if (!profile_freeze(t->profile, s, n)) return false;
+    if (!share_freeze(t->profile, s, n, t->now)) return false;
     t->approximated += t->profile->approximate && !before;
     return true;
 }
@@ -64,7 +66,7 @@ static bool settle(struct trail *t, uint32_t frozen)
     sums_make(now, t->v, frozen);
     count_sums(&t->count, before, now, t->profile != NULL);
     t->before = now;
-    t->now = before;
+    t->now = before; /* free for use */
     if (frozen == 0) return true;
     if (!freeze(t, now, frozen)) return false;
     trail_begin(t);
@@ -114,6 +116,7 @@ struct signal {
     uint32_t number;
     int64_t at_ms, engaged_at_ms, interaction_at_ms; /* the latter 0: none */
     uint32_t engaged_ms, depth;
+    uint64_t owner;
     bool goal;
     struct str text;
 };
@@ -124,7 +127,7 @@ static bool acts_by_kind(enum hit_kind k)
            k == HIT_PURCHASE || k == HIT_CONTROL;
 }
 
-static struct signal signal_of(const struct hit *h)
+static struct signal signal_of(const struct hit *h, uint64_t customer)
 {
     bool acts = h->flags & HIT_INTERACTION || acts_by_kind(h->kind);
     uint32_t engaged = h->engaged_ms < ENGAGED_MAX_MS ? h->engaged_ms : ENGAGED_MAX_MS;
@@ -136,6 +139,7 @@ static struct signal signal_of(const struct hit *h)
         .interaction_at_ms = acts ? h->at_ms : 0,
         .engaged_ms = engaged,
         .depth = h->depth < DEPTH_MAX ? h->depth : DEPTH_MAX,
+        .owner = customer,
         .goal = h->flags & HIT_GOAL,
         .text = trail_text(h),
     };
@@ -204,6 +208,7 @@ static bool apply_signal(struct trail *t, struct pageview *p, const struct signa
     uint32_t grown = raise_engaged(&p->engaged_ms, &p->engaged_at_ms, s);
     if (s->interaction_at_ms > p->interaction_at_ms) p->interaction_at_ms = s->interaction_at_ms;
     if (s->depth > p->depth) p->depth = (uint8_t)s->depth;
+    p->owner = customer_join(p->owner, s->owner);
     bool seen = number_seen(p, s->number);
     p->numbers[s->number / 64] |= UINT64_C(1) << (s->number % 64);
     if (p->flags & PV_BOT) return true;
@@ -224,6 +229,7 @@ static void join_waiting(struct waiting *w, const struct signal *s)
     raise_engaged(&w->engaged_ms, &w->engaged_at_ms, s);
     if (s->interaction_at_ms > w->interaction_at_ms) w->interaction_at_ms = s->interaction_at_ms;
     if (s->depth > w->depth) w->depth = s->depth;
+    w->owner = customer_join(w->owner, s->owner);
     if (s->at_ms < w->at_ms) w->at_ms = s->at_ms;
 }
 
@@ -253,6 +259,7 @@ static bool wait_for_view(struct trail *t, uint64_t id, struct signal *s, enum v
     }
     struct waiting w = {
         .id = id,
+        .owner = s->owner,
         .number = s->number,
         .kind = s->kind | (s->goal ? WAITING_GOAL : 0),
         .at_ms = s->at_ms,
@@ -280,6 +287,7 @@ static bool apply_waiting(struct trail *t, struct pageview *p)
             continue;
         }
         struct signal s = {
+            .owner = w->owner,
             .kind = (enum hit_kind)(w->kind & ~(uint32_t)WAITING_GOAL),
             .goal = w->kind & WAITING_GOAL,
             .number = w->number,
@@ -309,6 +317,7 @@ static bool begin_view(struct trail *t, const struct hit *h, const struct signal
 {
     if (!make_room(t)) return false;
     struct pageview p = trail_pageview(h);
+    p.owner = s->owner;
     /* Its own registers stand before it is put into its place: they are part of the order. */
     uint32_t grown = raise_engaged(&p.engaged_ms, &p.engaged_at_ms, s);
     p.interaction_at_ms = s->interaction_at_ms;
@@ -348,13 +357,23 @@ static bool buy_alone(struct trail *t, const struct hit *h, const struct signal 
     return buy(t, &click, 0, s);
 }
 
-bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict)
+static void move_clock(struct trail *t, int64_t at_ms)
 {
-    struct signal s = signal_of(h);
-    if (h->at_ms > t->v->newest_ms) {
-        t->v->newest_ms = h->at_ms;
-        if (t->profile != NULL) profile_clock(t->profile);
-    }
+    if (at_ms <= t->v->newest_ms) return;
+    t->v->newest_ms = at_ms;
+    if (t->profile != NULL) profile_clock(t->profile);
+}
+
+void trail_sign(struct trail *t, int64_t at_ms, uint64_t customer)
+{
+    move_clock(t, at_ms);
+    visitor_link(t->v, at_ms, customer);
+}
+
+bool trail_hit(struct trail *t, const struct hit *h, uint64_t customer, enum verdict *verdict)
+{
+    struct signal s = signal_of(h, customer);
+    move_clock(t, h->at_ms);
     if (!make_room_to_see(t)) return false;
     if (h->pageview == 0)
         return h->kind == HIT_PAGEVIEW ? begin_view(t, h, &s, verdict) : buy_alone(t, h, &s);
@@ -395,6 +414,6 @@ bool trail_end(struct trail *t)
 bool trail_empty(const struct trail *t)
 {
     const struct visitor *v = t->v;
-    return v->views_n + v->waiting_n + v->frozen_n + v->orders.n == 0 &&
+    return v->views_n + v->waiting_n + v->frozen_n + v->orders.n == 0 && v->link == CUSTOMER_NONE &&
            (t->profile == NULL || t->profile->views == 0);
 }

@@ -21,8 +21,11 @@ struct trail {
 };
 
 void trail_begin(struct trail *t);
-/* *verdict: V_COUNTED on entry; V_DUPLICATE when its number was seen before. */
-bool trail_hit(struct trail *t, const struct hit *h, enum verdict *verdict);
+/* customer: who signed it, after trail_sign. *verdict: V_COUNTED on entry; V_DUPLICATE when its
+ * number was seen before. */
+bool trail_hit(struct trail *t, const struct hit *h, uint64_t customer, enum verdict *verdict);
+/* A customer signed a hit of that time, whatever else it says. */
+void trail_sign(struct trail *t, int64_t at_ms, uint64_t customer);
 bool trail_forget(struct trail *t); /* its day closed: what it added stays, its state goes */
 /* Its person asked for it: likewise, with the profile; but what is of later stays. */
 bool trail_erase(struct trail *t, int64_t until_ms);

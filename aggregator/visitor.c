@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "customer.h"
 #include "row.h"
 
 static void free_view(struct pageview *p)
@@ -49,6 +50,7 @@ int pageview_order(const struct pageview *a, const struct pageview *b)
     BY(id);
     if (a->id != 0) return 0; /* an id has one pageview at a time */
     BY(page);
+    BY(owner);
     BY(day);
     BY(flags);
     BY(channel);
@@ -115,6 +117,15 @@ struct pageview *visitor_move(struct visitor *v, struct pageview *p, int64_t at_
     }
     *p = moved;
     return p;
+}
+
+void visitor_link(struct visitor *v, int64_t at_ms, uint64_t customer)
+{
+    bool first = v->link == CUSTOMER_NONE || at_ms < v->link_ms ||
+                 (at_ms == v->link_ms && customer < v->link);
+    if (!first) return;
+    v->link_ms = at_ms;
+    v->link = customer;
 }
 
 /* Of too many on a pageview those of the smallest ids stay: so their order does not matter. */
@@ -238,6 +249,21 @@ void visitor_drop(struct visitor *v, uint32_t n)
 
 /* Waiting hits. */
 
+/* By what is left. */
+static void link_again(struct visitor *v)
+{
+    v->link = CUSTOMER_NONE;
+    v->link_ms = 0;
+    for (uint32_t i = 0; i < v->views_n; i++) {
+        if (v->views[i].owner > CUSTOMER_TORN)
+            visitor_link(v, v->views[i].at_ms, v->views[i].owner);
+    }
+    for (uint32_t i = 0; i < v->waiting_n; i++) {
+        if (v->waiting[i].owner > CUSTOMER_TORN)
+            visitor_link(v, v->waiting[i].at_ms, v->waiting[i].owner);
+    }
+}
+
 void visitor_forget(struct visitor *v, int64_t until_ms)
 {
     uint32_t n = 0;
@@ -250,7 +276,8 @@ void visitor_forget(struct visitor *v, int64_t until_ms)
     orders_forget(&v->orders, until_ms);
     v->frozen_n = v->frozen_day = 0;
     v->approximate = false;
-    if (v->views_n + v->waiting_n + v->orders.n == 0) v->newest_ms = 0;
+    if (v->link_ms <= until_ms) link_again(v);
+    if (v->views_n + v->waiting_n + v->orders.n == 0 && v->link == CUSTOMER_NONE) v->newest_ms = 0;
 }
 
 int waiting_order(const struct waiting *w, uint64_t id, uint32_t number)

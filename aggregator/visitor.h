@@ -15,12 +15,12 @@
  *           [device, browser, os (a byte each), country (2 bytes): when not as before]
  *           [channel (a byte), length of source, source: when not as before]
  *           [engaged_ms, its time minus at (zigzag)] [interaction's time minus at (zigzag)]
- *           [depth]
+ *           [depth] [customer that signed it (8 bytes): when not as before]
  *           [links seen: count, a bit for each of the pageview before (1: seen again), the others
  *           by rising id (8 bytes each)]
  *       2 * count of waiting hits (+ 1: orders follow), then by rising (id, number):
- *           id (8 bytes), number, kind (+ 64: a goal), at, engaged_ms, engaged_at,
- *           interaction_at, depth, length, text
+ *           id (8 bytes), number, kind (+ 64: a goal, + 128: signed), at, engaged_ms, engaged_at,
+ *           interaction_at, depth, length, text, [signed: customer (8 bytes)]
  *       [orders (order.h)]
  */
 #ifndef SENTIER_VISITOR_H
@@ -59,6 +59,7 @@ struct pageview {
     int64_t at_ms;
     uint64_t id;               /* 0: a pageview of one hit */
     uint64_t page;             /* hash64 of the page */
+    uint64_t owner;            /* customer that signed it (customer.h) */
     int64_t engaged_at_ms;     /* the earliest time at which engaged_ms was reported */
     int64_t interaction_at_ms; /* the latest */
     uint64_t numbers[4];       /* of the hits that were counted */
@@ -76,6 +77,7 @@ struct pageview {
 /* A hit whose pageview has not come. */
 struct waiting {
     uint64_t id;
+    uint64_t owner; /* as of a pageview */
     uint32_t number;
     uint32_t kind; /* enum hit_kind, and WAITING_GOAL */
     int64_t at_ms, engaged_at_ms, interaction_at_ms;
@@ -92,7 +94,11 @@ struct frozen_page {
 
 struct visitor {
     bool approximate;
-    int64_t newest_ms;   /* of its hits */
+    int64_t newest_ms; /* of its hits */
+    /* The first moment at which a customer signed a hit, and who it was: what nobody signed belongs
+     * to that one up to there. */
+    int64_t link_ms;
+    uint64_t link;       /* CUSTOMER_NONE: nobody has */
     uint32_t frozen_day; /* gap columns up to this day are final; 0: none is */
     struct frozen_page *frozen;
     struct pageview *views; /* by (at, id, content) */
@@ -127,6 +133,8 @@ struct pageview *visitor_find(const struct visitor *v, uint64_t id, int64_t at_m
 struct pageview *visitor_insert(struct visitor *v, struct pageview *p);
 /* Moves a pageview back to an earlier time. */
 struct pageview *visitor_move(struct visitor *v, struct pageview *p, int64_t at_ms);
+/* A customer signed a hit of that time. */
+void visitor_link(struct visitor *v, int64_t at_ms, uint64_t customer);
 /* A link to the page was in view on p. False: no memory. A bound crossed: v->approximate. */
 bool visitor_see(struct visitor *v, struct pageview *p, uint64_t page);
 /* Freezes the oldest n pageviews of a daily visitor. False: no memory. */

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "customer.h"
 #include "sitestate.h"
 
 enum { VISITOR_VERSION = 2 };
@@ -25,8 +26,12 @@ enum {
     PART_INTERACTION = 32,
     PART_SEEN = 64,
     PART_FLAGS = 128, /* times the flags of the pageview */
-    PARTS_ALL = (PV_BOT | PV_NOT_FOUND | PV_GOAL | PV_IMPORTED) * PART_FLAGS + PART_FLAGS - 1,
+    PART_OWNER =
+        ((PV_BOT | PV_NOT_FOUND | PV_GOAL | PV_IMPORTED) + 1) * PART_FLAGS, /* not as before */
+    PARTS_ALL = PART_OWNER * 2 - 1,
 };
+
+enum { WAITING_SIGNED = 128 }; /* beside kind and WAITING_GOAL */
 
 /* Day and numbers: two bits for the day, as days after the day before that of `at` in UTC, the
  * third says that the numbers are others than 0 to n - 1; else n is the rest. */
@@ -99,7 +104,8 @@ static uint32_t parts_of(const struct pageview *p, const struct pageview *before
     return (p->id != 0 ? PART_ID : 0) | (p->engaged_ms > 0 ? PART_ENGAGED : 0) |
            (same_place(p, before) ? 0 : PART_PLACE) | (same_channel(p, before) ? 0 : PART_CHANNEL) |
            (p->depth > 0 ? PART_DEPTH : 0) | (p->interaction_at_ms != 0 ? PART_INTERACTION : 0) |
-           (p->seen_n > 0 ? PART_SEEN : 0) | p->flags * (uint32_t)PART_FLAGS;
+           (p->seen_n > 0 ? PART_SEEN : 0) | p->flags * (uint32_t)PART_FLAGS |
+           (p->owner == before->owner ? 0 : PART_OWNER);
 }
 
 static void encode_view(const struct pageview *p, const struct pageview *before, struct buf *out)
@@ -124,6 +130,7 @@ static void encode_view(const struct pageview *p, const struct pageview *before,
     }
     if (parts & PART_INTERACTION) buf_add_varint(out, zigzag(p->interaction_at_ms - p->at_ms));
     if (parts & PART_DEPTH) buf_add_char(out, (char)p->depth);
+    if (parts & PART_OWNER) buf_add_le64(out, p->owner);
     if (parts & PART_SEEN) encode_seen(p, before, out);
 }
 
@@ -131,7 +138,7 @@ static void encode_waiting(const struct waiting *w, struct buf *out)
 {
     buf_add_le64(out, w->id);
     buf_add_varint(out, w->number);
-    buf_add_varint(out, w->kind);
+    buf_add_varint(out, w->kind | (w->owner != CUSTOMER_NONE ? WAITING_SIGNED : 0));
     buf_add_varint(out, (uint64_t)w->at_ms);
     buf_add_varint(out, w->engaged_ms);
     buf_add_varint(out, (uint64_t)w->engaged_at_ms);
@@ -139,6 +146,7 @@ static void encode_waiting(const struct waiting *w, struct buf *out)
     buf_add_varint(out, w->depth);
     buf_add_varint(out, w->text_n);
     buf_add(out, (struct str){w->text, w->text_n});
+    if (w->owner != CUSTOMER_NONE) buf_add_le64(out, w->owner);
 }
 
 void visitor_encode_recent(const struct visitor *v, struct buf *out)
@@ -279,7 +287,7 @@ static void decode_view(struct reader *r, const struct pageview *before, struct 
 {
     p->page = get_le64(r);
     uint32_t parts = (uint32_t)get_upto(r, PARTS_ALL);
-    p->flags = (uint8_t)(parts / PART_FLAGS);
+    p->flags = (uint8_t)(parts % PART_OWNER / PART_FLAGS);
     decode_day_and_numbers(r, parts, p);
     p->device = before->device;
     p->browser = before->browser;
@@ -301,6 +309,7 @@ static void decode_view(struct reader *r, const struct pageview *before, struct 
         if (depth.n == 1) p->depth = (uint8_t)depth.p[0];
         if (p->depth == 0 || p->depth > DEPTH_MAX) r->bad = true;
     }
+    p->owner = parts & PART_OWNER ? get_le64(r) : before->owner;
     if (parts & PART_SEEN) decode_seen(r, before, p);
 }
 
@@ -309,7 +318,9 @@ static void decode_waiting(struct reader *r, struct waiting *w)
     *w = (struct waiting){.id = get_le64(r)};
     if (w->id == 0) r->bad = true;
     w->number = (uint32_t)get_upto(r, PAGEVIEW_MAX_HITS - 1);
-    w->kind = (uint32_t)get_upto(r, (HIT_KINDS - 1) | WAITING_GOAL);
+    uint32_t kind = (uint32_t)get_upto(r, WAITING_SIGNED * 2 - 1);
+    w->kind = kind % WAITING_SIGNED;
+    if (w->kind % WAITING_GOAL >= HIT_KINDS) r->bad = true;
     w->at_ms = get_time(r);
     w->engaged_ms = (uint32_t)get_upto(r, ENGAGED_MAX_MS);
     w->engaged_at_ms = get_time(r);
@@ -318,6 +329,7 @@ static void decode_waiting(struct reader *r, struct waiting *w)
     uint32_t n = (uint32_t)get_upto(r, HIT_LIST_MAX_BYTES);
     w->text = get_text(r, n);
     w->text_n = w->text == NULL ? 0 : n;
+    if (kind & WAITING_SIGNED && (w->owner = get_le64(r)) == CUSTOMER_NONE) r->bad = true;
 }
 
 static bool decode_frozen(struct reader *r, struct visitor *v)

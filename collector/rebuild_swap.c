@@ -53,6 +53,7 @@ enum kind {
     KIND_CATALOGUE,
     KIND_LIVE,
     KIND_MIX,
+    KIND_CUSTOMERS,
     KIND_OTHER
 };
 
@@ -135,8 +136,8 @@ static void free_names(struct names *l)
 static enum kind kind_of(struct str name)
 {
     static const char *const kinds[] = {
-        "sites",   "pages:",    "links:",    "about:",     "day:",  "month:",
-        "months:", "visitors:", "profiles:", "catalogue:", "live:", "mix:"};
+        "sites",     "pages:",    "links:",     "about:", "day:", "month:",    "months:",
+        "visitors:", "profiles:", "catalogue:", "live:",  "mix:", "customers:"};
     for (int i = 0; i < KIND_OTHER; i++) {
         if (str_starts(name, str_of(kinds[i]))) return (enum kind)i;
     }
@@ -147,7 +148,7 @@ static enum kind kind_of(struct str name)
 static bool keeps_fields(enum kind kind)
 {
     return kind == KIND_PAGES || kind == KIND_LINKS || kind == KIND_ABOUT ||
-           kind == KIND_PROFILES || kind == KIND_CATALOGUE;
+           kind == KIND_PROFILES || kind == KIND_CATALOGUE || kind == KIND_CUSTOMERS;
 }
 
 /* day:SITE:20260131 */

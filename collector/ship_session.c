@@ -120,7 +120,7 @@ static void on_dataset(const redisReply *reply, void *arg)
         ship_session_end(s, -1);
         return;
     }
-    switch (dataset_heard(reply, s->opts.partitions)) {
+    switch (dataset_heard(reply, s->opts.partitions, NULL)) {
     case DATASET_AGREED: ask_partitions(s); return;
     case DATASET_NOT_NOW:
         if (!redis_retryable(reply)) {
@@ -131,8 +131,8 @@ static void on_dataset(const redisReply *reply, void *arg)
         return;
     case DATASET_ANOTHER:
         log_error("ship.dataset",
-                  "Redis says partitions=%s, the configuration %u; nothing is shipped", reply->str,
-                  s->opts.partitions);
+                  "Redis says partitions=%d, the configuration %u; nothing is shipped",
+                  dataset_partitions(reply), s->opts.partitions);
         ship_session_end(s, PAUSE_MAX_MS);
         return;
     }

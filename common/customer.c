@@ -75,7 +75,7 @@ uint64_t customer_key(struct str dataset, struct str site, struct str id)
     digest d;
     make(dataset, site, id, STR(""), d);
     uint64_t key = load_le64(d);
-    return key == 0 ? 1 : key;
+    return key <= CUSTOMER_TORN ? key + 2 : key;
 }
 
 bool customer_add(struct customer *c, uint64_t visitor)

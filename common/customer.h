@@ -23,9 +23,17 @@ void customer_sign(struct str secret, struct str site, struct str id, int64_t ex
 bool customer_signed(struct str secret, struct str site, struct str id, struct str token,
                      int64_t now_s);
 
-/* What stands for the customer wherever it is not named: never 0, and without the id of the data
- * set nobody can find it out by trying ids. */
+/* What stands for the customer wherever it is not named: never one of these two, and without the id
+ * of the data set nobody can find it out by trying ids. */
+enum { CUSTOMER_NONE = 0, CUSTOMER_TORN = 1 }; /* torn: two customers signed the same thing */
 uint64_t customer_key(struct str dataset, struct str site, struct str id);
+
+/* Who signed, by two signs of it; in any order. */
+static inline uint64_t customer_join(uint64_t a, uint64_t b)
+{
+    if (a == CUSTOMER_NONE || a == b) return b;
+    return b == CUSTOMER_NONE ? a : CUSTOMER_TORN;
+}
 
 /* Its record, one per partition: who it is, and the visitors of the partition that it owns. The
  * record only learns, so the order in which it does changes nothing. */

@@ -27,7 +27,7 @@ static int compare(const char *where, long found, unsigned partitions, struct bu
 static const char birth_lua[] =
     "if redis.call('EXISTS', KEYS[1]) == 0 then "
     "redis.call('HSET', KEYS[1], 'id', ARGV[1], 'partitions', ARGV[2], 'format', ARGV[3]) end "
-    "return redis.call('HGET', KEYS[1], 'partitions')";
+    "return redis.call('HGET', KEYS[1], 'partitions') .. ' ' .. redis.call('HGET', KEYS[1], 'id')";
 static const struct redis_script birth_script = {.body = birth_lua};
 
 /* The arguments of the script, and what they borrow. */
@@ -67,17 +67,25 @@ int dataset_ask(struct redis_link *l, unsigned partitions, redis_reply_fn *fn, v
     return redis_eval(l, &birth_script, fn, arg, 5, c.argv);
 }
 
-enum dataset_word dataset_heard(const redisReply *reply, unsigned partitions)
+int dataset_partitions(const redisReply *reply)
 {
-    int found = reply->type == REDIS_REPLY_STRING ? atoi(reply->str) : 0;
-    if (found <= 0) return DATASET_NOT_NOW;
-    return found == (int)partitions ? DATASET_AGREED : DATASET_ANOTHER;
+    return reply != NULL && reply->type == REDIS_REPLY_STRING ? atoi(reply->str) : 0;
+}
+
+enum dataset_word dataset_heard(const redisReply *reply, unsigned partitions, struct dataset_id *id)
+{
+    int found = dataset_partitions(reply);
+    const char *blank = found <= 0 ? NULL : strchr(reply->str, ' ');
+    if (blank == NULL || strlen(blank + 1) != DATASET_ID_BYTES) return DATASET_NOT_NOW;
+    if (found != (int)partitions) return DATASET_ANOTHER;
+    if (id != NULL) memcpy(id->text, blank + 1, sizeof id->text);
+    return DATASET_AGREED;
 }
 
 int dataset_agree(struct redis_now *redis, unsigned partitions, struct buf *err)
 {
     redisReply *r = give_birth(redis, partitions);
-    int found = r != NULL && r->type == REDIS_REPLY_STRING ? atoi(r->str) : -1;
+    int found = dataset_partitions(r);
     int result = -1;
     if (found > 0) {
         result = compare("the data set in Redis", found, partitions, err);

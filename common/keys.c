@@ -102,6 +102,11 @@ struct key key_catalogue(unsigned partition, struct str site)
     return make("{p%u}:%scatalogue:%.*s", partition, generation, STR_ARG(site));
 }
 
+struct key key_customers(unsigned partition, struct str site)
+{
+    return make("{p%u}:%scustomers:%.*s", partition, generation, STR_ARG(site));
+}
+
 struct key key_day(unsigned partition, struct str site, uint32_t day)
 {
     return make("{p%u}:%sday:%.*s:%08u", partition, generation, STR_ARG(site),

@@ -49,6 +49,8 @@ struct key key_pages(unsigned partition, struct str site); /* {pN}:pages:SITE */
 struct key key_links(unsigned partition, struct str site);
 /* {pN}:about:SITE - what the site's pages say of themselves */
 struct key key_about(unsigned partition, struct str site);
+/* {pN}:customers:SITE - who signed in, and whose visitors of this partition they are */
+struct key key_customers(unsigned partition, struct str site);
 struct key key_day(unsigned partition, struct str site, uint32_t day); /* {pN}:day:SITE:20260131 */
 struct key key_mix(unsigned partition, struct str site);               /* {pN}:mix:SITE */
 struct key key_live(unsigned partition, struct str site);              /* {pN}:live:SITE */

@@ -66,7 +66,7 @@ function withoutTouched(bytes) {
 // The stream, what was seen and the lease are not state: a rebuild leaves them as they are. The id of
 // the last commit is random.
 async function dump(world) {
-  const state = (await keys(world)).filter((key) => /^\{p\d+\}:(commit|sites|pages|links|about|catalogue|day|months?|live|mix|visitors|profiles)/.test(key))
+  const state = (await keys(world)).filter((key) => /^\{p\d+\}:(commit|sites|pages|links|about|catalogue|day|months?|live|mix|visitors|profiles|customers)/.test(key))
   const replies = await redisCalls(world.socket, state.map((key) => ['HGETALL', key]))
   const lines = {}
   replies.forEach((all, at) => {

@@ -51,7 +51,7 @@ static enum batch_result run(const struct hit *hits, size_t n)
         buf_add(&records, buf_str(&one));
         buf_fini(&one);
     }
-    assert_true(batch_begin(batch, P, records.n));
+    assert_true(batch_begin(batch, P, records.n, STR("")));
     assert_true(batch_add(batch, n, buf_str(&records)));
     buf_fini(&records);
     enum batch_result result;

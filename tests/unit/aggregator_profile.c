@@ -7,10 +7,10 @@
 #include <cmocka.h>
 
 #include "guard.h"
-#include "profile.h"
+#include "share.h"
 #include "sitestate.h"
 
-static struct sums sums;
+static struct sums sums, scratch;
 
 #define AT_OF(day) ((int64_t)(day)*DAY_MS)
 
@@ -34,7 +34,7 @@ static struct pageview *view(struct profile *p, uint64_t page, int64_t at_ms, ui
 static void settle(struct profile *p)
 {
     sums_make(&sums, &p->recent, 0);
-    assert_true(profile_freeze(p, &sums, p->recent.views_n));
+    assert_true(share_freeze(p, &sums, p->recent.views_n, &scratch));
 }
 
 static void stay(struct profile *p, struct stay s)

@@ -713,7 +713,7 @@ static void what_is_given_up_is_counted_once(void **state)
 static void another_division_is_never_shipped(void **state)
 {
     struct world *w = *state;
-    freeReplyObject(redis(w, "HSET sentier:dataset partitions %d", PARTITIONS + 1));
+    freeReplyObject(redis(w, "HSET sentier:dataset partitions %d id %032d", PARTITIONS + 1, 7));
     open_writers(w);
     write_hits(w, 0, 100, 10, -1);
     start_shipper(w);

@@ -59,6 +59,7 @@ static void a_process_uses_one_generation(void **state)
     assert_string_equal(key_commit(7).p, "{p7}:next:commit");
     assert_string_equal(key_profiles(7, STR("shop"), 0x3f2).p, "{p7}:next:profiles:shop:3f2");
     assert_string_equal(key_aggregators().p, "sentier:aggregators:next");
+    assert_string_equal(key_customers(7, STR("shop")).p, "{p7}:next:customers:shop");
     assert_string_equal(key_dataset().p, "sentier:dataset");
     struct key next = key_day(7, STR("shop"), 20000);
     struct key_parts parts;
