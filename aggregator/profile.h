@@ -101,7 +101,7 @@ struct profile {
     uint32_t pages_n, pages_cap;
     struct visitor recent;
     /* Once somebody has signed (share.h): */
-    int64_t last_ms;            /* of what settled; 0: nothing has since then */
+    int64_t last_ms;            /* of what settled and was signed; 0: nothing */
     struct profile_part *parts; /* by rising owner */
     struct frozen_page *nobody; /* pages of no customer, by rising id; and their last day */
     uint32_t nobody_n, parts_n;

@@ -7,7 +7,7 @@
 //   ledger VERDICT WEIGHT
 //   row SITE DAY NAME COLUMN VALUE          columns as in aggregator/README.md; DAY "live": columns are minutes
 //   mix SITE mix p:PAGE YEAR SUM            what the visits of persons weigh at the beginning of the year, times 4096; about equal
-//   profile SITE VISITOR sessions days views engaged_ms first_ms newest_day
+//   profile SITE WHO sessions days views engaged_ms first_ms newest_day
 //   day SITE VISITOR DAY sessions            (of its profile, as what follows; the last 56 days)
 //   class SITE VISITOR DAYS CLASS            so many days after its newest
 //   mark SITE VISITOR KIND VALUE sessions
@@ -16,11 +16,12 @@
 //   week SITE VISITOR PAGE WEEK seen tried used opened      (the last 8 weeks)
 //   interest SITE VISITOR PAGE DAYS score      so many days after its newest hit; only about equal
 //   person SITE DAY VISITOR                 an active day of a consented visitor
+// WHO is a visitor, or VISITOR:CUSTOMER what belongs to that customer there.
 //
 // A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "meta" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
 // browser, os, bot, engaged, depth, target, name, interaction, imported, verdict, n; goal (of an event), links (seen, links: pages),
-// left_out (so many more), currency, value and order (a purchase). Absent: zero or empty.
+// left_out (so many more), customer (who signed it), currency, value and order (a purchase). Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -48,15 +49,18 @@ export function expect(hits) {
   out.links = taken.filter((h) => h.kind === 'links' && !h.bot)
   const groups = new Map()
   for (const h of taken) {
-    if (h.pageview === '0' && ((h.kind !== 'pageview' && !h.order) || h.bot)) {
+    const lasting = h.consented && !h.bot
+    const key = JSON.stringify([h.site, lasting ? null : h.day, h.visitor])
+    const plain = h.pageview === '0' && ((h.kind !== 'pageview' && !h.order) || h.bot)
+    if (!groups.has(key) && (!plain || (lasting && h.customer)))
+      groups.set(key, { site: h.site, visitor: h.visitor, lasting, hits: [], signs: [] })
+    if (lasting && h.customer) groups.get(key).signs.push(h)
+    if (plain) {
       verdict(out, h, VERDICT.counted)
       if (h.kind === 'pageview') addView(out, h.site, { ...h, notFound: h.status === 404 }, h.bot)
       else if (!h.bot) addClick(out, h.site, h.day, h.page, h)
       continue
     }
-    const lasting = h.consented && !h.bot
-    const key = JSON.stringify([h.site, lasting ? null : h.day, h.visitor])
-    if (!groups.has(key)) groups.set(key, { site: h.site, visitor: h.visitor, lasting, hits: [] })
     groups.get(key).hits.push(h)
   }
   for (const g of groups.values()) foldGroup(out, g)
@@ -87,6 +91,7 @@ function complete(h) {
     kind: 'pageview', visitor: '0', consented: false, pageview: '0', number: 0, page: '', status: 0, channel: 0,
     source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, depth: 0, target: '', name: '',
     interaction: false, imported: false, verdict: 0, n: 1, page_id: '0', goal: false, links: [], left_out: 0,
+    customer: '',
   }
   return { ...defaults, ...h }
 }
@@ -159,7 +164,8 @@ function viewOf(begun, hits, judged) {
   const depth = Math.max(...hits.map((h) => h.depth))
   const goal = judged.some((h) => (h.kind === 'event' && h.goal) || h.kind === 'purchase')
   const seen = new Set(judged.filter((h) => h.kind === 'seen').flatMap((h) => h.links))
-  return { ...begun, seen, engaged, depth, last, acted: actions.length > 0, goal, notFound: begun.status === 404 }
+  const customers = new Set(hits.map((h) => h.customer).filter(Boolean))
+  return { ...begun, seen, customers, engaged, depth, last, acted: actions.length > 0, goal, notFound: begun.status === 404 }
 }
 
 function foldGroup(out, g) {
@@ -194,7 +200,7 @@ function foldGroup(out, g) {
   for (const s of sessions) addSession(out, g.site, s)
   addDays(out, g, human, sessions)
   if (g.lasting) for (const s of sessions) addMix(out, g.site, s)
-  if (g.lasting) addProfile(out, g, human, sessions)
+  if (g.lasting) addOwners(out, g, human, sessions)
 }
 
 // Pageviews by minute, and the visitor in the minute of its newest sign of life.
@@ -413,7 +419,27 @@ export function classOf(days, today) {
   return Math.min(...days) > today - 28 && days.length < 3 ? 'new' : 'returning'
 }
 
-function addProfile(out, g, views, sessions) {
+// Whose each pageview is: of the one customer who signed it; of nobody's, when two did. Unsigned ones are of the
+// first who ever signed, up to that moment, and nobody's after it; of the visitor when none ever did.
+function addOwners(out, g, views, sessions) {
+  const newest = Math.max(...[...g.hits, ...g.signs].map((h) => h.at))
+  if (g.signs.length === 0) return addProfile(out, g.site, g.visitor, views, sessions, newest)
+  const link = g.signs.reduce((first, h) => (h.at < first.at ? h : first))
+  const ownerOf = (v) => {
+    if (v.customers.size > 0) return v.customers.size === 1 ? [...v.customers][0] : null
+    return v.at <= link.at ? link.customer : null
+  }
+  for (const owner of new Set(views.map(ownerOf))) {
+    if (owner === null) continue
+    const own = views.filter((v) => ownerOf(v) === owner)
+    const parts = sessions.flatMap((s) => sessionsOf(s.filter((v) => own.includes(v))))
+    const signed = own.filter((v) => v.customers.size > 0)
+    const last = Math.max(...signed.map((v) => v.last), owner === link.customer ? link.at : 0)
+    addProfile(out, g.site, `${g.visitor}:${owner}`, own, parts, last)
+  }
+}
+
+function addProfile(out, site, who, views, sessions, newest) {
   const newestDay = Math.max(0, ...views.map((v) => v.day))
   const pages = new Map()
   for (const page of new Set([...views.map((v) => v.page), ...sessions.flatMap(seenIn)]))
@@ -422,10 +448,10 @@ function addProfile(out, g, views, sessions) {
   const marks = new Map()
   for (const [kind, name] of [[0, 'device'], [1, 'channel'], [2, 'country']])
     for (const [value, of] of groupBy(firsts, (v) => v[name] || '?')) marks.set(`${kind} ${value}`, of.length)
-  out.profiles.set(JSON.stringify([g.site, g.visitor]), {
+  out.profiles.set(JSON.stringify([site, who]), {
     sessions: sessions.length, days: new Set(views.map((v) => v.day)).size, views: views.length,
     engaged_ms: views.reduce((n, v) => n + v.engaged, 0), first_ms: views[0]?.at ?? 0, newest_day: newestDay,
-    newest_ms: Math.max(...g.hits.map((h) => h.at)), session_days: firsts.map((v) => v.day), marks, pages,
+    newest_ms: newest, session_days: firsts.map((v) => v.day), marks, pages,
   })
 }
 

@@ -8,9 +8,11 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "customer.h"
 #include "fold_world.h"
 #include "hash.h"
 #include "interest.h"
+#include "share.h"
 
 enum { DAY0 = 20000, MINUTE = 60 * 1000, HOUR = 60 * MINUTE };
 #define T0 ((int64_t)DAY0 * DAY_MS) /* midnight, UTC */
@@ -493,6 +495,9 @@ static void make_lists(void)
 static const char *const sources[] = {"", "", "news.example", "search.example"};
 static const char countries[][3] = {"FR", "DE", "", "US"};
 
+enum { CUSTOMERS = 3 };
+static const char *const customers[CUSTOMERS] = {"anna", "berta", "cora"};
+
 struct story {
     struct hit hits[HITS_MAX];
     int64_t arrives[HITS_MAX];
@@ -508,6 +513,11 @@ static struct hit *tell(struct story *s, struct hit h)
     return &s->hits[s->n++];
 }
 
+static struct str any_customer(struct story *s)
+{
+    return str_of(customers[draw(&s->r, CUSTOMERS)]);
+}
+
 /* A hit of the pageview, some time after it. */
 static void tell_signal(struct story *s, const struct hit *view, uint32_t number)
 {
@@ -520,6 +530,8 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
                                                     : span < 98 ? 3
                                                                 : 4]);
     h.number = number;
+    if (draw(&s->r, 2)) h.customer = STR("");
+    if (view->customer.n > 0 && draw(&s->r, 20) == 0) h.customer = any_customer(s);
     h.status = 0;
     static const enum hit_kind kinds[] = {
         HIT_PULSE, HIT_PULSE, HIT_PULSE, HIT_PULSE, HIT_OUTBOUND, HIT_DOWNLOAD, HIT_EVENT,
@@ -550,6 +562,7 @@ static void tell_pageview(struct story *s, struct hit who, int64_t at_ms)
 {
     struct hit h = who;
     h.kind = HIT_PAGEVIEW;
+    if (draw(&s->r, 3) == 0) h.customer = STR("");
     h.at_ms = at_ms / HITS_MAX * HITS_MAX + s->serial++ % HITS_MAX; /* no two at the same time */
     h.day = (uint32_t)(h.at_ms / DAY_MS);
     h.page = str_of(page_names[draw(&s->r, 1 + draw(&s->r, PAGES))]); /* the first ones most */
@@ -580,6 +593,15 @@ static void tell_pageview(struct story *s, struct hit who, int64_t at_ms)
         tell_signal(s, &h, i);
 }
 
+/* Who signed in, by itself. */
+static void tell_identity(struct story *s, struct hit who, int64_t at_ms)
+{
+    who.kind = HIT_IDENTIFY;
+    who.at_ms = at_ms + (int64_t)draw(&s->r, HOUR);
+    who.day = (uint32_t)(who.at_ms / DAY_MS);
+    tell(s, who);
+}
+
 static struct story *story_new(uint64_t seed, unsigned visitors, unsigned days)
 {
     struct story *s = calloc(1, sizeof *s);
@@ -600,12 +622,15 @@ static struct story *story_new(uint64_t seed, unsigned visitors, unsigned days)
         if (what == 1) who.flags = HIT_IMPORTED, who.visitor_kind = VISITOR_DAILY;
         unsigned visits = 1 + (unsigned)draw(&s->r, 8);
         int64_t at = T0;
+        bool signs = who.visitor_kind == VISITOR_CONSENTED && draw(&s->r, 2);
         for (unsigned j = 0; j < visits && s->n < HITS_MAX - 200; j++) {
             if (j > 0 && draw(&s->r, 3) > 0) /* soon again, often on the same day */
                 at += HOUR + (int64_t)draw(&s->r, 3 * HOUR);
             else
                 at = T0 + (int64_t)draw(&s->r, (uint64_t)days * DAY_MS);
             unsigned views = 1 + (unsigned)draw(&s->r, 5);
+            who.customer = signs && draw(&s->r, 3) ? any_customer(s) : STR("");
+            if (who.customer.n > 0 && draw(&s->r, 6) == 0) tell_identity(s, who, at);
             for (unsigned k = 0; k < views; k++) {
                 tell_pageview(s, who, at);
                 at += (int64_t)draw(&s->r, 35 * MINUTE);
@@ -728,6 +753,7 @@ static void write_json(FILE *out, const struct hit *h)
             h->flags & HIT_INTERACTION ? "true" : "false",
             h->flags & HIT_IMPORTED ? "true" : "false", h->verdict, h->n,
             h->flags & HIT_GOAL ? "true" : "false");
+    if (h->customer.n > 0) fprintf(out, ",\"customer\":\"%.*s\"", STR_ARG(h->customer));
     write_list(out, h);
 }
 
@@ -830,22 +856,39 @@ static void print_page(struct buf *out, const char *who, const struct profile *p
     }
 }
 
+/* What of it belongs to this customer; NULL: to the visitor itself. */
+static void print_share(struct buf *out, struct str value, struct str site, uint64_t visitor,
+                        const char *customer)
+{
+    struct profile p = {0};
+    char who[64];
+    uint64_t key = customer == NULL ? CUSTOMER_NONE : customer_key(STR(""), site, str_of(customer));
+    assert_true(profile_decode(value, &p));
+    bool own = p.recent.link == CUSTOMER_NONE;
+    assert_true(share_take(&p, key));
+    snprintf(who, sizeof who, "%.*s %llu%s%s", STR_ARG(site), (unsigned long long)visitor,
+             customer == NULL ? "" : ":", customer == NULL ? "" : customer);
+    if (own == (customer == NULL) && (own || p.views > 0)) {
+        print_person(out, who, &p);
+        for (uint32_t i = 0; i < p.pages_n; i++)
+            print_page(out, who, &p, &p.pages[i]);
+    } else {
+        assert_int_equal(p.views, 0);
+    }
+    profile_fini(&p);
+}
+
 static void print_profile(struct world *w, struct str key, struct str value, void *arg)
 {
     (void)w;
-    struct buf *out = arg;
-    struct profile p = {0};
-    assert_true(profile_decode(value, &p));
-    assert_true(profile_whole(&p));
     struct str rest = str_from(key, 8);
     struct str site = str_upto(rest, str_find(rest, ' '));
-    char hex[17] = "", who[64];
+    char hex[17] = "";
     memcpy(hex, rest.p + site.n + 1, 16);
-    snprintf(who, sizeof who, "%.*s %llu", STR_ARG(site), strtoull(hex, NULL, 16));
-    print_person(out, who, &p);
-    for (uint32_t i = 0; i < p.pages_n; i++)
-        print_page(out, who, &p, &p.pages[i]);
-    profile_fini(&p);
+    uint64_t visitor = strtoull(hex, NULL, 16);
+    print_share(arg, value, site, visitor, NULL);
+    for (int i = 0; i < CUSTOMERS; i++)
+        print_share(arg, value, site, visitor, customers[i]);
 }
 
 enum { LINES_MAX = 200000 };
