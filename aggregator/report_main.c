@@ -61,7 +61,8 @@ static const struct verb verbs[] = {
     {"profile", report_profile, true, "snFcr",
      "sentier profile --site NAME ID\n\n"
      "One person, by a customer's id or a visitor's: who it is, what interests it, which pages\n"
-     "it uses, which ones it ignores and by what evidence, and which ones it would like but never saw.\n\n"
+     "it uses, which ones it ignores and by what evidence, and which ones it would like but never "
+     "saw.\n\n"
      "  --site NAME                as in [site NAME]\n"
      "  --limit N                  rows of each section; 0: all\n" COMMON_HELP},
     {"held", report_held, true, "sFcr",
