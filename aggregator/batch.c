@@ -79,6 +79,7 @@ struct batch *batch_new(struct store *store, const struct retention *keep)
     b->store = store;
     b->keep = *keep;
     b->fold = fold_new();
+    if (b->fold != NULL) fold_keep(b->fold, keep->persons_ms);
     buf_init(&b->records, 0);
     buf_init(&b->packed, 0);
     if (b->fold != NULL) return b;

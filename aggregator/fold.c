@@ -62,6 +62,7 @@ struct fold {
     struct fold_named *named;
     size_t named_n, named_cap;
     struct dataset_id dataset;
+    int64_t persons_ms; /* outlives fold_clear */
     uint64_t approximated;
     bool failed;
     struct sums sums[2]; /* of the visitor being folded */
@@ -100,6 +101,11 @@ void fold_clear(struct fold *f)
     f->hits_n = f->visitors_n = f->closed_n = f->told_n = f->forgets_n = f->named_n = 0;
     f->approximated = 0;
     f->failed = false;
+}
+
+void fold_keep(struct fold *f, int64_t persons_ms)
+{
+    f->persons_ms = persons_ms;
 }
 
 struct deltas *fold_deltas(struct fold *f)
@@ -432,12 +438,21 @@ static bool forget(struct trail *t, struct fold_visitor *g, int64_t at_ms)
     return trail_erase(t, at_ms);
 }
 
+/* Who was not seen for so long begins anew, whether or not the sweep has been here. */
+static bool is_back(const struct fold *f, const struct trail *t, const struct hit *h)
+{
+    int64_t last_ms = t->v->newest_ms;
+    return t->profile != NULL && f->persons_ms > 0 && last_ms > 0 &&
+           h->at_ms - last_ms > f->persons_ms;
+}
+
 static bool run_hit(struct fold *f, struct fold_visitor *g, struct trail *t, const struct queued *q)
 {
     enum verdict verdict = V_COUNTED;
     if (q->hit.kind == HIT_FORGET) return forget(t, g, q->hit.at_ms);
     bool forgotten = g->known && q->hit.at_ms <= g->forgotten_ms;
     if (q->customer != CUSTOMER_NONE && !forgotten) {
+        if (is_back(f, t, &q->hit) && !trail_erase(t, t->v->newest_ms)) return false;
         f->named[q->named].counts = true;
         trail_sign(t, q->hit.at_ms, q->customer);
     }
@@ -446,6 +461,8 @@ static bool run_hit(struct fold *f, struct fold_visitor *g, struct trail *t, con
         verdict = V_FORGOTTEN;
     else if (count_plain(f, g->site, &q->hit, q->weight))
         return true;
+    else if (is_back(f, t, &q->hit) && !trail_erase(t, t->v->newest_ms))
+        return false;
     else if (!trail_hit(t, &q->hit, q->customer, &verdict))
         return false;
     count_verdict(&t->count, &q->hit, verdict, q->weight);

@@ -75,6 +75,7 @@ struct fold *fold_new(void); /* NULL: no memory */
 void fold_free(struct fold *f);
 void fold_clear(struct fold *f);
 void fold_set_dataset(struct fold *f, struct str id); /* copied; customers have their keys by it */
+void fold_keep(struct fold *f, int64_t persons_ms);   /* as of retention */
 
 bool fold_add(struct fold *f, struct sitestate *site, const struct hit *hit, uint32_t weight);
 void fold_unreadable(struct fold *f, uint64_t weight);

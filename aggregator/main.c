@@ -17,6 +17,7 @@
 #include "admin.h"
 #include "dataset.h"
 #include "documents.h"
+#include "expiry.h"
 #include "keys.h"
 #include "lease.h"
 #include "log.h"
@@ -26,6 +27,7 @@
 #include "program.h"
 #include "sitestate.h"
 #include "stats.h"
+#include "sweep.h"
 
 enum { READY_CHECK_MS = 20, NAME_BYTES = 80 };
 enum { SUMMARIES, DOCUMENTS, OWNERS }; /* what an owner keeps */
@@ -41,6 +43,7 @@ struct aggregator {
     struct redis_link *link;
     struct leases *leases;
     struct partitions *partitions;
+    struct sweep *sweep;          /* NULL: nothing is swept */
     struct owner *owners[OWNERS]; /* NULL: nothing is published */
     struct admin *admin;
     struct event *ready_timer, *stop_timer;
@@ -55,6 +58,7 @@ static void on_taken(void *arg, unsigned partition, const char *token)
 {
     struct aggregator *a = arg;
     partitions_take(a->partitions, partition, token);
+    if (a->sweep != NULL) sweep_take(a->sweep, partition, token);
     for (int i = 0; i < OWNERS; i++)
         if (a->owners[i] != NULL) owner_set_home(a->owners[i], partition, true);
 }
@@ -63,6 +67,7 @@ static void on_lost(void *arg, unsigned partition)
 {
     struct aggregator *a = arg;
     partitions_drop(a->partitions, partition);
+    if (a->sweep != NULL) sweep_drop(a->sweep, partition);
     for (int i = 0; i < OWNERS; i++)
         if (a->owners[i] != NULL) owner_set_home(a->owners[i], partition, false);
 }
@@ -123,6 +128,7 @@ static struct aggregator_stats gather(const struct aggregator *a)
 {
     struct aggregator_stats s = {.name = a->name, .redis_up = redis_link_up(a->link)};
     partitions_stats(a->partitions, &s.partitions);
+    if (a->sweep != NULL) s.expired = sweep_expired(a->sweep);
     if (a->owners[SUMMARIES] != NULL) owner_stats(a->owners[SUMMARIES], &s.summaries);
     if (a->owners[DOCUMENTS] != NULL) owner_stats(a->owners[DOCUMENTS], &s.documents);
     return s;
@@ -227,7 +233,8 @@ static int start_owners(struct aggregator *a)
                               .partitions = (unsigned)a->redis.partitions,
                               .summary_ms = a->conf.summary_ms,
                               .cache_bytes = a->conf.summary_cache_bytes,
-                              .late_after_h = LATE_AFTER_MS / 3600000};
+                              .late_after_h = LATE_AFTER_MS / 3600000,
+                              .persons_kept_ms = expiry_of_months(a->conf.profiles_kept)};
     for (int i = 0; i < OWNERS; i++) {
         opts.documents = i == DOCUMENTS ? site_documents : NULL;
         a->owners[i] = owner_new(&opts);
@@ -253,7 +260,13 @@ static int start_fold(struct aggregator *a)
         .poll_ms = a->conf.poll_ms,
         .batch_hits = a->conf.batch_hits,
         .cache_bytes = (size_t)a->conf.cache_bytes,
-        .keep = {(uint32_t)a->conf.days_kept, (uint32_t)a->conf.months_kept}};
+        .keep = {.days = (uint32_t)a->conf.days_kept,
+                 .months = (uint32_t)a->conf.months_kept,
+                 .persons_ms = expiry_of_months(a->conf.profiles_kept)}};
+    struct sweep_opts sweep_opts = {.partitions = (unsigned)a->redis.partitions,
+                                    .kept_ms = expiry_of_months(a->conf.profiles_kept),
+                                    .rows_outlive =
+                                        a->conf.months_kept > a->conf.profiles_kept + 1};
     struct lease_opts lease_opts = {
         .name = a->name, .partitions = (unsigned)a->redis.partitions, .lease_ms = a->conf.lease_ms};
     a->link = redis_link_new(a->base, &a->redis, on_link, a);
@@ -261,6 +274,7 @@ static int start_fold(struct aggregator *a)
     a->partitions = partitions_new(a->base, a->link, &partition_opts, &partition_fns, a);
     if (a->partitions == NULL) return -1;
     a->leases = leases_new(a->base, a->link, &lease_opts, &lease_fns, a);
+    if (!a->next && (a->sweep = sweep_new(a->base, a->link, &sweep_opts)) == NULL) return -1;
     return a->leases == NULL ? -1 : 0;
 }
 
@@ -340,6 +354,7 @@ static void shut(struct aggregator *a)
     admin_free(a->admin);
     redis_link_free(a->link);
     leases_free(a->leases);
+    sweep_free(a->sweep);
     partitions_free(a->partitions);
     stop_owners(a);
     for (unsigned i = 0; i < 3; i++)

@@ -17,6 +17,9 @@ const struct conf_opt aggregator_options[] = {
     {"cache", CONF_SIZE, O(cache_bytes), "256M", 1024 * 1024, 1LL << 40,
      "bytes of profiles, fold states and rows kept in memory"},
     CONF_RETENTION(O(days_kept), O(months_kept)),
+    {"profiles_kept", CONF_INT, O(profiles_kept), "13", 1, 1200,
+     "months of 31 days without a visit after which a profile is gone, before the site's newest "
+     "hit"},
     {"summary_ms", CONF_INT, O(summary_ms), "250", 10, 60000,
      "a site's summaries are refreshed at most this often"},
     {"summary_cache", CONF_SIZE, O(summary_cache_bytes), "64M", 1024 * 1024, 1LL << 40,

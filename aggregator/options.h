@@ -13,6 +13,7 @@ struct aggregator_conf {
     int64_t cache_bytes;
     int64_t days_kept;
     int64_t months_kept;
+    int64_t profiles_kept;
     int64_t summary_ms;
     int64_t summary_cache_bytes;
     int64_t stop_ms;

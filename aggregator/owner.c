@@ -520,6 +520,7 @@ struct owner *owner_new(const struct owner_opts *opts)
     if (o->opts.cache_bytes <= 0) o->opts.cache_bytes = OWNER_CACHE_BYTES;
     o->env = (struct publish_env){.partitions = opts->partitions,
                                   .late_after_h = opts->late_after_h,
+                                  .persons_kept_ms = opts->persons_kept_ms,
                                   .cache_max = (size_t)o->opts.cache_bytes,
                                   .documents = opts->documents,
                                   .stopping = &o->stopping};

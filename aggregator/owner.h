@@ -32,6 +32,7 @@ struct owner_opts {
     int64_t summary_ms;             /* 0: OWNER_SUMMARY_MS */
     int64_t cache_bytes;            /* 0: OWNER_CACHE_BYTES */
     uint32_t late_after_h;          /* printed in the summaries */
+    int64_t persons_kept_ms;        /* 0: for good */
     /* Instead of the summaries these (documents.h): a second owner keeps them. */
     const struct document *documents;
 };

@@ -12,6 +12,7 @@
 
 #include "ask.h"
 #include "bytes.h"
+#include "expiry.h"
 #include "keys.h"
 #include "share.h"
 
@@ -98,6 +99,10 @@ static bool tell(struct people *people, unsigned part, const struct field *f)
     struct profile profile = {0};
     if (!profile_decode(f->value, &profile)) {
         people->damaged++;
+        return true;
+    }
+    if (profile.recent.newest_ms < people->border_ms) {
+        profile_fini(&profile);
         return true;
     }
     struct person p = {.id = f->id, .part = part, .profile = &profile};
@@ -267,7 +272,7 @@ int people_each(struct people *people, struct buf *err)
 {
     struct bucket b = {0};
     struct key_set customers = {0};
-    int result = 0;
+    int result = expiry_border(people->source, &people->border_ms, err);
     for (unsigned i = 0; result == 0 && i < range_parts(people->source); i++)
         result = read_customers(people, range_part(people->source, i), &customers, err);
     free(customers.slots);

@@ -15,7 +15,8 @@ struct people {
     bool (*each)(void *arg, const struct person *p);
     /* Every now and then, with nothing under way; NULL: nobody asks. False: enough, it fails. */
     bool (*pause)(void *arg);
-    uint64_t damaged; /* stored profiles that could not be read; counted up */
+    int64_t border_ms; /* set by people_each: who was seen last before it has expired */
+    uint64_t damaged;  /* stored profiles that could not be read; counted up */
 };
 
 /* 0, or -1 with why in err. */

@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "bytes.h"
 #include "customer.h"
+#include "expiry.h"
 #include "share.h"
 
 void person_fini(struct person_whole *p)
@@ -103,7 +104,8 @@ static int read_records(const struct range_source *s, struct person_whole *list,
 /* Profiles. */
 
 /* False: no memory. */
-static bool take_profile(struct person_whole *p, struct str value, uint64_t *damaged)
+static bool take_profile(struct person_whole *p, struct str value, int64_t border_ms,
+                         uint64_t *damaged)
 {
     struct profile one = {0};
     if (value.n == 0) return true; /* it is gone, and its record is not yet */
@@ -111,13 +113,16 @@ static bool take_profile(struct person_whole *p, struct str value, uint64_t *dam
         ++*damaged;
         return true;
     }
-    bool ok = share_take(&one, p->person.id) && profile_merge(&p->profile, &one);
+    bool expired = one.recent.newest_ms < border_ms;
+    p->expired += expired;
+    bool ok = expired || share_take(&one, p->person.id);
+    ok = ok && (expired || profile_merge(&p->profile, &one));
     profile_fini(&one);
     return ok;
 }
 
-static int read_profiles(const struct range_source *s, struct person_whole *p, uint64_t *damaged,
-                         struct buf *err)
+static int read_profiles(const struct range_source *s, struct person_whole *p, int64_t border_ms,
+                         uint64_t *damaged, struct buf *err)
 {
     unsigned pushed = 0;
     int result = 0;
@@ -128,7 +133,7 @@ static int read_profiles(const struct range_source *s, struct person_whole *p, u
     for (unsigned i = 0; i < pushed; i++) {
         redisReply *reply = ask_pull(s->redis, result == 0 ? err : NULL);
         if (reply == NULL) result = -1;
-        if (result == 0 && !take_profile(p, text_of(reply), damaged)) {
+        if (result == 0 && !take_profile(p, text_of(reply), border_ms, damaged)) {
             buf_printf(err, "out of memory");
             result = -1;
         }
@@ -140,9 +145,11 @@ static int read_profiles(const struct range_source *s, struct person_whole *p, u
 int person_gather(const struct range_source *s, struct person_whole *list, unsigned n,
                   uint64_t *damaged, struct buf *err)
 {
-    int result = read_records(s, list, n, damaged, err);
+    int64_t border_ms;
+    int result = expiry_border(s, &border_ms, err);
+    if (result == 0) result = read_records(s, list, n, damaged, err);
     for (unsigned i = 0; result == 0 && i < n; i++)
-        result = read_profiles(s, &list[i], damaged, err);
+        result = read_profiles(s, &list[i], border_ms, damaged, err);
     return result;
 }
 
@@ -158,7 +165,7 @@ static int read_customer(const struct range_source *s, uint64_t key, struct pers
         buf_printf(err, "the stored profile is damaged");
         return -1;
     }
-    return out->person.visitors_n > 0;
+    return out->person.visitors_n > out->expired;
 }
 
 /* *link: of the customer who signed in there first. */
@@ -181,6 +188,12 @@ static int read_visitor(const struct range_source *s, unsigned part, uint64_t id
     }
     freeReplyObject(reply);
     if (result != 1) return result;
+    int64_t border_ms;
+    if (expiry_border(s, &border_ms, err) < 0) return -1;
+    if (p->recent.newest_ms < border_ms) {
+        profile_fini(p);
+        return 0;
+    }
     *link = p->recent.link;
     if (*link != CUSTOMER_NONE) {
         profile_fini(p);

@@ -46,7 +46,8 @@ struct range_source publisher_source(const struct publisher *p, const struct pub
     return (struct range_source){.redis = env->redis,
                                  .site = str_of(p->name),
                                  .partitions = env->partitions,
-                                 .spread = p->spread};
+                                 .spread = p->spread,
+                                 .persons_kept_ms = env->persons_kept_ms};
 }
 
 static void drop_day(struct publisher *p, struct cached_day *d, struct publish_env *env)

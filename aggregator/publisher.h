@@ -16,6 +16,7 @@ enum { PUBLISH_DAYS = 28, PUBLISH_RANGES = 3, PUBLISH_DOCUMENTS = 8 };
 struct publish_env {
     struct redis_now *redis; /* NULL: not connected yet */
     unsigned partitions;
+    int64_t persons_kept_ms; /* as of range_source */
     uint32_t late_after_h;
     size_t cache_max; /* bytes of packed rows; beyond it days are read again each time */
     size_t cached;

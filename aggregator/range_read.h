@@ -15,8 +15,9 @@ enum { RANGE_PART_MAX_BYTES = 256 * 1024 * 1024 };
 struct range_source {
     struct redis_now *redis;
     struct str site;
-    unsigned partitions; /* of the data set */
-    unsigned spread;     /* of the site */
+    unsigned partitions;     /* of the data set */
+    unsigned spread;         /* of the site */
+    int64_t persons_kept_ms; /* without a hit (expiry.h); 0: for good */
 };
 
 unsigned range_parts(const struct range_source *s);            /* partitions of the site */

@@ -13,6 +13,7 @@
 
 #include "ask.h"
 #include "clock.h"
+#include "expiry.h"
 #include "hit.h"
 #include "keys.h"
 #include "redis_place.h"
@@ -163,6 +164,7 @@ static int find_site(struct report *r)
     struct str name = str_of(r->args.site);
     if (name.n == 0 || name.n > HIT_SITE_MAX_BYTES) return report_fail("--site: no such name");
     r->source.site = name;
+    r->source.persons_kept_ms = expiry_of_months(r->aggregator_conf.profiles_kept);
     if (r->conf_file == NULL) return guess_site(r);
     const struct site *site = sites_find(r->sites, name);
     if (site == NULL) return unknown_site(r);

@@ -11,6 +11,7 @@
 #include "ask.h"
 #include "bytes.h"
 #include "clock.h"
+#include "expiry.h"
 #include "keys.h"
 #include "profile.h"
 #include "text.h"
@@ -155,8 +156,10 @@ int report_held(struct report *r)
     if (!id_parse(str_of(r->args.subject), &h.id))
         return report_fail("'%s' is no visitor id: up to 13 of 0-9 a-z", r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;
-    int found = find(&h);
-    int result = found < 0 ? REPORT_FAILED : print(&h, found == 1);
+    int64_t border_ms;
+    int found = expiry_border(&r->source, &border_ms, &err) < 0 ? -1 : find(&h);
+    bool expired = h.profile.recent.newest_ms < border_ms;
+    int result = found < 0 ? REPORT_FAILED : print(&h, found == 1 && !expired);
     if (err.n > 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
     profile_fini(&h.profile);
     buf_fini(&err);

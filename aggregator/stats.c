@@ -40,6 +40,7 @@ static void figures(const struct aggregator_stats *s, struct figure out[FIGURES]
         {"stalled", "counter", "batches given up: damage or want of memory", p->stalled},
         {"damaged", "counter", "stream records that could not be read", p->damaged},
         {"approximated", "counter", "bounds crossed in the fold", p->approximated},
+        {"expired", "counter", "profiles taken out of Redis: not seen for too long", s->expired},
         {"loads", "counter", "fields asked of Redis", p->loads},
         {"summaries", "counter", "refreshes of a site's summaries", o->refreshes},
         {"summary_errors", "counter", "refreshes that failed and were tried again", o->errors},

@@ -9,6 +9,7 @@
 struct aggregator_stats {
     struct partition_stats partitions;
     struct owner_stats summaries, documents;
+    uint64_t expired; /* profiles */
     const char *name;
     bool redis_up;
 };

@@ -67,6 +67,7 @@ uint32_t sitestate_open_from(uint32_t last_day);
  * of first_day have no rows any more. */
 struct retention {
     uint32_t days, months;
+    int64_t persons_ms; /* without a hit, by its own; 0: for good */
 };
 void sitestate_retain(struct sitestate *s, const struct retention *keep);
 

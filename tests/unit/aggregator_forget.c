@@ -223,6 +223,43 @@ static void no_order_and_no_border_matters(void **state)
     buf_fini(&now);
 }
 
+static uint64_t views(struct world *w, uint64_t visitor)
+{
+    struct profile p = {0};
+    struct buf key = {0};
+    buf_printf(&key, "profile shop %016llx", (unsigned long long)visitor);
+    bool read = profile_decode(world_get(w, &key), &p) && profile_whole(&p);
+    assert_true(read);
+    uint64_t n = p.views;
+    profile_fini(&p);
+    buf_fini(&key);
+    return n;
+}
+
+/* By its own hits, whatever batches they come in; rows keep what they counted. */
+static void who_was_away_too_long_begins_anew(void **state)
+{
+    (void)state;
+    const int64_t kept = 100 * (int64_t)DAY_MS;
+    for (int together = 0; together < 2; together++) {
+        struct world *w = world_new();
+        fold_keep(w->fold, kept);
+        struct hit hits[] = {view_of(ANNA, 0), view_of(BEN, 0), view_of(ANNA, kept),
+                             view_of(BEN, kept + 1), view_of(BEN, kept + MINUTE)};
+        for (int i = 2; i < 5; i++)
+            hits[i].day += 100;
+        if (together) world_batch(w, hits, 5);
+        for (int i = 0; i < 5 && !together; i++)
+            fold(w, hits[i]);
+        assert_int_equal(views(w, ANNA), 2);
+        assert_int_equal(views(w, BEN), 2);
+        assert_int_equal(world_total(w, DAY0, COL_VIEWS), 2);
+        assert_int_equal(world_total(w, DAY0 + 100, COL_VIEWS), 3);
+        assert_int_equal(world_total(w, DAY0 + 100, COL_GAP_NONE), 1);
+        world_free(w);
+    }
+}
+
 static void a_mark_is_of_one_visitor_of_one_site(void **state)
 {
     (void)state;
@@ -251,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_bots_state_goes_too),
         cmocka_unit_test(without_a_visitor_it_says_nothing),
         cmocka_unit_test(no_order_and_no_border_matters),
+        cmocka_unit_test(who_was_away_too_long_begins_anew),
         cmocka_unit_test(a_mark_is_of_one_visitor_of_one_site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
