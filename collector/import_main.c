@@ -295,7 +295,7 @@ static int finish_earlier(struct importer *im, const struct import_opts *o,
 static int find_kept(struct importer *im, const struct import_result *r, uint32_t *from,
                      struct buf *err)
 {
-    struct retention keep = {(uint32_t)kept.days, (uint32_t)kept.months};
+    struct retention keep = {.days = (uint32_t)kept.days, .months = (uint32_t)kept.months};
     return import_kept(im->redis, im->site, (unsigned)redis.partitions, &keep,
                        zone_day(im->site->zone, r->to_ms), from, err);
 }

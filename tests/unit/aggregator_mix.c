@@ -62,7 +62,8 @@ static int read_mix(unsigned spread, int64_t now_ms, struct mix *out)
     struct buf err = {0};
     struct redis_now *redis = redis_now_open(&server.conf, &err);
     assert_non_null(redis);
-    struct range_source s = {redis, STR("shop"), PARTITIONS, spread};
+    struct range_source s = {
+        .redis = redis, .site = STR("shop"), .partitions = PARTITIONS, .spread = spread};
     int result = mix_read(&s, now_ms, out, &err);
     redis_now_close(redis);
     buf_fini(&err);

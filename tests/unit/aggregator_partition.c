@@ -76,7 +76,8 @@ static void on_link(bool up, void *arg)
 static void start(const struct redis_conf *conf, int64_t batch_hits, size_t cache_bytes)
 {
     static const struct partition_fns fns = {on_committed, on_refused};
-    struct partition_opts opts = {PARTITIONS, 5, batch_hits, cache_bytes, {400, 25}};
+    struct partition_opts opts = {
+        PARTITIONS, 5, batch_hits, cache_bytes, {.days = 400, .months = 25}};
     memset(&seen, 0, sizeof seen);
     link_ = redis_link_new(base, conf, on_link, NULL);
     all = partitions_new(base, link_, &opts, &fns, NULL);

@@ -36,7 +36,7 @@ static struct redis_server server;
 static struct event_base *base;
 static struct redis_link *link_;
 static struct partitions *all;
-static struct retention keep = {DAYS, 25};
+static struct retention keep = {.days = DAYS, .months = 25};
 
 /* Who came when: all that the brute force knows. */
 static bool came[VISITORS][DAYS];
@@ -419,7 +419,7 @@ static void old_days_become_months(void **state)
     } cases[] = {{false, 400}, {false, 100000}, {true, 90}, {true, 100000}};
     const unsigned june = 240, july = 270, august = 301, last = DAYS - 1; /* days since DAY0 */
     char want[65], got[65];
-    keep = (struct retention){100, 6};
+    keep = (struct retention){.days = 100, .months = 6};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         begin(NULL);
         unsigned n = ship_both(cases[i].logs_first);
@@ -440,7 +440,7 @@ static void old_days_become_months(void **state)
     check_months(june + 14, july, last, false, 1);
     check_months(july + 3, august, last, false, 0);
     check_read(august, last);
-    keep = (struct retention){DAYS, 25};
+    keep = (struct retention){.days = DAYS, .months = 25};
 }
 
 /* What cannot be read is not written over. */
