@@ -319,6 +319,16 @@ static bool queue(struct fold *f, struct sitestate *site, const struct queued *q
     return enqueue(f, v, q);
 }
 
+/* The customer whose word it is loses the visitor. */
+static bool name_forgotten(struct fold *f, struct sitestate *site, const struct hit *h)
+{
+    if (h->customer.n == 0) return true;
+    if (!ROOM(f, named)) return false;
+    uint64_t key = customer_key(str_of(f->dataset.text), str_of(site->name), h->customer);
+    f->named[f->named_n++] = (struct fold_named){site, key, h->visitor, h->customer, true, true};
+    return true;
+}
+
 /* A visitor is forgotten: its profile, and what it has as a bot on each open day. No clock moves.
  */
 static bool queue_forget(struct fold *f, struct sitestate *site, const struct hit *h)
@@ -331,7 +341,7 @@ static bool queue_forget(struct fold *f, struct sitestate *site, const struct hi
     for (uint32_t i = 0; i < site->open_n; i++) {
         if (!enqueue(f, visitor_at(f, site, h->visitor, site->open[i].day, true), &q)) return false;
     }
-    if (!ROOM(f, forgets)) return false;
+    if (!name_forgotten(f, site, h) || !ROOM(f, forgets)) return false;
     f->forgets[f->forgets_n++] = (struct forgetting){site, h->visitor, h->at_ms};
     return true;
 }
@@ -389,13 +399,14 @@ static bool note_named(struct fold *f, struct sitestate *site, struct queued *q)
     const struct hit *h = &q->hit;
     if (h->customer.n == 0 || h->visitor_kind != VISITOR_CONSENTED || h->bot.n > 0) return true;
     const struct fold_named *last = f->named_n == 0 ? NULL : &f->named[f->named_n - 1];
-    bool again = last != NULL && last->site == site && str_eq(last->id, h->customer);
+    bool again =
+        last != NULL && !last->forgets && last->site == site && str_eq(last->id, h->customer);
     q->customer = again ? last->customer
                         : customer_key(str_of(f->dataset.text), str_of(site->name), h->customer);
     if (!again || last->visitor != h->visitor) {
         if (!ROOM(f, named)) return false;
         f->named[f->named_n++] =
-            (struct fold_named){site, q->customer, h->visitor, h->customer, false};
+            (struct fold_named){site, q->customer, h->visitor, h->customer, false, false};
     }
     q->named = f->named_n - 1;
     return true;

@@ -64,6 +64,7 @@ struct fold_named {
     uint64_t customer, visitor;
     struct str id; /* borrowed from the hit */
     bool counts;   /* by fold_run: not all of its hits were to be forgotten */
+    bool forgets;  /* not named, but forgotten: the visitor leaves the record */
 };
 
 struct fold_closed {

@@ -36,9 +36,12 @@ static enum namings_result apply(const struct naming *one, struct store *store, 
     struct str value = one->record->value;
     if (!one->named->counts) return NAMINGS_OK;
     if (value.n > 0 && !customer_decode(value, &c)) return NAMINGS_DAMAGED;
-    if (!customer_add(&c, one->named->visitor)) return NAMINGS_OK;
+    bool changed = one->named->forgets ? customer_remove(&c, one->named->visitor)
+                                       : customer_add(&c, one->named->visitor);
+    if (!changed) return NAMINGS_OK;
     buf_clear(packed);
-    return customer_encode(&c, packed) && store_set(store, one->record, buf_str(packed))
+    return (c.visitors_n == 0 || customer_encode(&c, packed)) &&
+                   store_set(store, one->record, buf_str(packed))
                ? NAMINGS_OK
                : NAMINGS_MEMORY;
 }

@@ -26,6 +26,7 @@
 #include "address.h"
 #include "bytes.h"
 #include "clock.h"
+#include "customer.h"
 #include "dataset.h"
 #include "deliver.h"
 #include "forgotten.h"
@@ -42,8 +43,27 @@ enum {
     HTTP_WAIT_S = 10,
 };
 
+/* A visitor of the person. */
+struct target {
+    uint64_t visitor;
+    bool shared; /* with another customer */
+};
+
+/* What is to be said where. */
+struct word {
+    unsigned partition;
+    uint64_t visitor;
+};
+
 struct forget {
     const struct forget_opts *o;
+    struct target *target;
+    size_t targets;
+    struct word *word;
+    size_t words;
+    uint64_t asked; /* the visitor that ask_all is about */
+    uint64_t key;   /* the customer's */
+
     unsigned partitions;
     struct redis_now *redis;
     struct live live; /* for the lock that rebuilds take, too */
@@ -123,6 +143,8 @@ static void close_all(struct forget *f)
     redis_now_close(f->redis);
     staging_discard(f->staging);
     free(f->tell);
+    free(f->target);
+    free(f->word);
     if (f->archive_fd >= 0) close(f->archive_fd);
     if (f->dir_fd >= 0) close(f->dir_fd);
     if (f->lock_fd >= 0) close(f->lock_fd);
@@ -152,33 +174,137 @@ static int ask_all(struct forget *f, int (*push)(struct forget *, unsigned parti
 
 static int push_has_profile(struct forget *f, unsigned partition)
 {
-    uint64_t visitor = f->o->visitor;
-    struct key key = key_profiles(partition, str_of(f->o->site->name), key_bucket(visitor));
+    struct key key = key_profiles(partition, str_of(f->o->site->name), key_bucket(f->asked));
     char field[8];
-    store_le64(field, visitor);
+    store_le64(field, f->asked);
     struct str argv[] = {STR("HEXISTS"), key_str(&key), {field, sizeof field}};
     return redis_now_push(f->redis, 3, argv);
 }
 
-static int note_profile(struct forget *f, unsigned partition, const redisReply *r)
+static int add_word(struct forget *f, unsigned partition)
 {
-    if (r->type != REDIS_REPLY_INTEGER || r->integer == 0) return 0;
+    struct word *grown = realloc(f->word, (f->words + 1) * sizeof *grown);
+    if (grown == NULL) return fail(f, "memory");
+    f->word = grown;
+    f->word[f->words++] = (struct word){partition, f->asked};
+    f->out->partitions += !f->tell[partition];
     f->tell[partition] = true;
-    f->out->profiles++;
     return 0;
 }
 
-/* Where its hits go now, and where it has a profile: a site's spread may have been another one. */
-static int find(struct forget *f)
+static int note_profile(struct forget *f, unsigned partition, const redisReply *r)
 {
     const struct site *site = f->o->site;
     unsigned home =
-        key_partition(str_of(site->name), f->o->visitor, (unsigned)site->spread, f->partitions);
-    if (ask_all(f, push_has_profile, note_profile) < 0) return -1;
-    f->tell[home] = true;
-    for (unsigned p = 0; p < f->partitions; p++)
-        f->out->partitions += f->tell[p];
+        key_partition(str_of(site->name), f->asked, (unsigned)site->spread, f->partitions);
+    bool has = r->type == REDIS_REPLY_INTEGER && r->integer != 0;
+    f->out->profiles += has;
+    return has || partition == home ? add_word(f, partition) : 0;
+}
+
+/* Where its hits go now, and where it has a profile: a site's spread may have been another one. */
+static int find_words(struct forget *f)
+{
+    for (size_t i = 0; i < f->targets; i++) {
+        f->asked = f->target[i].visitor;
+        if (f->target[i].shared) {
+            f->out->shared++;
+            continue;
+        }
+        if (ask_all(f, push_has_profile, note_profile) < 0) return -1;
+        f->out->visitors++;
+    }
     return 0;
+}
+
+/* ---- whose id it is ---- */
+
+static int add_target(struct forget *f, uint64_t visitor)
+{
+    struct target *grown = realloc(f->target, (f->targets + 1) * sizeof *grown);
+    if (grown == NULL) return fail(f, "memory");
+    f->target = grown;
+    f->target[f->targets++] = (struct target){.visitor = visitor};
+    return 0;
+}
+
+static int push_record(struct forget *f, unsigned partition)
+{
+    struct key key = key_customers(partition, str_of(f->o->site->name));
+    char field[8];
+    store_le64(field, f->key);
+    struct str argv[] = {STR("HGET"), key_str(&key), {field, sizeof field}};
+    return redis_now_push(f->redis, 3, argv);
+}
+
+static int note_record(struct forget *f, unsigned partition, const redisReply *r)
+{
+    struct customer c;
+    (void)partition;
+    if (r->type != REDIS_REPLY_STRING) return 0;
+    if (!customer_decode((struct str){r->str, r->len}, &c)) {
+        buf_printf(f->err, "the record of the customer is damaged");
+        return -1;
+    }
+    f->out->customer = true;
+    f->out->more |= c.approximate;
+    for (unsigned i = 0; i < c.visitors_n; i++) {
+        if (add_target(f, c.visitors[i]) < 0) return -1;
+    }
+    return 0;
+}
+
+static void mark_shared(struct forget *f, const redisReply *pairs)
+{
+    for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
+        const redisReply *field = pairs->element[i], *value = pairs->element[i + 1];
+        struct customer c;
+        if (field->len != 8 || load_le64(field->str) == f->key) continue;
+        if (!customer_decode((struct str){value->str, value->len}, &c)) continue;
+        for (unsigned v = 0; v < c.visitors_n; v++) {
+            for (size_t t = 0; t < f->targets; t++)
+                f->target[t].shared |= f->target[t].visitor == c.visitors[v];
+        }
+    }
+}
+
+/* All records of the partition are looked at: none says who else signed in on a browser. */
+static int find_shared(struct forget *f, unsigned partition)
+{
+    struct key key = key_customers(partition, str_of(f->o->site->name));
+    char cursor[24] = "0";
+    do {
+        struct str argv[] = {STR("HSCAN"), key_str(&key), str_of(cursor), STR("COUNT"), STR("500")};
+        redisReply *r = live_ask(&f->live, f->err, 5, argv);
+        if (r == NULL || !renew(f)) return -1;
+        bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2;
+        snprintf(cursor, sizeof cursor, "%s", fits ? r->element[0]->str : "0");
+        if (fits) mark_shared(f, r->element[1]);
+        freeReplyObject(r);
+    } while (strcmp(cursor, "0") != 0);
+    return 0;
+}
+
+static int find_person(struct forget *f)
+{
+    struct str id = str_of(f->o->id);
+    uint64_t visitor;
+    struct key dataset = key_dataset();
+    struct str argv[] = {STR("HGET"), key_str(&dataset), STR("id")};
+    redisReply *r = live_ask(&f->live, f->err, 3, argv);
+    if (r == NULL) return -1;
+    f->key = customer_key((struct str){r->str, r->len}, str_of(f->o->site->name), id);
+    freeReplyObject(r);
+    if (ask_all(f, push_record, note_record) < 0) return -1;
+    if (f->out->customer) {
+        for (unsigned p = 0; p < f->partitions; p++) {
+            if (find_shared(f, p) < 0) return -1;
+        }
+        return 0;
+    }
+    if (id_parse(id, &visitor) && visitor != 0) return add_target(f, visitor);
+    buf_printf(f->err, "'%s' is no customer that is known, and no id of a visitor", f->o->id);
+    return -1;
 }
 
 static int note_new(struct forget *f, unsigned partition, const redisReply *r)
@@ -190,21 +316,27 @@ static int note_new(struct forget *f, unsigned partition, const redisReply *r)
 
 /* ---- the word ---- */
 
-static int stage(struct forget *f, struct journal *j, uint64_t visitor, uint64_t *last)
+/* The words; or, when they have been heard, one that says nothing to each partition. */
+static int stage(struct forget *f, struct journal *j, bool heard, uint64_t *last)
 {
     const struct site *site = f->o->site;
     struct hit hit = {.kind = HIT_FORGET,
                       .site = str_of(site->name),
                       .at_ms = f->out->at_ms,
-                      .day = zone_day(site->zone, f->out->at_ms),
-                      .visitor = visitor,
-                      .visitor_kind = visitor == 0 ? VISITOR_NONE : VISITOR_CONSENTED};
+                      .day = zone_day(site->zone, f->out->at_ms)};
     struct buf encoded = {0};
     uint64_t seq = 0;
-    bool ok = hit_encode(&hit, &encoded);
-    for (unsigned p = 0; ok && p < f->partitions; p++) {
-        if (!f->tell[p]) continue;
-        ok = journal_stage(j, p, 1, ++seq, buf_str(&encoded));
+    bool ok = true;
+    for (size_t i = 0; ok && i < f->words; i++) {
+        unsigned p = f->word[i].partition;
+        if (heard && last[p] != 0) continue;
+        if (!heard) {
+            hit.visitor = f->word[i].visitor;
+            hit.visitor_kind = VISITOR_CONSENTED;
+            if (f->out->customer) hit.customer = str_of(f->o->id);
+        }
+        buf_clear(&encoded);
+        ok = hit_encode(&hit, &encoded) && journal_stage(j, p, 1, ++seq, buf_str(&encoded));
         last[p] = seq;
     }
     buf_fini(&encoded);
@@ -212,7 +344,7 @@ static int stage(struct forget *f, struct journal *j, uint64_t visitor, uint64_t
 }
 
 /* Written aside, renamed into the journal, and in Redis when it returns. */
-static int say(struct forget *f, uint64_t visitor, uint64_t *last)
+static int say(struct forget *f, bool heard, uint64_t *last)
 {
     unsigned char producer[PRODUCER_BYTES];
     const struct delivery d = {.conf = f->o->conf,
@@ -233,7 +365,7 @@ static int say(struct forget *f, uint64_t visitor, uint64_t *last)
                                             .partitions = f->partitions,
                                             .producer = producer});
     if (j == NULL) return fail(f, f->staging);
-    int result = stage(f, j, visitor, last);
+    int result = stage(f, j, heard, last);
     journal_close(j);
     if (result == 0) result = staging_publish(f->staging, f->journal_dir, f->err);
     return result == 0 ? deliver(&d, f->err) : -1;
@@ -276,10 +408,10 @@ static int wait_folded(struct forget *f, unsigned p)
     return 0;
 }
 
-static int tell_aggregators(struct forget *f, uint64_t visitor)
+static int tell_aggregators(struct forget *f, bool heard)
 {
     uint64_t *last = calloc(f->partitions, sizeof *last);
-    int result = last == NULL ? fail(f, "memory") : say(f, visitor, last);
+    int result = last == NULL ? fail(f, "memory") : say(f, heard, last);
     free(last);
     for (unsigned p = 0; result == 0 && p < f->partitions; p++) {
         if (f->tell[p]) result = wait_folded(f, p);
@@ -389,15 +521,33 @@ static int rewrite_files(struct forget *f)
     return result;
 }
 
+/* Before anything is said of them. */
+static int mark_all(struct forget *f)
+{
+    for (size_t i = 0; i < f->targets; i++) {
+        uint64_t mark = forgotten_mark(str_of(f->o->site->name), f->target[i].visitor);
+        if (f->target[i].shared) continue;
+        if (erased_add(f->dir_fd, mark, f->out->at_ms) < 0) return fail(f, f->journal_dir);
+    }
+    return 0;
+}
+
+static int look_again(struct forget *f)
+{
+    for (size_t i = 0; i < f->targets; i++) {
+        f->asked = f->target[i].visitor;
+        if (!f->target[i].shared && ask_all(f, push_has_profile, note_new) < 0) return -1;
+    }
+    return 0;
+}
+
 static int run(struct forget *f)
 {
-    uint64_t mark = forgotten_mark(str_of(f->o->site->name), f->o->visitor);
-    if (open_all(f) < 0) return -1;
+    if (open_all(f) < 0 || find_person(f) < 0) return -1;
     f->out->at_ms = clock_ms();
-    if (erased_add(f->dir_fd, mark, f->out->at_ms) < 0) return fail(f, f->journal_dir);
-    if (find(f) < 0 || tell_aggregators(f, f->o->visitor) < 0 || tell_aggregators(f, 0) < 0)
-        return -1;
-    if (ask_all(f, push_has_profile, note_new) < 0) return -1;
+    if (mark_all(f) < 0 || find_words(f) < 0) return -1;
+    if (tell_aggregators(f, false) < 0 || tell_aggregators(f, true) < 0) return -1;
+    if (look_again(f) < 0) return -1;
     rewrite_logs(f);
     return rewrite_files(f);
 }
@@ -411,7 +561,7 @@ int forget_person(const struct forget_opts *o, struct forget_receipt *out, struc
                        .archive_fd = -1,
                        .out = out,
                        .err = err};
-    *out = (struct forget_receipt){.visitor = o->visitor};
+    *out = (struct forget_receipt){.at_ms = 0};
     int result = run(&f);
     close_all(&f);
     return result;

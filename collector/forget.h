@@ -14,7 +14,10 @@
 enum forget_log { FORGET_LOG_NONE, FORGET_LOG_REWRITTEN, FORGET_LOG_UNDER_WAY, FORGET_LOG_REFUSED };
 
 struct forget_receipt {
-    uint64_t visitor;
+    bool customer;       /* the id is a customer's; else a visitor's */
+    unsigned visitors;   /* that were forgotten */
+    unsigned shared;     /* of the customer's that another one uses, too: they were not */
+    bool more;           /* it had more visitors than are known by name */
     int64_t at_ms;       /* everything up to this moment is forgotten */
     unsigned profiles;   /* that were there */
     bool came_again;     /* later than that: there is a new one */
@@ -28,7 +31,7 @@ struct forget_opts {
     const struct collector_conf *conf;
     const struct redis_conf *redis;
     const struct site *site;
-    uint64_t visitor;
+    const char *id;                            /* a customer's, else in base36 a visitor's */
     void (*tell)(void *arg, const char *what); /* often; what it waits for */
     void *arg;
 };

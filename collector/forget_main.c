@@ -30,8 +30,9 @@ static const struct conf_section sections[] = {{"collector", collector_options, 
 
 static const char usage[] =
     "sentier forget --site NAME ID\n"
-    "Erases a consented visitor: its profile in Redis, and its hits in this machine's journal and\n"
-    "archive. Prints a receipt. Where there are several collectors, run it on each machine.\n"
+    "Erases a customer, or one consented visitor: profiles in Redis, and hits in this machine's\n"
+    "journal and archive. Prints a receipt. Where there are several collectors, run it on each\n"
+    "machine. Browsers that another customer uses, too, are left alone and said.\n"
     "\n"
     "  --site NAME      as in [site NAME]\n"
     "  --format FORMAT  table (default) or json\n"
@@ -109,20 +110,19 @@ static json_t *files_json(const struct forget_files *f)
                      (json_int_t)f->unreadable);
 }
 
-static void print_json(const struct asker *a, const struct forget_receipt *r)
+static void print_json(const struct asker *a, const char *id, const struct forget_receipt *r)
 {
-    char id[ID_TEXT_BYTES];
     json_t *stays = json_array();
-    id_format(r->visitor, id);
     for (int i = 0; i < KEPT; i++)
         json_array_append_new(stays,
                               json_pack("{s:s,s:s}", "what", kept[i].what, "why", kept[i].why));
     json_t *all =
-        json_pack("{s:i,s:s,s:s,s:I,s:i,s:b,s:o,s:o,s:s,s:o}", "version", 1, "site", a->site, "id",
-                  id, "at_ms", (json_int_t)r->at_ms, "profiles", (int)r->profiles, "came_again",
-                  r->came_again, "journal", files_json(&r->journal), "archive",
-                  r->has_archive ? files_json(&r->archive) : json_null(), "redis_log", logs[r->log],
-                  "kept", stays);
+        json_pack("{s:i,s:s,s:s,s:b,s:i,s:i,s:I,s:i,s:b,s:o,s:o,s:s,s:o}", "version", 1, "site",
+                  a->site, "id", id, "customer", r->customer, "visitors", (int)r->visitors,
+                  "shared", (int)r->shared, "at_ms", (json_int_t)r->at_ms, "profiles",
+                  (int)r->profiles, "came_again", r->came_again, "journal", files_json(&r->journal),
+                  "archive", r->has_archive ? files_json(&r->archive) : json_null(), "redis_log",
+                  logs[r->log], "kept", stays);
     json_dumpf(all, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(all);
@@ -137,14 +137,15 @@ static void print_files(const char *where, const struct forget_files *f)
                f->unreadable);
 }
 
-static void print_receipt(const struct asker *a, const struct forget_receipt *r)
+static void print_receipt(const struct asker *a, const char *id, const struct forget_receipt *r)
 {
-    char id[ID_TEXT_BYTES], at[TIME_TEXT_BYTES];
+    char at[TIME_TEXT_BYTES];
     time_t s = (time_t)(r->at_ms / 1000);
     struct tm tm;
-    id_format(r->visitor, id);
     strftime(at, sizeof at, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&s, &tm));
-    printf("forgotten: visitor %s of %s, all up to %s\n\nerased\n", id, a->site, at);
+    printf("forgotten: %s %s of %s, all up to %s\n\nerased\n", r->customer ? "customer" : "visitor",
+           id, a->site, at);
+    if (r->customer) printf("  %-12s %u\n", "visitors", r->visitors);
     printf("  %-12s %u profile%s\n", "Redis", r->profiles, r->profiles == 1 ? "" : "s");
     if (r->came_again)
         puts("  Redis        a new profile began: the visitor came again after that");
@@ -153,23 +154,26 @@ static void print_receipt(const struct asker *a, const struct forget_receipt *r)
     printf("  %-12s %s\n\nstays\n", "Redis' log", logs[r->log]);
     for (int i = 0; i < KEPT; i++)
         printf("  %s: %s\n", kept[i].what, kept[i].why);
+    if (r->shared > 0)
+        printf("  %u browser%s that another customer uses, too: forget the visitor to erase both\n",
+               r->shared, r->shared == 1 ? "" : "s");
+    if (r->more)
+        puts("  more browsers than a customer\'s record names: forget these by their visitors");
 }
 
 static int run(struct asker *a, const char *id, struct sites *sites, struct buf *err)
 {
     struct forget_receipt receipt;
-    struct forget_opts opts = {.conf = &conf, .redis = &redis, .tell = tell, .arg = a};
+    struct forget_opts opts = {.conf = &conf, .redis = &redis, .id = id, .tell = tell, .arg = a};
     opts.site = sites_need(sites, a->site, err);
     if (opts.site == NULL) return 2;
-    if (!id_parse(str_of(id), &opts.visitor) || opts.visitor == 0) {
-        buf_printf(err, "'%s' is no id of a visitor", id);
-        return 2;
-    }
     int result = forget_person(&opts, &receipt, err);
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
     if (result < 0) return 2;
-    (a->json ? print_json : print_receipt)(a, &receipt);
-    return receipt.journal.unreadable + receipt.archive.unreadable > 0 ? 1 : 0;
+    (a->json ? print_json : print_receipt)(a, id, &receipt);
+    bool all = receipt.shared == 0 && !receipt.more &&
+               receipt.journal.unreadable + receipt.archive.unreadable == 0;
+    return all ? 0 : 1;
 }
 
 int main(int argc, char **argv)

@@ -93,6 +93,17 @@ bool customer_add(struct customer *c, uint64_t visitor)
     return true;
 }
 
+bool customer_remove(struct customer *c, uint64_t visitor)
+{
+    unsigned i = 0;
+    while (i < c->visitors_n && c->visitors[i] != visitor)
+        i++;
+    if (i == c->visitors_n) return false;
+    c->visitors_n--;
+    memmove(&c->visitors[i], &c->visitors[i + 1], (c->visitors_n - i) * sizeof c->visitors[0]);
+    return true;
+}
+
 bool customer_encode(const struct customer *c, struct buf *out)
 {
     buf_add_char(out, VERSION);

@@ -36,7 +36,8 @@ static inline uint64_t customer_join(uint64_t a, uint64_t b)
 }
 
 /* Its record, one per partition: who it is, and the visitors of the partition that it owns. The
- * record only learns, so the order in which it does changes nothing. */
+ * record only learns, until a visitor of it is forgotten; so the order in which it does changes
+ * nothing. */
 struct customer {
     struct str id;    /* borrowed */
     bool approximate; /* it had more visitors: the smallest ids are kept */
@@ -44,6 +45,7 @@ struct customer {
     uint64_t visitors[CUSTOMER_VISITORS_MAX]; /* rising */
 };
 bool customer_add(struct customer *c, uint64_t visitor);         /* whether that changed it */
+bool customer_remove(struct customer *c, uint64_t visitor);      /* likewise */
 bool customer_encode(const struct customer *c, struct buf *out); /* false: *out is full */
 bool customer_decode(struct str in, struct customer *out);       /* false: not a record */
 

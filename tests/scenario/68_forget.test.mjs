@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -299,7 +300,7 @@ scenario('what it says when it cannot', OPTIONS, async (world) => {
     const { code, err } = await run(SENTIER, ['forget', ...args, '--data', world.data, '--conf', world.conf], 120_000)
     return `${code} ${err}`
   }
-  assert.match(await said('--site', 'shop', 'not an id'), /^2 .*is no id of a visitor/)
+  assert.match(await said('--site', 'shop', 'not an id'), /^2 .*no customer that is known, and no id of a visitor/)
   assert.match(await said('--site', 'nowhere', anna.id), /^2 .*nowhere/)
   assert.match(await said('--site', 'shop'), /^2 sentier forget --site/)
   const asked = (...args) => run(SENTIER, ['export', ...args, '--data', world.data, '--conf', world.conf])
@@ -342,4 +343,49 @@ scenario('marks go when nothing can come any more', OPTIONS, async (world) => {
   for (let i = 0; i < 40; i++) sent += await visits(world, person(), 1)
   await world.settled({ received: sent })
   assert.equal(await marks(), 0)
+})
+
+// ---- customers
+
+const SECRET = 'a secret of the site'
+const signed = (id) => {
+  const expiry = Math.floor(Date.now() / 1000) + 3600
+  return { i: id, j: `${expiry}.${createHmac('sha256', SECRET).update(`shop\n${id}\n${expiry}`).digest('hex')}` }
+}
+
+scenario('a customer is forgotten with all browsers, and others stay', { ...OPTIONS, sites: { shop: { origins: ORIGIN, spread: 4, secret: SECRET } } }, async (world) => {
+  await startWithArchive(world)
+  const browsers = Array.from({ length: 5 }, person)
+  const [phone, desk, both, bens, unsigned] = browsers
+  let sent = 0
+  const seen = async (who, customer, n) => {
+    sent += await visits(world, { ...who, base: { ...who.base, ...(customer ? signed(customer) : {}) } }, n)
+  }
+  await seen(phone, undefined, 2) // before she signed in: hers, too
+  await seen(phone, 'anna-4711', 3)
+  await seen(desk, 'anna-4711', 4)
+  await seen(bens, 'ben-0815', 5)
+  await seen(both, 'carla-1', 2)
+  await seen(both, 'dora-2', 3)
+  await seen(unsigned, undefined, 1)
+  await world.settled({ received: sent })
+  const of = (id) => profile(world, { id })
+  assert.equal((await of('anna-4711')).views, 9)
+  const before = { ben: await of('ben-0815'), carla: await of('carla-1'), dora: await of('dora-2') }
+  assert.notDeepEqual(filesWith(world, 'anna-4711', /journal|appendonlydir/), [])
+
+  const receipt = JSON.parse(await forget(world, { id: 'anna-4711' }, '--format', 'json'))
+  assert.deepEqual({ customer: receipt.customer, visitors: receipt.visitors, shared: receipt.shared, profiles: receipt.profiles, hits: receipt.journal.hits }, { customer: true, visitors: 2, shared: 0, profiles: 2, hits: 27 })
+  for (const who of [phone, desk]) assert.deepEqual(traces(world, who), [])
+  assert.deepEqual(filesWith(world, 'anna-4711', /^(?!.*\.log$)/), [], 'nor is her id')
+  assert.equal(await of('anna-4711'), null)
+  assert.deepEqual({ ben: await of('ben-0815'), carla: await of('carla-1'), dora: await of('dora-2') }, before)
+  await rebuilt(world)
+  assert.equal(await of('anna-4711'), null)
+  assert.deepEqual({ ben: await of('ben-0815'), carla: await of('carla-1'), dora: await of('dora-2') }, before)
+
+  // She signs in again.
+  await visits(world, { ...phone, base: { ...phone.base, ...signed('anna-4711') } }, 1, { age: 0 })
+  await world.settled({})
+  assert.equal((await of('anna-4711')).views, 1)
 })
