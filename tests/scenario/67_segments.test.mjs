@@ -3,6 +3,7 @@
 // what few persons did: small figures are nowhere in any bytes, and do not follow from the others.
 
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { Clock } from '../faults/clock.mjs'
 import { classOf, expect, rungOf, whyIgnored } from '../model/model.mjs'
 import { eventually } from './eventually.mjs'
@@ -26,7 +27,9 @@ const PATHS = [
   ['/', 1], ['/blog/one', 0.5], ['/blog/two', 0.4], ['/blog/three', 0.1], ['/docs/start', 0.3], ['/docs/end', 0.2],
   ['/about', 0.15], ['/prices', 0.1], ['/jobs/cook', 0.06], ['/jobs/clerk', 0.05], ['/press', 0.03], ['/legal', 0.02], ['/rare/a/b', 0.015],
 ]
-const SITES = { shop: { origins: ORIGIN, time_zone: 'UTC', spread: 4 }, quiet: { origins: 'https://quiet.example' } }
+const SECRET = '5e91e47a'.repeat(8)
+const EXPIRY = Math.floor(Date.now() / 1000) + 7200
+const SITES = { shop: { origins: ORIGIN, time_zone: 'UTC', spread: 4, secret: SECRET }, quiet: { origins: 'https://quiet.example' } }
 
 function randomOf(seed) {
   const next = () => {
@@ -41,12 +44,17 @@ function randomOf(seed) {
 
 // ---- traffic
 
+// Who comes more than once may be a customer, with a new browser for the last time. To the model it is one visitor.
+const signature = (customer) => `${EXPIRY}.` + createHmac('sha256', SECRET).update(`shop\n${customer}\n${EXPIRY}`).digest('hex')
+const browserOf = ({ id, customer }, epoch) => (customer && epoch === 0 ? id + 1n : id).toString(36)
+const signed = ({ customer }) => (customer ? { i: customer, j: signature(customer) } : {})
+
 // A pageview, its links that came into view, and the time spent: {at, fields, model} of each hit.
-function viewOf(random, person, at, path) {
+function viewOf(random, person, epoch, at, path) {
   const id = random.id()
   const hit = (kind, n, ms, fields, model) => ({
     at: at + ms, begun: at,
-    fields: { s: 'shop', k: KINDS[kind], u: ORIGIN + path, p: id.toString(36), n, c: 1, v: person.id.toString(36), ...fields },
+    fields: { s: 'shop', k: KINDS[kind], u: ORIGIN + path, p: id.toString(36), n, c: 1, v: browserOf(person, epoch), ...signed(person), ...fields },
     model: {
       kind, site: 'shop', at: at + ms, day: Math.floor(at / DAY_MS), visitor: String(person.id), consented: true, pageview: String(id),
       number: n, page: 'shop.example' + path, channel: kind === 'pageview' ? 1 : 0, device: 1, browser: 1, os: 3, ...model,
@@ -64,12 +72,13 @@ function viewOf(random, person, at, path) {
 function makePerson(random, anchor) {
   const person = { id: random.id(), patience: random.next() < 0.3 ? 0.05 : 0.5 }
   const epochs = EPOCHS.filter((days) => random.next() < (days > 0 ? 0.2 : 0.7))
+  if (epochs.length > 1 && random.next() < 0.6) person.customer = `member ${person.id}`
   return epochs.map((epoch) => {
     const visits = random.next() < 0.6 ? 1 + random.below(2) : 2 + random.below(5)
     const slots = new Set(Array.from({ length: visits }, () => random.below(SLOTS)))
     const hits = [...slots].flatMap((slot) => {
       const paths = PATHS.filter(([, weight]) => random.next() < weight * 0.8).map(([path]) => path)
-      return paths.flatMap((path, i) => viewOf(random, person, anchor - epoch * DAY_MS - slot * SLOT_MS + i * MIN, path))
+      return paths.flatMap((path, i) => viewOf(random, person, epoch, anchor - epoch * DAY_MS - slot * SLOT_MS + i * MIN, path))
     })
     return { epoch, hits }
   })
@@ -112,11 +121,11 @@ function segmentsOf(model, today) {
       if (Math.max(...rungs) < 2 && pages.some(([, page]) => ignores(page))) figures[of].ignoring++
       out.groups.set(group, figures)
     }
-    const visitor = BigInt(JSON.parse(key)[1]).toString(36)
+    const id = JSON.parse(key)[1]
     for (const [page, what] of profile.pages) {
       if (!ignores(what)) continue
       if (!out.ignorers.has(page)) out.ignorers.set(page, new Map())
-      out.ignorers.get(page).set(visitor, evidenceOf({ ...what, class: of, sessions: profile.sessions, why: WHY[whyIgnored(what)] }))
+      out.ignorers.get(page).set(id, evidenceOf({ ...what, class: of, sessions: profile.sessions, why: WHY[whyIgnored(what)] }))
     }
   }
   return out
@@ -177,12 +186,15 @@ function compareIgnored(told, want) {
   }
 }
 
+const idOf = (told) => (told.startsWith('member ') ? told.slice(7) : [...told].reduce((n, digit) => n * 36n + BigInt(parseInt(digit, 36)), 0n).toString())
+
 async function compareCohort(world, want) {
   const [page, persons] = [...want.ignorers].sort((a, b) => b[1].size - a[1].size)[0]
   const told = JSON.parse(await report(world, 'ignorers', '--page', page, '--format', 'json'))
   assert.equal(told.total, persons.size)
-  const evidence = Object.fromEntries(told.persons.map((one) => [one.id, evidenceOf(one)]))
+  const evidence = Object.fromEntries(told.persons.map((one) => [idOf(one.id), evidenceOf(one)]))
   assert.deepEqual(evidence, Object.fromEntries(persons))
+  assert.ok(told.persons.some(({ id }) => id.startsWith('member ')))
   const table = await report(world, 'ignorers', '--page', page, '--limit', '3')
   assert.match(table, new RegExp(`^${persons.size} persons of shop ignore ${page}`))
   assert.match(table, /3 of \d+ \(--limit N shows more\)/)
