@@ -10,6 +10,7 @@
 #include "hash.h"
 #include "keys.h"
 #include "people.h"
+#include "portrait.h"
 
 struct ignorer {
     uint64_t id;
@@ -91,11 +92,6 @@ static size_t shown(const struct report *r, const struct cohort *c)
     return limit == 0 || limit > c->n ? c->n : limit;
 }
 
-static const char *name_of(enum ignored_why why)
-{
-    return why == IGNORED_LEFT ? "left" : "passed by";
-}
-
 /* A date; null: there is none. */
 static json_t *day_json(uint32_t day)
 {
@@ -115,10 +111,10 @@ static json_t *ignorer_json(const struct ignorer *one)
     struct str name = who(one, id);
     return json_pack("{s:s%, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:o}", "id", name.p, name.n,
                      "class", class_name(one->class), "last_seen_ms", (json_int_t)one->last_ms,
-                     "sessions", (json_int_t)one->sessions, "why", name_of(one->why), "passed",
-                     (json_int_t)one->passed, "passed_days", (json_int_t)one->passed_days, "tried",
-                     (json_int_t)one->tried, "last_day", day_json(one->last_day), "last_seen_day",
-                     day_json(one->last_seen_day));
+                     "sessions", (json_int_t)one->sessions, "why", ignored_why_name(one->why),
+                     "passed", (json_int_t)one->passed, "passed_days", (json_int_t)one->passed_days,
+                     "tried", (json_int_t)one->tried, "last_day", day_json(one->last_day),
+                     "last_seen_day", day_json(one->last_seen_day));
 }
 
 static int print_json(struct report *r, const struct cohort *c)
@@ -163,7 +159,7 @@ static struct table *make_table(const struct report *r, const struct cohort *c)
                                           {.text = str_of(class_name(one->class))},
                                           {.text = str_of(seen)},
                                           {.number = (int64_t)one->sessions},
-                                          {.text = str_of(name_of(one->why))},
+                                          {.text = str_of(ignored_why_name(one->why))},
                                           {.number = one->passed},
                                           {.number = one->passed_days},
                                           {.number = one->tried}});
