@@ -93,6 +93,15 @@ static void apply(struct deltas *d, struct shelf *s)
     deltas_clear(d);
 }
 
+static void shelf_free(struct shelf *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->names[i]);
+        row_fini(&s->rows[i]);
+    }
+    free(s);
+}
+
 static int64_t value(struct shelf *s, const char *name, uint32_t column)
 {
     return row_get(shelf_row(s, str_of(name)), column);
@@ -132,11 +141,7 @@ static void test_limit(void **state)
     assert_int_equal(value(s, "enew", COL_EVENTS), 1);
     assert_int_equal(value(s, "T", COL_ROWS_FREE + 2), ROWS_FREE_MAX);
 
-    for (size_t i = 0; i < s->n; i++) {
-        free(s->names[i]);
-        row_fini(&s->rows[i]);
-    }
-    free(s);
+    shelf_free(s);
     deltas_free(d);
 }
 
@@ -152,15 +157,65 @@ static void test_ledger(void **state)
     deltas_free(d);
 }
 
+/* The kind that came last has its count behind the persons. */
+static void test_limit_of_steps(void **state)
+{
+    (void)state;
+    struct shelf *s = calloc(1, sizeof *s);
+    struct deltas *d = deltas_new();
+    char name[32];
+    for (int i = 0; i < ROWS_FREE_MAX + 3; i++) {
+        snprintf(name, sizeof name, "t%05d", i);
+        add(d, &site_a, 1, name, COL_STEPS, 1);
+    }
+    apply(d, s);
+    assert_int_equal(value(s, "T", COL_ROWS_STEP), ROWS_FREE_MAX);
+    assert_int_equal(value(s, "T", COL_EXPOSURES), 0);
+    assert_int_equal(value(s, "t", COL_STEPS), 3);
+    assert_int_equal(value(s, "t01999", COL_STEPS), 1);
+    shelf_free(s);
+    deltas_free(d);
+}
+
+/* Minutes of the site's clock, whenever they were written and although nothing is added. */
+static void test_live_minutes(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t clock; /* minutes */
+        uint32_t add;  /* one in that minute; 0: nothing */
+        int64_t want;  /* left of it all */
+    } steps[] = {
+        {1000, 1000, 1}, {1010, 1010, 2}, {1010, 1000, 3},
+        {1029, 0, 3},    {1030, 0, 1},    {1030, 1000, 1}, /* too late */
+        {1039, 1039, 2}, {1040, 0, 1},    {5000, 0, 0},
+    };
+    struct shelf *s = calloc(1, sizeof *s);
+    struct deltas *d = deltas_new();
+    struct sitestate site = site_a;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        int64_t all = 0;
+        site.watermark_ms = steps[i].clock * LIVE_MINUTE_MS;
+        deltas_minute(d, &site);
+        if (steps[i].add > 0) add(d, &site, DELTA_LIVE, "T", steps[i].add, 1);
+        apply(d, s);
+        for (uint32_t minute = 900; minute < 5100; minute++)
+            all += value(s, "T", minute);
+        if (all != steps[i].want) fail_msg("step %zu: %lld", i, (long long)all);
+    }
+    assert_true(row_empty(shelf_row(s, STR("T")))); /* so its field goes */
+    shelf_free(s);
+    deltas_free(d);
+}
+
 int main(void)
 {
     sitestate_init(&site_a, STR("a"));
     sitestate_init(&site_b, STR("b"));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_many_rows),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_ledger),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_many_rows),
+        cmocka_unit_test(test_limit),        cmocka_unit_test(test_limit_of_steps),
+        cmocka_unit_test(test_live_minutes), cmocka_unit_test(test_ledger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
