@@ -17,8 +17,8 @@ const DAY_MS = 24 * 3600 * 1000
 const SLOT_MS = 4 * 60 * 1000
 const SLOTS = 1050 // 70 hours; later than 72 would be late
 // Few who meet on the same pages all the time; and 500 customers among 200 pages.
-const DENSE = { visitors: 60, pages: 12 }
-const WIDE = { visitors: 1100, pages: 200 }
+const DENSE = { visitors: 60, pages: 12, cookieless: true }
+const WIDE = { visitors: 550, pages: 200, cookieless: false }
 const REPORTS_AT_ONCE = 4
 const BAD_KIND = 9
 const OPTED_OUT = 3
@@ -135,9 +135,9 @@ function makeEvidence(random, who, view) {
   return hits
 }
 
-function makeVisitor(random, i, anchor, pages) {
+function makeVisitor(random, i, anchor, { pages, cookieless }) {
   const who = {
-    site: i % 3 === 0 ? 'shop' : 'blog', consented: i % 2 === 0, bot: i % 15 === 7, id: random.id(),
+    site: i % 3 === 0 ? 'shop' : 'blog', consented: !cookieless || i % 2 === 0, bot: i % 15 === 7, id: random.id(),
     agent: AGENTS[random.below(2)], address: `198.18.${i >> 8}.${i & 255}`, pages,
   }
   const taken = new Set()
@@ -424,10 +424,10 @@ async function compareProfiles(world, model, told) {
   }
 }
 
-async function agree(world, { visitors, pages }) {
+async function agree(world, crowd) {
   const random = randomOf(SEED)
   const anchor = Math.floor((Date.now() - 10 * 60_000) / SLOT_MS) * SLOT_MS - SLOT_MS / 2
-  const once = Array.from({ length: visitors }, (_, i) => makeVisitor(random, i, anchor, pages)).flat()
+  const once = Array.from({ length: crowd.visitors }, (_, i) => makeVisitor(random, i, anchor, crowd)).flat()
   const hits = random.shuffle([...once, ...once.filter(() => random.chance(0.15))]) // some are sent again
   const third = Math.floor(hits.length / 3)
 
@@ -448,7 +448,7 @@ async function agree(world, { visitors, pages }) {
   }
   for (const site of Object.keys(SITES)) assert.ok((await compareLive(world, model, site)) > 0, `somebody is at ${site}`)
   await compareProfiles(world, model, told)
-  console.log(`# ${model.profiles.size} profiles; ${hits.length} hits of ${visitors} visitors, ${views.length} pageviews`)
+  console.log(`# ${model.profiles.size} profiles; ${hits.length} hits of ${crowd.visitors} visitors, ${views.length} pageviews`)
   return model.profiles.size
 }
 
