@@ -62,7 +62,9 @@ static void on_refused(void *arg, unsigned partition)
 static void on_link(bool up, void *arg)
 {
     (void)arg;
-    if (up && all != NULL) partitions_link_up(all);
+    if (!up || all == NULL) return;
+    partitions_link_up(all);
+    partitions_set_dataset(all, &(struct dataset_id){"0123456789abcdef0123456789abcdef"});
 }
 
 static void start(int64_t batch_hits, size_t cache_bytes)
