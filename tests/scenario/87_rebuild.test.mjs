@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -19,12 +20,14 @@ const PARTITIONS = 64
 const HOUR_MS = 3600 * 1000
 const DAY_MS = 24 * HOUR_MS
 const SITES = {
-  shop: { origins: ORIGIN, time_zone: 'Europe/Paris', spread: 4 },
+  shop: { origins: ORIGIN, time_zone: 'Europe/Paris', spread: 4, secret: 'rebuilt' },
   blog: { origins: 'https://blog.example', time_zone: 'UTC' },
 }
 // Little stays in a journal, so most is read from the archive, and segments move while it reads.
 const SMALL = { workers: 2, journal_keep: 0, journal_segment: '64k' }
 const OPTIONS = { start: false, sites: SITES, collector: SMALL }
+// An emptied Redis is another data set, and keys of customers depend on which one it is.
+const UNSIGNED = { ...OPTIONS, sites: { ...SITES, shop: { ...SITES.shop, secret: '' } } }
 
 async function startWithArchive(world) {
   world.sent = 0
@@ -113,9 +116,12 @@ async function rebuilt(world, ...more) {
 
 const AGENTS = [AGENT, 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)', 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1']
 
+const EXPIRY = Math.floor(Date.now() / 1000) + 3600
+const customer = (id) => ({ i: id, j: `${EXPIRY}.` + createHmac('sha256', 'rebuilt').update(`shop\n${id}\n${EXPIRY}`).digest('hex') })
+
 function visitorOf(n) {
   const site = n % 3 ? 'shop' : 'blog'
-  const id = n % 2 ? { c: 1, v: (1000000 + n).toString(36) } : {}
+  const id = n % 2 ? { c: 1, v: (1000000 + n).toString(36), ...(n % 6 === 1 ? customer(`customer ${n % 20}`) : {}) } : {}
   const headers = { 'User-Agent': AGENTS[n % 7 === 0 ? 1 : n % 5 === 0 ? 2 : 0], 'X-Forwarded-For': `198.51.100.${n % 250}`, Origin: SITES[site].origins }
   return { site, id, headers }
 }
@@ -193,6 +199,7 @@ scenario('a rebuild gives the same state to the byte', OPTIONS, async (world) =>
   const other = await live(world)
   const before = await dump(world)
   const report = await world.report('shop')
+  assert.equal((await keys(world, '*:customers:shop')).length, 4)
   assert.ok(Object.keys(before).length > 500, `${Object.keys(before).length} values to compare`)
 
   const { out } = await rebuilt(world, ...directories(world, other))
@@ -321,7 +328,7 @@ scenario('what Redis forgot comes back out of the archive', OPTIONS, async (worl
   assert.deepEqual(await dump(world), before)
 })
 
-scenario('an emptied Redis is filled, and shipping goes on by itself', OPTIONS, async (world) => {
+scenario('an emptied Redis is filled, and shipping goes on by itself', UNSIGNED, async (world) => {
   await startWithArchive(world)
   await send(world, 0, 900)
   await settled(world)
