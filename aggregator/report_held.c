@@ -1,5 +1,5 @@
 /*
- * sentier-report held: what Redis has of one visitor besides the figures of its profile: its recent
+ * sentier-report held: what Redis has of one person besides the figures of its profile: its recent
  * pageviews, one by one, with what was done on them, and the hits that wait for a pageview. The
  * part of `sentier export` that only the aggregator's encodings can tell; JSON alone. Nobody held
  * is an answer, too.
@@ -11,16 +11,17 @@
 #include "ask.h"
 #include "bytes.h"
 #include "clock.h"
-#include "expiry.h"
 #include "keys.h"
-#include "profile.h"
+#include "person.h"
+#include "share.h"
 #include "text.h"
 
 struct held {
     struct report *r;
-    uint64_t id;
+    uint64_t id; /* the visitor being told */
     unsigned part;
     struct profile profile; /* not whole: the recent pageviews are what is asked for */
+    json_t *own, *views, *waiting;
     struct buf *err;
 };
 
@@ -40,16 +41,6 @@ static int read_state(struct held *h)
     }
     freeReplyObject(reply);
     return result;
-}
-
-static int find(struct held *h)
-{
-    int found = 0;
-    for (unsigned i = 0; found == 0 && i < range_parts(&h->r->source); i++) {
-        h->part = range_part(&h->r->source, i);
-        found = read_state(h);
-    }
-    return found;
 }
 
 /* ---- names of pages ---- */
@@ -131,18 +122,68 @@ static json_t *waiting_json(const struct waiting *w)
     return o;
 }
 
-static int print(struct held *h, bool found)
+/* Whether what is told of the visitor is all of one person. */
+static bool is_shared(const struct profile *p, uint64_t owner)
+{
+    const struct visitor *v = &p->recent;
+    bool shared = v->link != owner;
+    for (uint32_t i = 0; i < p->parts_n; i++)
+        shared |= p->parts[i].owner != owner;
+    for (uint32_t i = 0; i < v->views_n; i++)
+        shared |= v->views[i].owner != CUSTOMER_NONE && v->views[i].owner != owner;
+    return shared;
+}
+
+/* owner: the customer, whose pageviews alone are told; CUSTOMER_NONE: none has signed in. */
+static int tell_visitor(struct held *h, uint64_t owner)
 {
     const struct visitor *v = &h->profile.recent;
     char id[ID_TEXT_BYTES];
+    int found = read_state(h);
+    if (found <= 0) return found;
     id_format(h->id, id);
-    json_t *views = json_array(), *waiting = json_array();
-    for (uint32_t i = 0; i < v->views_n; i++)
-        json_array_append_new(views, view_json(h, &v->views[i]));
-    for (uint32_t i = 0; i < v->waiting_n; i++)
-        json_array_append_new(waiting, waiting_json(&v->waiting[i]));
-    json_t *document = json_pack("{s:b,s:s,s:o,s:o}", "profile", found, "visitor", id, "pageviews",
-                                 views, "waiting", waiting);
+    if (!is_shared(&h->profile, owner)) json_array_append_new(h->own, json_string(id));
+    uint64_t share = v->link == owner ? SHARE_FIRST : owner;
+    for (uint32_t i = 0; i < v->views_n; i++) {
+        if (share_of(v, &v->views[i]) != share) continue;
+        json_t *view = view_json(h, &v->views[i]);
+        json_object_set_new(view, "visitor", json_string(id));
+        json_array_append_new(h->views, view);
+    }
+    for (uint32_t i = 0; i < v->waiting_n; i++) {
+        if (v->waiting[i].owner == owner)
+            json_array_append_new(h->waiting, waiting_json(&v->waiting[i]));
+    }
+    profile_fini(&h->profile);
+    return 1;
+}
+
+static int tell_person(struct held *h, const struct person *p)
+{
+    bool customer = p->customer.n > 0;
+    struct person_visitor alone = {p->id, p->part};
+    const struct person_visitor *list = customer ? p->visitors : &alone;
+    int result = 0;
+    for (unsigned i = 0; result >= 0 && i < (customer ? p->visitors_n : 1); i++) {
+        h->id = list[i].id;
+        h->part = list[i].part;
+        result = tell_visitor(h, customer ? p->id : CUSTOMER_NONE);
+    }
+    return result < 0 ? -1 : 0;
+}
+
+static int print(struct held *h, const struct person *p, bool found)
+{
+    h->own = json_array();
+    h->views = json_array();
+    h->waiting = json_array();
+    if (found) tell_person(h, p);
+    uint64_t visitor;
+    bool known = id_parse(str_of(h->r->args.subject), &visitor);
+    if (!found && known) json_array_append_new(h->own, json_string(h->r->args.subject));
+    json_t *document =
+        json_pack("{s:b,s:b,s:o,s:o,s:o}", "profile", found, "customer", found && p->customer.n > 0,
+                  "own", h->own, "pageviews", h->views, "waiting", h->waiting);
     if (h->err->n == 0) return report_print_json(h->r, document);
     json_decref(document);
     return REPORT_FAILED;
@@ -152,15 +193,13 @@ int report_held(struct report *r)
 {
     struct buf err = {0};
     struct held h = {.r = r, .err = &err};
+    struct person_whole whole = {.expired = 0};
     if (r->args.subject == NULL) return report_fail("whose? sentier export --site NAME ID");
-    if (!id_parse(str_of(r->args.subject), &h.id))
-        return report_fail("'%s' is no visitor id: up to 13 of 0-9 a-z", r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;
-    int64_t border_ms;
-    int found = expiry_border(&r->source, &border_ms, &err) < 0 ? -1 : find(&h);
-    bool expired = h.profile.recent.newest_ms < border_ms;
-    int result = found < 0 ? REPORT_FAILED : print(&h, found == 1 && !expired);
+    int found = person_read(&r->source, str_of(r->args.subject), &whole, &err);
+    int result = found < 0 ? REPORT_FAILED : print(&h, &whole.person, found == 1);
     if (err.n > 0) report_fail("%.*s", STR_ARG(buf_str(&err)));
+    person_fini(&whole);
     profile_fini(&h.profile);
     buf_fini(&err);
     return result;

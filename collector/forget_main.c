@@ -41,7 +41,7 @@ static const char usage[] =
     "\n"
     "It may be run again, also after it was interrupted. Exit status: 0 done, 1 done, but "
     "something\n"
-    "could not be read, 2 not all was done.\n";
+    "could not be read or is shared, 2 not all was done.\n";
 
 /* What stays, and why. */
 static const struct {

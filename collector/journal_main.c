@@ -39,8 +39,9 @@ enum {
 
 static const char usage[] =
     "sentier journal dump FILE...     the records of segments as JSON lines\n"
-    "sentier journal dump --site NAME --visitor ID... FILE...\n"
-    "                                 only the hits of these consented visitors\n"
+    "sentier journal dump --site NAME [--customer ID] [--visitor ID]... FILE...\n"
+    "                                 only the hits that this customer signed, and of these\n"
+    "                                 visitors what nobody else has\n"
     "sentier journal verify FILE...   whether they are whole\n\n"
     "FILE is a segment, PRODUCER-FIRSTSEQ.seg in DATA/journal or PRODUCER-FIRSTSEQ.seg.gz in the\n"
     "archive, also under another name. Exit status: 0 all is whole, 1 something is damaged, 2\n"
@@ -48,7 +49,7 @@ static const char usage[] =
 
 /* Whose hits are to be printed; no site: everybody's, and what else stands there. */
 static struct {
-    struct str site;
+    struct str site, customer;
     uint64_t visitor[VISITORS_MAX];
     unsigned n;
 } wanted;
@@ -352,11 +353,13 @@ static void put_bytes(const char *field, struct str bytes)
     putchar('"');
 }
 
+/* Of a customer's visitors, not what another one has signed. */
 static bool is_wanted(const struct hit *h)
 {
-    if (wanted.n == 0) return true;
+    if (wanted.site.n == 0) return true;
     if (h == NULL || h->visitor_kind != VISITOR_CONSENTED || !str_eq(h->site, wanted.site))
         return false;
+    if (wanted.customer.n > 0 && h->customer.n > 0) return str_eq(h->customer, wanted.customer);
     for (unsigned i = 0; i < wanted.n; i++) {
         if (h->visitor == wanted.visitor[i]) return true;
     }
@@ -401,7 +404,7 @@ static void note_damage(const struct file *f, struct count *c, bool dump, uint64
 {
     c->damaged += bytes;
     c->places++;
-    if (dump && wanted.n == 0)
+    if (dump && wanted.site.n == 0)
         printf("{\"damage\":{\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64 "}}\n", at, bytes);
     else if (!dump && c->places <= PLACES_MAX)
         printf("%s: damaged: %" PRIu64 " bytes at %" PRIu64 "\n", f->path, bytes, at);
@@ -431,7 +434,7 @@ static void note_tail(const struct file *f, struct count *c, bool dump, uint64_t
         return;
     }
     c->torn = tail.n;
-    if (dump && wanted.n == 0)
+    if (dump && wanted.site.n == 0)
         printf("{\"torn_tail\":{\"offset\":%" PRIu64 ",\"bytes\":%zu}}\n", at, tail.n);
 }
 
@@ -480,7 +483,7 @@ static enum status read_file(const char *path, bool dump)
     struct count c = {.records = 0};
     enum status status = open_file(&f);
     if (status == WHOLE) {
-        if (dump && wanted.n == 0) dump_segment(&f);
+        if (dump && wanted.site.n == 0) dump_segment(&f);
         read_records(&f, &c, dump);
         if (f.reader != NULL && segment_head_damaged(f.reader))
             status = complain(path, DAMAGED, "its head is damaged; the rest is read without it");
@@ -502,11 +505,13 @@ static int read_wanted(char **word)
         if (word[n + 1] == NULL) return -1;
         if (strcmp(word[n], "--site") == 0)
             wanted.site = str_of(word[n + 1]);
+        else if (strcmp(word[n], "--customer") == 0)
+            wanted.customer = str_of(word[n + 1]);
         else if (strcmp(word[n], "--visitor") != 0 || wanted.n == VISITORS_MAX ||
                  !id_parse(str_of(word[n + 1]), &wanted.visitor[wanted.n++]))
             return -1;
     }
-    return (wanted.n == 0) == (wanted.site.n == 0) ? n : -1;
+    return (wanted.n + wanted.customer.n == 0) == (wanted.site.n == 0) ? n : -1;
 }
 
 int main(int argc, char **argv)

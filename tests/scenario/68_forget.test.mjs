@@ -305,7 +305,7 @@ scenario('what it says when it cannot', OPTIONS, async (world) => {
   assert.match(await said('--site', 'shop'), /^2 sentier forget --site/)
   const asked = (...args) => run(SENTIER, ['export', ...args, '--data', world.data, '--conf', world.conf])
   assert.match((await asked('--site', 'shop')).err, /whose\? sentier export/)
-  assert.match((await asked('--site', 'shop', 'not an id')).err, /is no visitor id/)
+  assert.deepEqual(JSON.parse((await asked('--site', 'shop', 'not an id')).out).hits, [])
   assert.equal((await asked('--site', 'nowhere', anna.id)).code, 2)
   // Somebody of another site keeps what is his.
   await world.redisCall('SET', 'sentier:rebuild', 'x', 'PX', '60000')
@@ -373,6 +373,12 @@ scenario('a customer is forgotten with all browsers, and others stay', { ...OPTI
   assert.equal((await of('anna-4711')).views, 9)
   const before = { ben: await of('ben-0815'), carla: await of('carla-1'), dora: await of('dora-2') }
   assert.notDeepEqual(filesWith(world, 'anna-4711', /journal|appendonlydir/), [])
+
+  const held = await exported(world, { id: 'anna-4711' })
+  assert.deepEqual([held.profile.views, held.held.pageviews.length, held.hits.length], [9, 9, 27])
+  const carlas = await exported(world, { id: 'carla-1' })
+  assert.deepEqual([carlas.held.pageviews.length, carlas.hits.length], [2, 6], 'on a shared browser what she signed alone')
+  assert.ok(carlas.hits.every((hit) => hit.customer === 'carla-1'))
 
   const receipt = JSON.parse(await forget(world, { id: 'anna-4711' }, '--format', 'json'))
   assert.deepEqual({ customer: receipt.customer, visitors: receipt.visitors, shared: receipt.shared, profiles: receipt.profiles, hits: receipt.journal.hits }, { customer: true, visitors: 2, shared: 0, profiles: 2, hits: 27 })
