@@ -320,12 +320,15 @@ static bool queue(struct fold *f, struct sitestate *site, const struct queued *q
 }
 
 /* The customer whose word it is loses the visitor. */
-static bool name_forgotten(struct fold *f, struct sitestate *site, const struct hit *h)
+static bool name_forgotten(struct fold *f, struct sitestate *site, struct queued *q)
 {
+    const struct hit *h = &q->hit;
     if (h->customer.n == 0) return true;
     if (!ROOM(f, named)) return false;
-    uint64_t key = customer_key(str_of(f->dataset.text), str_of(site->name), h->customer);
-    f->named[f->named_n++] = (struct fold_named){site, key, h->visitor, h->customer, true, true};
+    q->customer = customer_key(str_of(f->dataset.text), str_of(site->name), h->customer);
+    q->named = f->named_n;
+    f->named[f->named_n++] =
+        (struct fold_named){site, q->customer, h->visitor, h->customer, false, true};
     return true;
 }
 
@@ -337,11 +340,12 @@ static bool queue_forget(struct fold *f, struct sitestate *site, const struct hi
     deltas_verdict(f->deltas, V_FORGOTTEN, 1);
     if (h->visitor == 0) return true;
     if (h->at_ms > site->forgotten_ms) site->forgotten_ms = h->at_ms;
+    if (!name_forgotten(f, site, &q)) return false;
     if (!enqueue(f, visitor_at(f, site, h->visitor, 0, true), &q)) return false;
     for (uint32_t i = 0; i < site->open_n; i++) {
         if (!enqueue(f, visitor_at(f, site, h->visitor, site->open[i].day, true), &q)) return false;
     }
-    if (!name_forgotten(f, site, h) || !ROOM(f, forgets)) return false;
+    if (!ROOM(f, forgets)) return false;
     f->forgets[f->forgets_n++] = (struct forgetting){site, h->visitor, h->at_ms};
     return true;
 }
@@ -443,10 +447,15 @@ void fold_forgotten(struct fold_visitor *v, int64_t stored_ms)
     if (stored_ms > v->forgotten_ms) v->forgotten_ms = stored_ms;
 }
 
-static bool forget(struct trail *t, struct fold_visitor *g, int64_t at_ms)
+/* A customer who signed in again, later than that, keeps the visitor. */
+static bool forget(struct fold *f, struct trail *t, struct fold_visitor *g, const struct queued *q)
 {
+    int64_t at_ms = q->hit.at_ms;
     if (at_ms > g->forgotten_ms) g->forgotten_ms = at_ms;
-    return trail_erase(t, at_ms);
+    if (!trail_erase(t, at_ms)) return false;
+    if (g->consented && q->customer != CUSTOMER_NONE)
+        f->named[q->named].counts = !visitor_has(t->v, q->customer);
+    return true;
 }
 
 /* Who was not seen for so long begins anew, whether or not the sweep has been here. */
@@ -460,7 +469,7 @@ static bool is_back(const struct fold *f, const struct trail *t, const struct hi
 static bool run_hit(struct fold *f, struct fold_visitor *g, struct trail *t, const struct queued *q)
 {
     enum verdict verdict = V_COUNTED;
-    if (q->hit.kind == HIT_FORGET) return forget(t, g, q->hit.at_ms);
+    if (q->hit.kind == HIT_FORGET) return forget(f, t, g, q);
     bool forgotten = g->known && q->hit.at_ms <= g->forgotten_ms;
     if (q->customer != CUSTOMER_NONE && !forgotten) {
         if (is_back(f, t, &q->hit) && !trail_erase(t, t->v->newest_ms)) return false;

@@ -63,7 +63,7 @@ struct fold_named {
     struct sitestate *site;
     uint64_t customer, visitor;
     struct str id; /* borrowed from the hit */
-    bool counts;   /* by fold_run: not all of its hits were to be forgotten */
+    bool counts;   /* by fold_run: not all of its hits were to be forgotten; when it forgets: all */
     bool forgets;  /* not named, but forgotten: the visitor leaves the record */
 };
 

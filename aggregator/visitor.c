@@ -128,6 +128,16 @@ void visitor_link(struct visitor *v, int64_t at_ms, uint64_t customer)
     v->link = customer;
 }
 
+bool visitor_has(const struct visitor *v, uint64_t customer)
+{
+    bool has = v->link == customer;
+    for (uint32_t i = 0; i < v->views_n && !has; i++)
+        has = v->views[i].owner == customer;
+    for (uint32_t i = 0; i < v->waiting_n && !has; i++)
+        has = v->waiting[i].owner == customer;
+    return has;
+}
+
 /* Of too many on a pageview those of the smallest ids stay: so their order does not matter. */
 bool visitor_see(struct visitor *v, struct pageview *p, uint64_t page)
 {

@@ -135,6 +135,8 @@ struct pageview *visitor_insert(struct visitor *v, struct pageview *p);
 struct pageview *visitor_move(struct visitor *v, struct pageview *p, int64_t at_ms);
 /* A customer signed a hit of that time. */
 void visitor_link(struct visitor *v, int64_t at_ms, uint64_t customer);
+/* Something here that has not settled was signed by the customer. */
+bool visitor_has(const struct visitor *v, uint64_t customer);
 /* A link to the page was in view on p. False: no memory. A bound crossed: v->approximate. */
 bool visitor_see(struct visitor *v, struct pageview *p, uint64_t page);
 /* Freezes the oldest n pageviews of a daily visitor. False: no memory. */

@@ -49,10 +49,12 @@ struct target {
     bool shared; /* with another customer */
 };
 
-/* What is to be said where. */
+/* What is to be said where; and which customer loses the visitor, if one does. */
 struct word {
     unsigned partition;
     uint64_t visitor;
+    size_t customer_n;
+    char customer[CUSTOMER_ID_MAX_BYTES];
 };
 
 struct forget {
@@ -181,12 +183,14 @@ static int push_has_profile(struct forget *f, unsigned partition)
     return redis_now_push(f->redis, 3, argv);
 }
 
-static int add_word(struct forget *f, unsigned partition)
+static int add_word(struct forget *f, unsigned partition, struct str customer)
 {
     struct word *grown = realloc(f->word, (f->words + 1) * sizeof *grown);
     if (grown == NULL) return fail(f, "memory");
     f->word = grown;
-    f->word[f->words++] = (struct word){partition, f->asked};
+    struct word *w = &f->word[f->words++];
+    *w = (struct word){.partition = partition, .visitor = f->asked, .customer_n = customer.n};
+    memcpy(w->customer, customer.p, customer.n);
     f->out->partitions += !f->tell[partition];
     f->tell[partition] = true;
     return 0;
@@ -197,9 +201,10 @@ static int note_profile(struct forget *f, unsigned partition, const redisReply *
     const struct site *site = f->o->site;
     unsigned home =
         key_partition(str_of(site->name), f->asked, (unsigned)site->spread, f->partitions);
+    struct str customer = f->out->customer ? str_of(f->o->id) : STR("");
     bool has = r->type == REDIS_REPLY_INTEGER && r->integer != 0;
     f->out->profiles += has;
-    return has || partition == home ? add_word(f, partition) : 0;
+    return has || partition == home ? add_word(f, partition, customer) : 0;
 }
 
 /* Where its hits go now, and where it has a profile: a site's spread may have been another one. */
@@ -254,41 +259,76 @@ static int note_record(struct forget *f, unsigned partition, const redisReply *r
     return 0;
 }
 
-static void mark_shared(struct forget *f, const redisReply *pairs)
+/* Another customer's record: which of the visitors are its own, too. */
+static int note_shared(struct forget *f, unsigned partition, uint64_t key, const struct customer *c)
+{
+    (void)partition;
+    for (unsigned v = 0; v < c->visitors_n && key != f->key; v++) {
+        for (size_t t = 0; t < f->targets; t++)
+            f->target[t].shared |= f->target[t].visitor == c->visitors[v];
+    }
+    return 0;
+}
+
+static bool said(const struct forget *f, unsigned partition, struct str customer)
+{
+    for (size_t i = 0; i < f->words; i++) {
+        const struct word *w = &f->word[i];
+        if (w->partition == partition && str_eq((struct str){w->customer, w->customer_n}, customer))
+            return true;
+    }
+    return false;
+}
+
+/* A customer that has the visitor who is forgotten: its record loses it. */
+static int note_owner(struct forget *f, unsigned partition, uint64_t key, const struct customer *c)
+{
+    unsigned v = 0;
+    (void)key;
+    while (v < c->visitors_n && c->visitors[v] != f->asked)
+        v++;
+    if (v == c->visitors_n || said(f, partition, c->id)) return 0;
+    f->out->records++;
+    return add_word(f, partition, c->id);
+}
+
+typedef int note_fn(struct forget *f, unsigned partition, uint64_t key, const struct customer *c);
+
+static int note_records(struct forget *f, unsigned partition, const redisReply *pairs, note_fn *fn)
 {
     for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
         const redisReply *field = pairs->element[i], *value = pairs->element[i + 1];
         struct customer c;
-        if (field->len != 8 || load_le64(field->str) == f->key) continue;
-        if (!customer_decode((struct str){value->str, value->len}, &c)) continue;
-        for (unsigned v = 0; v < c.visitors_n; v++) {
-            for (size_t t = 0; t < f->targets; t++)
-                f->target[t].shared |= f->target[t].visitor == c.visitors[v];
-        }
+        if (field->len != 8 || !customer_decode((struct str){value->str, value->len}, &c)) continue;
+        if (fn(f, partition, load_le64(field->str), &c) < 0) return -1;
     }
+    return 0;
 }
 
-/* All records of the partition are looked at: none says who else signed in on a browser. */
-static int find_shared(struct forget *f, unsigned partition)
+/* All records of all partitions are looked at: no visitor says whose it is. Some come twice. */
+static int each_record(struct forget *f, note_fn *fn)
 {
-    struct key key = key_customers(partition, str_of(f->o->site->name));
-    char cursor[24] = "0";
-    do {
-        struct str argv[] = {STR("HSCAN"), key_str(&key), str_of(cursor), STR("COUNT"), STR("500")};
-        redisReply *r = live_ask(&f->live, f->err, 5, argv);
-        if (r == NULL || !renew(f)) return -1;
-        bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2;
-        snprintf(cursor, sizeof cursor, "%s", fits ? r->element[0]->str : "0");
-        if (fits) mark_shared(f, r->element[1]);
-        freeReplyObject(r);
-    } while (strcmp(cursor, "0") != 0);
+    for (unsigned p = 0; p < f->partitions; p++) {
+        struct key key = key_customers(p, str_of(f->o->site->name));
+        char cursor[24] = "0";
+        do {
+            struct str argv[] = {STR("HSCAN"), key_str(&key), str_of(cursor), STR("COUNT"),
+                                 STR("500")};
+            redisReply *r = live_ask(&f->live, f->err, 5, argv);
+            if (r == NULL) return -1;
+            bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2;
+            snprintf(cursor, sizeof cursor, "%s", fits ? r->element[0]->str : "0");
+            int result = fits ? note_records(f, p, r->element[1], fn) : 0;
+            freeReplyObject(r);
+            if (result < 0 || !renew(f)) return -1;
+        } while (strcmp(cursor, "0") != 0);
+    }
     return 0;
 }
 
 static int find_person(struct forget *f)
 {
     struct str id = str_of(f->o->id);
-    uint64_t visitor;
     struct key dataset = key_dataset();
     struct str argv[] = {STR("HGET"), key_str(&dataset), STR("id")};
     redisReply *r = live_ask(&f->live, f->err, 3, argv);
@@ -296,13 +336,9 @@ static int find_person(struct forget *f)
     f->key = customer_key((struct str){r->str, r->len}, str_of(f->o->site->name), id);
     freeReplyObject(r);
     if (ask_all(f, push_record, note_record) < 0) return -1;
-    if (f->out->customer) {
-        for (unsigned p = 0; p < f->partitions; p++) {
-            if (find_shared(f, p) < 0) return -1;
-        }
-        return 0;
-    }
-    if (id_parse(id, &visitor) && visitor != 0) return add_target(f, visitor);
+    if (f->out->customer) return each_record(f, note_shared);
+    if (id_parse(id, &f->asked) && f->asked != 0)
+        return add_target(f, f->asked) < 0 ? -1 : each_record(f, note_owner);
     buf_printf(f->err, "'%s' is no customer that is known, and no id of a visitor", f->o->id);
     return -1;
 }
@@ -333,7 +369,7 @@ static int stage(struct forget *f, struct journal *j, bool heard, uint64_t *last
         if (!heard) {
             hit.visitor = f->word[i].visitor;
             hit.visitor_kind = VISITOR_CONSENTED;
-            if (f->out->customer) hit.customer = str_of(f->o->id);
+            hit.customer = (struct str){f->word[i].customer, f->word[i].customer_n};
         }
         buf_clear(&encoded);
         ok = hit_encode(&hit, &encoded) && journal_stage(j, p, 1, ++seq, buf_str(&encoded));

@@ -17,6 +17,7 @@ struct forget_receipt {
     bool customer;       /* the id is a customer's; else a visitor's */
     unsigned visitors;   /* that were forgotten */
     unsigned shared;     /* of the customer's that another one uses, too: they were not */
+    unsigned records;    /* of customers that a visitor was taken out of */
     bool more;           /* it had more visitors than are known by name */
     int64_t at_ms;       /* everything up to this moment is forgotten */
     unsigned profiles;   /* that were there */

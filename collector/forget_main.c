@@ -116,13 +116,13 @@ static void print_json(const struct asker *a, const char *id, const struct forge
     for (int i = 0; i < KEPT; i++)
         json_array_append_new(stays,
                               json_pack("{s:s,s:s}", "what", kept[i].what, "why", kept[i].why));
-    json_t *all =
-        json_pack("{s:i,s:s,s:s,s:b,s:i,s:i,s:I,s:i,s:b,s:o,s:o,s:s,s:o}", "version", 1, "site",
-                  a->site, "id", id, "customer", r->customer, "visitors", (int)r->visitors,
-                  "shared", (int)r->shared, "at_ms", (json_int_t)r->at_ms, "profiles",
-                  (int)r->profiles, "came_again", r->came_again, "journal", files_json(&r->journal),
-                  "archive", r->has_archive ? files_json(&r->archive) : json_null(), "redis_log",
-                  logs[r->log], "kept", stays);
+    json_t *all = json_pack("{s:i,s:s,s:s,s:b,s:i,s:i,s:i,s:I,s:i,s:b,s:o,s:o,s:s,s:o}", "version",
+                            1, "site", a->site, "id", id, "customer", r->customer, "visitors",
+                            (int)r->visitors, "shared", (int)r->shared, "records", (int)r->records,
+                            "at_ms", (json_int_t)r->at_ms, "profiles", (int)r->profiles,
+                            "came_again", r->came_again, "journal", files_json(&r->journal),
+                            "archive", r->has_archive ? files_json(&r->archive) : json_null(),
+                            "redis_log", logs[r->log], "kept", stays);
     json_dumpf(all, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(all);
@@ -147,6 +147,9 @@ static void print_receipt(const struct asker *a, const char *id, const struct fo
            id, a->site, at);
     if (r->customer) printf("  %-12s %u\n", "visitors", r->visitors);
     printf("  %-12s %u profile%s\n", "Redis", r->profiles, r->profiles == 1 ? "" : "s");
+    if (r->records > 0)
+        printf("  %-12s out of %u customer%s\n", "", r->records,
+               r->records == 1 ? "'s record" : "s' records");
     if (r->came_again)
         puts("  Redis        a new profile began: the visitor came again after that");
     print_files("journal", &r->journal);

@@ -395,3 +395,34 @@ scenario('a customer is forgotten with all browsers, and others stay', { ...OPTI
   await world.settled({})
   assert.equal((await of('anna-4711')).views, 1)
 })
+
+scenario('a browser that is forgotten leaves the records of its customers', { ...OPTIONS, sites: { shop: { origins: ORIGIN, spread: 4, secret: SECRET } } }, async (world) => {
+  await startWithArchive(world)
+  const [phone, desk, both] = Array.from({ length: 3 }, person)
+  let sent = 0
+  for (const [who, customer, n] of [[phone, 'anna-4711', 2], [desk, 'anna-4711', 3], [both, 'ben-0815', 1], [both, 'anna-4711', 4]])
+    sent += await visits(world, { ...who, base: { ...who.base, ...signed(customer) } }, n)
+  await world.settled({ received: sent })
+  const records = async () => {
+    const found = await redisCalls(world.socket, Array.from({ length: 64 }, (_, n) => ['HVALS', `{p${n}}:customers:shop`]))
+    return found.flat().map((value) => Buffer.from(value, 'latin1'))
+  }
+  const named = async (id, who) => (await records()).some((value) => value.includes(id) && value.includes(bytesOf(who.id)))
+  assert.ok((await named('anna-4711', desk)) && (await named('anna-4711', both)) && (await named('ben-0815', both)))
+
+  const out = await forget(world, both)
+  assert.match(out, /^forgotten: visitor .*\n[^]*1 profile\n +out of 2 customers' records\n/)
+  assert.deepEqual(traces(world, both), [])
+  assert.deepEqual(filesWith(world, 'ben-0815', /^(?!.*\.log$)/), [], 'he had no other browser')
+  assert.equal(await profile(world, { id: 'ben-0815' }), null)
+  assert.equal((await profile(world, { id: 'anna-4711' })).views, 5)
+
+  assert.equal(JSON.parse(await forget(world, phone, '--format', 'json')).records, 1)
+  assert.equal((await profile(world, { id: 'anna-4711' })).views, 3)
+  await rebuilt(world)
+  assert.equal(await profile(world, { id: 'ben-0815' }), null)
+  assert.equal((await profile(world, { id: 'anna-4711' })).views, 3)
+  assert.equal(JSON.parse(await forget(world, desk, '--format', 'json')).records, 1)
+  assert.deepEqual(await records(), [])
+  assert.deepEqual(filesWith(world, 'anna-4711', /^(?!.*\.log$)/), [])
+})

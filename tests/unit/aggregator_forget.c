@@ -165,6 +165,49 @@ static void without_a_visitor_it_says_nothing(void **state)
     world_free(w);
 }
 
+/* Whether the last batch added the visitor to the customer's record, or took it out; in its order.
+ */
+static bool in_record(struct world *w, bool before)
+{
+    for (size_t i = 0; i < fold_named_count(w->fold); i++) {
+        const struct fold_named *n = fold_named_at(w->fold, i);
+        if (n->counts) before = !n->forgets;
+    }
+    return before;
+}
+
+static void its_customer_keeps_it_by_what_was_signed_later(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t first_ms, second_ms; /* of what is signed, before the word and after it */
+        bool kept;
+    } rows[] = {{0, -1, false},        {2 * MINUTE, -1, false},        {2 * MINUTE + 1, -1, true},
+                {0, MINUTE, false},    {0, 2 * MINUTE, false},         {0, 2 * MINUTE + 1, true},
+                {3 * MINUTE, 0, true}, {3 * MINUTE, 4 * MINUTE, true}, {-1, MINUTE, false},
+                {-1, 3 * MINUTE, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int together = 0; together < 2; together++) {
+            struct world *w = world_new();
+            struct hit hits[3];
+            size_t n = 0;
+            bool in = false;
+            if (rows[i].first_ms >= 0) hits[n++] = view_of(ANNA, rows[i].first_ms);
+            hits[n++] = forget_of(ANNA, 2 * MINUTE);
+            if (rows[i].second_ms >= 0) hits[n++] = view_of(ANNA, rows[i].second_ms);
+            for (size_t k = 0; k < n; k++)
+                hits[k].customer = STR("anna-4711");
+            for (size_t k = 0; k < n; k += together ? n : 1) {
+                world_batch(w, hits + k, together ? n : 1);
+                in = in_record(w, in);
+            }
+            assert_int_equal(in, rows[i].kept);
+            assert_int_equal(has_profile(w, ANNA), rows[i].kept);
+            world_free(w);
+        }
+    }
+}
+
 /* The profiles that are left, as bytes. */
 static void put_profile(struct world *w, struct str key, struct str value, void *arg)
 {
@@ -287,6 +330,7 @@ int main(void)
         cmocka_unit_test(orders_go_too),
         cmocka_unit_test(a_bots_state_goes_too),
         cmocka_unit_test(without_a_visitor_it_says_nothing),
+        cmocka_unit_test(its_customer_keeps_it_by_what_was_signed_later),
         cmocka_unit_test(no_order_and_no_border_matters),
         cmocka_unit_test(who_was_away_too_long_begins_anew),
         cmocka_unit_test(a_mark_is_of_one_visitor_of_one_site),
