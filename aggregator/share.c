@@ -100,6 +100,7 @@ static bool add_owned(struct profile *part, const struct visitor *v, uint32_t fr
     some.views_n = pick(v, from, end, owner, mine);
     if (some.views_n == 0) return true;
     for (uint32_t i = 0; i < some.views_n; i++) {
+        some.seen_n += mine[i].seen_n;
         /* What nobody signed may have settled before anybody was known to sign. */
         int64_t last_ms = mine[i].owner == CUSTOMER_NONE ? 0 : pageview_last_ms(&mine[i]);
         if (last_ms > part->last_ms) part->last_ms = last_ms;

@@ -132,6 +132,26 @@ static void nobody_signed(void **state)
     profile_fini(&p);
 }
 
+/* As many links as a pageview holds, on two that a customer signed: each page is one of its own. */
+static void links_in_view(void **state)
+{
+    struct profile p = {0};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        view(&p, i, (uint64_t)i + 1, ANNA);
+        for (uint64_t link = 0; link < VIEW_SEEN_MAX; link++)
+            assert_true(visitor_see(&p.recent, &p.recent.views[i],
+                                    1000 + link + (uint64_t)i * VIEW_SEEN_MAX));
+    }
+    struct profile anna = share(&p, ANNA);
+    assert_int_equal(anna.pages_n, 2 + 2 * VIEW_SEEN_MAX);
+    profile_fini(&anna);
+    settle(&p, 2);
+    assert_int_equal(p.pages_n, 2 + 2 * VIEW_SEEN_MAX);
+    encoded_alike(&p);
+    profile_fini(&p);
+}
+
 static void too_many_customers(void **state)
 {
     struct profile p = {0};
@@ -240,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_has_its_own),
         cmocka_unit_test(nobody_signed),
+        cmocka_unit_test(links_in_view),
         cmocka_unit_test(too_many_customers),
         cmocka_unit_test(two_browsers_make_one_customer),
         cmocka_unit_test(a_day_on_both_counts_once),
