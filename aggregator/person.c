@@ -108,13 +108,12 @@ static bool take_profile(struct person_whole *p, struct str value, int64_t borde
                          uint64_t *damaged)
 {
     struct profile one = {0};
-    if (value.n == 0) return true; /* it is gone, and its record is not yet */
+    if (value.n == 0) return true; /* it has gone since */
     if (!profile_decode(value, &one)) {
         ++*damaged;
         return true;
     }
     bool expired = one.recent.newest_ms < border_ms;
-    p->expired += expired;
     bool ok = expired || share_take(&one, p->person.id);
     ok = ok && (expired || profile_merge(&p->profile, &one));
     profile_fini(&one);
@@ -165,7 +164,7 @@ static int read_customer(const struct range_source *s, uint64_t key, struct pers
         buf_printf(err, "the stored profile is damaged");
         return -1;
     }
-    return out->person.visitors_n > out->expired;
+    return out->profile.recent.newest_ms > 0; /* else nothing is left of it but its record */
 }
 
 /* *link: of the customer who signed in there first. */

@@ -28,7 +28,6 @@ struct person_whole {
     struct profile profile;
     struct person_visitor *visitors;
     char *customer;
-    unsigned expired; /* of its visitors */
 };
 void person_fini(struct person_whole *p);
 

@@ -193,7 +193,7 @@ int report_held(struct report *r)
 {
     struct buf err = {0};
     struct held h = {.r = r, .err = &err};
-    struct person_whole whole = {.expired = 0};
+    struct person_whole whole = {.customer = NULL};
     if (r->args.subject == NULL) return report_fail("whose? sentier export --site NAME ID");
     if (report_open(r) != 0) return REPORT_FAILED;
     int found = person_read(&r->source, str_of(r->args.subject), &whole, &err);

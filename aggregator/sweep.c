@@ -7,12 +7,17 @@
  * very one that was read and the lease is still ours, and a batch that works with a value that is
  * gone by now comes to the same result, since the fold begins an expired person anew. That holds
  * late_after beyond the border, when no hit that is folded can be old enough to make a difference.
+ *
+ * With a profile goes its visitor's place in the records of the customers who signed in there, and
+ * a record that names nobody any more.
  */
 #include "sweep.h"
 
 #include <stdlib.h>
 
+#include "bytes.h"
 #include "clock.h"
+#include "customer.h"
 #include "keys.h"
 #include "lease.h"
 #include "profile.h"
@@ -27,12 +32,28 @@ enum {
 };
 #define PROFILES_PER_STEP "100"
 
+/* Records as customer.c writes them: version, length and id, flags, visitors of 8 bytes each. */
 static const char delete_lua[] =
     "if string.sub(redis.call('GET', KEYS[1]) or '', 1, 32) ~= ARGV[1] then return 0 end\n"
+    "local function leave(customer, visitor)\n"
+    "  local record = redis.call('HGET', KEYS[3], customer)\n"
+    "  if not record or #record < 4 then return end\n"
+    "  local n, at = string.byte(record, 2), 3\n"
+    "  if n > 127 then n, at = n - 128 + 128 * string.byte(record, 3), 4 end\n"
+    "  local first = at + n + 1\n"
+    "  for i = first, #record, 8 do\n"
+    "    if string.sub(record, i, i + 7) == visitor then\n"
+    "      record = string.sub(record, 1, i - 1) .. string.sub(record, i + 8)\n"
+    "      if #record < first then return redis.call('HDEL', KEYS[3], customer) end\n"
+    "      return redis.call('HSET', KEYS[3], customer, record)\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
     "local n = 0\n"
-    "for i = 2, #ARGV, 2 do\n"
+    "for i = 2, #ARGV, 3 do\n"
     "  if redis.call('HGET', KEYS[2], ARGV[i]) == ARGV[i + 1] then\n"
     "    n = n + redis.call('HDEL', KEYS[2], ARGV[i])\n"
+    "    for k = 1, #ARGV[i + 2], 8 do leave(string.sub(ARGV[i + 2], k, k + 7), ARGV[i]) end\n"
     "  end\n"
     "end\n"
     "return n\n";
@@ -76,10 +97,23 @@ static void on_deleted(const redisReply *reply, void *arg)
     if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) s->expired += (uint64_t)reply->integer;
 }
 
-static bool is_expired(struct str value, int64_t border_ms)
+static void add_customer(struct buf *out, uint64_t key)
+{
+    if (key > CUSTOMER_TORN) buf_add_le64(out, key);
+}
+
+/* signers: the customers who signed there, one after another; some more than once. */
+static bool is_expired(struct str value, int64_t border_ms, struct buf *signers)
 {
     struct profile p = {0};
     bool expired = profile_decode(value, &p) && p.recent.newest_ms < border_ms;
+    if (expired) add_customer(signers, p.recent.link);
+    for (uint32_t i = 0; expired && i < p.parts_n; i++)
+        add_customer(signers, p.parts[i].owner);
+    for (uint32_t i = 0; expired && i < p.recent.views_n; i++)
+        add_customer(signers, p.recent.views[i].owner);
+    for (uint32_t i = 0; expired && i < p.recent.waiting_n; i++)
+        add_customer(signers, p.recent.waiting[i].owner);
     profile_fini(&p);
     return expired;
 }
@@ -87,22 +121,33 @@ static bool is_expired(struct str value, int64_t border_ms)
 /* Those of an answer to HSCAN. True: a script is under way. */
 static bool delete_expired(struct sweep *s, const redisReply *pairs)
 {
+    enum { HEAD = 7, EACH = 3 };
     const struct due_site *site = &s->site[s->sites - 1];
-    struct key lease = key_lease(s->part);
+    struct key lease = key_lease(s->part), customers = key_customers(s->part, str_of(site->name));
     struct key bucket = key_profiles(s->part, str_of(site->name), s->bucket);
-    size_t n = 0, head = 6;
-    struct str *argv = calloc(head + pairs->elements, sizeof *argv);
-    if (argv == NULL) return false;
-    const struct str begin[] = {STR("EVAL"),     str_of(delete_lua), STR("2"),
-                                key_str(&lease), key_str(&bucket),   str_of(s->token[s->part])};
-    memcpy(argv, begin, sizeof begin);
-    for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
-        const redisReply *field = pairs->element[i], *value = pairs->element[i + 1];
-        if (!is_expired((struct str){value->str, value->len}, site->border_ms)) continue;
-        argv[head + n++] = (struct str){field->str, field->len};
-        argv[head + n++] = (struct str){value->str, value->len};
+    size_t most = pairs->elements / 2, n = 0;
+    struct str *argv = calloc(HEAD + EACH * most, sizeof *argv);
+    struct buf *signers = calloc(most + 1, sizeof *signers);
+    const struct str begin[HEAD] = {
+        STR("EVAL"),         str_of(delete_lua),       STR("3"), key_str(&lease), key_str(&bucket),
+        key_str(&customers), str_of(s->token[s->part])};
+    bool ok = argv != NULL && signers != NULL;
+    if (ok) memcpy(argv, begin, sizeof begin);
+    for (size_t i = 0; ok && i < most; i++) {
+        const redisReply *field = pairs->element[2 * i], *value = pairs->element[2 * i + 1];
+        struct str profile = {value->str, value->len};
+        if (!is_expired(profile, site->border_ms, &signers[n])) continue;
+        struct str *at = argv + HEAD + EACH * n;
+        at[0] = (struct str){field->str, field->len};
+        at[1] = profile;
+        at[2] = buf_str(&signers[n]);
+        ok = !signers[n++].failed;
     }
-    bool sent = n > 0 && redis_send(s->link, on_deleted, s, (int)(head + n), argv) == 0;
+    bool sent =
+        ok && n > 0 && redis_send(s->link, on_deleted, s, (int)(HEAD + EACH * n), argv) == 0;
+    for (size_t i = 0; signers != NULL && i < n; i++)
+        buf_fini(&signers[i]);
+    free(signers);
     free(argv);
     return sent;
 }

@@ -34,10 +34,11 @@ const fixed = (id, n) => {
 }
 const idNumber = (id) => [...id].reduce((n, c) => n * 36n + BigInt(parseInt(c, 36)), 0n)
 
-const hit = ({ visitor, at, path }) =>
+const hit = ({ visitor, at, path, customer }) =>
   Buffer.from([
     1, ...number(1, 1), ...text(2, 'shop'), ...number(3, at), ...number(4, Math.floor(at / DAY_MS)), ...fixed(5, idNumber(visitor)),
     ...number(6, 2), ...fixed(7, randomBytes(8).readBigUInt64LE()), ...text(9, 'shop.example' + path),
+    ...(customer ? text(27, customer) : []),
   ])
 
 function record(payload, seq) {
@@ -141,6 +142,37 @@ scenario('a profile ends when nobody comes for 13 months', {}, async (world) => 
   world.options.aggregator.profiles_kept = 14
   world.writeConf()
   assert.equal((await people(world)).length, 5 + 1 + 1 + 2 + 5)
+})
+
+// What names a customer is kept as long as what it did.
+scenario('the records of customers go with their profiles', {}, async (world) => {
+  const now = Date.now()
+  const old = now - (KEPT_DAYS + 4) * DAY_MS
+  const [anna, both, dora, later] = [newId(), newId(), newId(), newId()]
+  const long = 'b'.repeat(128)
+  writeJournal(world, [
+    { visitor: anna, at: old, path: '/a', customer: 'anna' },
+    { visitor: both, at: old + 1, path: '/a', customer: 'anna' },
+    { visitor: both, at: old + 2, path: '/b', customer: long },
+    { visitor: dora, at: old + 3, path: '/a', customer: 'dora' },
+    { visitor: later, at: now - DAY_MS, path: '/c', customer: long },
+    { visitor: later, at: now - DAY_MS + 1, path: '/d', customer: 'carla' },
+  ])
+  await world.settled({ received: 6 })
+  assert.equal((await world.beacon([view('/c', { c: 1, v: dora })])).status, 204)
+  await world.settled({ received: 7 })
+  const records = () => world.redisCall('HLEN', `{p${SHOP}}:customers:shop`)
+  const gone = async () => [await profile(world, 'anna'), await profile(world, 'dora')]
+  assert.equal(await records(), 4)
+  assert.deepEqual(await gone(), [null, null], 'who comes back and does not sign in is nobody')
+  assert.deepEqual([(await profile(world, long)).views, (await profile(world, 'carla')).views], [1, 1])
+  await world.aggregator.stop()
+  await world.aggregator.start()
+  await eventually('the sweep was here', async () => (await expired(world)) === 2, 60_000)
+  assert.equal(await records(), 3, 'of anna nothing is left')
+  assert.deepEqual(await gone(), [null, null])
+  const longs = await profile(world, long)
+  assert.deepEqual([longs.visitors.length, longs.views, (await profile(world, 'carla')).views], [1, 1, 1])
 })
 
 scenario('nothing is swept while others hold the lease, or a site is young', {}, async (world) => {
