@@ -60,6 +60,15 @@ static json_t *refusal(const char *why)
     return json_pack("{s:i, s:s}", "version", PROFILE_VERSION, "error", why);
 }
 
+/* What cannot be read is said to who asked for it: others ask for something else. */
+static json_t *refusal_of(struct buf *why)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%.*s", STR_ARG(buf_str(why)));
+    buf_clear(why);
+    return refusal(text);
+}
+
 /* What one turn has read of one site; the next request is likely to be for the same one. */
 struct turn {
     struct redis_now *redis;
@@ -91,8 +100,9 @@ static json_t *answer(struct turn *t, const struct request *r, struct buf *err)
     int opened = open_site(t, r->site, err);
     if (opened == 0) return refusal("unknown site");
     int found = opened < 0 ? -1 : portrait_read(&t->view, &t->pages, r->id, &portrait, err);
-    if (found < 0) return NULL;
-    json_t *doc = found == 0 ? refusal("unknown person") : profile_document(&portrait);
+    json_t *doc = found < 0    ? refusal_of(err)
+                  : found == 0 ? refusal("unknown person")
+                               : profile_document(&portrait);
     portrait_fini(&portrait);
     if (doc == NULL) buf_printf(err, "out of memory");
     return doc;

@@ -142,6 +142,13 @@ scenario('profiles on request, and the topics of a site', SHOP, async (world) =>
   await eventually('the new rule', async () => (await published()).topics?.some((one) => one.topic === 'presents'))
   assert.deepEqual((await printed()).topics.map((one) => one.topic).sort(), ['boots', 'journal', 'presents', 'weather'])
 
+  // One that cannot be read is said to the one who asks, and holds up nobody else.
+  await world.redisCall('EVAL', `for _, key in ipairs(redis.call('KEYS', '{p*}:profiles:shop:*')) do
+    for _, field in ipairs(redis.call('HKEYS', key)) do redis.call('HSET', key, field, 'x') end end`, '0')
+  await world.redisCall('RPUSH', 'sentier:v1:profiles', `d-1 shop ${ada}`, 'd-2 shop nobody')
+  assert.deepEqual(await answer('d-2'), { version: 1, error: 'unknown person' })
+  assert.deepEqual(await answer('d-1'), { version: 1, error: 'the stored profile is damaged' })
+
   const refused = await run(program('sentier-report'), ['report', 'topics', '--conf', world.conf, '--site', 'shop', '--last', '7d'])
   assert.deepEqual([refused.code, /topics are those of today/.test(refused.err)], [2, true])
 })
