@@ -207,6 +207,14 @@ static int note_key(struct key_set *set, uint64_t key)
     return 1;
 }
 
+/* -1: stopped. */
+static int pause_here(struct people *people, struct buf *err)
+{
+    if (people->pause == NULL || people->pause(people->arg)) return 0;
+    buf_printf(err, "stopped");
+    return -1;
+}
+
 static int tell_customers(struct people *people, struct person_whole *list, unsigned n,
                           struct buf *err)
 {
@@ -219,7 +227,7 @@ static int tell_customers(struct people *people, struct person_whole *list, unsi
         }
         person_fini(&list[i]);
     }
-    return result;
+    return result == 0 ? pause_here(people, err) : result;
 }
 
 /* The new ones of an answer to HSCAN. */
@@ -280,9 +288,7 @@ int people_each(struct people *people, struct buf *err)
         unsigned part = range_part(people->source, i);
         for (unsigned from = 0; result == 0 && from < BUCKETS; from += AT_ONCE) {
             result = read_buckets(people, part, from, &b, err);
-            if (result < 0 || people->pause == NULL || people->pause(people->arg)) continue;
-            buf_printf(err, "stopped");
-            result = -1;
+            if (result == 0) result = pause_here(people, err);
         }
     }
     bucket_fini(&b);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bytes.h"
+#include "customer.h"
 #include "keys.h"
 #include "people.h"
 #include "redis_server.h"
@@ -183,6 +184,35 @@ static void test_background(void **state)
     buf_fini(&err);
 }
 
+/* Customers come first, and may be many: there are pauses among them, too. */
+static void test_customers_can_be_stopped(void **state)
+{
+    enum { CUSTOMERS = 300 };
+    struct world *w = *state;
+    struct key key = key_customers(range_part(&w->source, 0), w->source.site);
+    struct people people;
+    struct buf err = {0}, record = {0};
+    for (unsigned i = 0; i < CUSTOMERS; i++) {
+        struct customer c = {.id = STR("anna")};
+        char field[8];
+        store_le64(field, (i + 2) * UINT64_C(0x9e3779b97f4a7c15));
+        buf_clear(&record);
+        assert_true(customer_add(&c, CROWD * CROWD + i) && customer_encode(&c, &record));
+        set(w, &key, field, sizeof field, buf_str(&record));
+    }
+    w->pauses_most = 3;
+    assert_int_equal(go(w, &people, &err), -1);
+    assert_true(str_eq(buf_str(&err), STR("stopped")));
+    assert_int_equal(w->persons, 0);
+    w->pauses_most = 0;
+    buf_clear(&err);
+    assert_int_equal(go(w, &people, &err), 0);
+    assert_int_equal(w->persons, CROWD + SCATTERED);
+    assert_int_equal(people.damaged, DAMAGED);
+    buf_fini(&err);
+    buf_fini(&record);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_ends_early),
         cmocka_unit_test(test_pass),
         cmocka_unit_test(test_background),
+        cmocka_unit_test(test_customers_can_be_stopped),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
