@@ -290,13 +290,9 @@ void portrait_fini(struct portrait *p)
     *p = (struct portrait){.pages_n = 0};
 }
 
-struct str portrait_name(const struct portrait_page *page, char room[PORTRAIT_NAME_BYTES])
+struct str portrait_name(const struct portrait_page *page, char room[TEXT_PAGE_BYTES])
 {
-    char id[ID_TEXT_BYTES];
-    if (page->site != NULL) return page->site->name;
-    id_format(page->own->page, id);
-    snprintf(room, PORTRAIT_NAME_BYTES, "(page %s)", id);
-    return str_of(room);
+    return page->site != NULL ? page->site->name : text_unnamed_page(page->own->page, room);
 }
 
 const char *ignored_why_name(enum ignored_why why)

@@ -9,6 +9,7 @@
 #include "keys.h"
 #include "person.h"
 #include "site_pages.h"
+#include "text.h"
 
 enum {
     PORTRAIT_INTERESTS_MAX = 64,
@@ -76,8 +77,7 @@ int portrait_read(const struct site_view *v, const struct site_pages *site, stru
 void portrait_fini(struct portrait *p); /* an all-zero one is fine */
 
 /* The page's name; where Redis has none its id, "(page 2k3)". */
-enum { PORTRAIT_NAME_BYTES = 32 };
-struct str portrait_name(const struct portrait_page *page, char room[PORTRAIT_NAME_BYTES]);
+struct str portrait_name(const struct portrait_page *page, char room[TEXT_PAGE_BYTES]);
 
 const char *ignored_why_name(enum ignored_why why); /* "passed by", "left", "" */
 

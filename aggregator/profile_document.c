@@ -6,7 +6,6 @@
 
 #include "clock.h"
 #include "interest.h"
-#include "text.h"
 
 /* Thousandths, as a number that prints the same everywhere: 1.234 */
 static json_t *score_json(int64_t score)
@@ -127,7 +126,7 @@ static json_t *who_json(const struct portrait *p)
 static json_t *top_json(const struct portrait_interest *interest)
 {
     json_t *list = json_array();
-    char room[PORTRAIT_NAME_BYTES];
+    char room[TEXT_PAGE_BYTES];
     for (int i = 0; i < PORTRAIT_TOP && interest->top[i] != NULL; i++)
         json_array_append_new(list, text_json(portrait_name(interest->top[i], room)));
     return list;
@@ -164,7 +163,7 @@ static json_t *weeks_json(const struct profile *p, const struct profile_page *pa
 
 static json_t *name_json(const struct portrait_page *page)
 {
-    char room[PORTRAIT_NAME_BYTES];
+    char room[TEXT_PAGE_BYTES];
     return text_json(portrait_name(page, room));
 }
 

@@ -48,17 +48,16 @@ static int read_state(struct held *h)
 static json_t *name_json(struct held *h, uint64_t page)
 {
     struct key key = key_pages(h->part, h->r->source.site);
-    char field[8], text[ID_TEXT_BYTES];
+    char field[8], room[TEXT_PAGE_BYTES];
     store_le64(field, page);
     redisReply *reply = ask(h->r->redis, h->err,
                             ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
     if (reply == NULL) return NULL;
     struct buf clean = {0};
-    id_format(page, text);
     if (reply->type == REDIS_REPLY_STRING)
         text_add_clean(&clean, (struct str){reply->str, reply->len});
     else
-        buf_printf(&clean, "(page %s)", text);
+        buf_add(&clean, text_unnamed_page(page, room));
     freeReplyObject(reply);
     json_t *name = json_stringn(clean.p, clean.n);
     buf_fini(&clean);

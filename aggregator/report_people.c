@@ -219,13 +219,9 @@ static int name_top_pages(struct report *r, struct newest *k)
 }
 
 /* The name, or the id where there is none. */
-static struct str top_page(const struct customer *c, char room[32])
+static struct str top_page(const struct customer *c, char room[TEXT_PAGE_BYTES])
 {
-    char id[ID_TEXT_BYTES];
-    if (c->top_name != NULL) return str_of(c->top_name);
-    id_format(c->top_page, id);
-    snprintf(room, 32, "(page %s)", id);
-    return str_of(room);
+    return c->top_name != NULL ? str_of(c->top_name) : text_unnamed_page(c->top_page, room);
 }
 
 static struct str name_of(const struct customer *c, char room[ID_TEXT_BYTES])
@@ -237,7 +233,7 @@ static struct str name_of(const struct customer *c, char room[ID_TEXT_BYTES])
 
 static json_t *customer_json(const struct customer *c)
 {
-    char id[ID_TEXT_BYTES], room[32];
+    char id[ID_TEXT_BYTES], room[TEXT_PAGE_BYTES];
     struct buf clean = {0}, name = {0};
     text_add_utf8(&name, name_of(c, id));
     text_add_utf8(&clean, top_page(c, room));
@@ -282,7 +278,8 @@ static struct table *customers_table(const struct report *r, const struct newest
     bool ok = t != NULL;
     for (size_t i = 0; ok && i < k->kept.n; i++) {
         const struct customer *c = &k->kept.all[i];
-        char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES], room[32];
+        char id[ID_TEXT_BYTES], first[REPORT_MOMENT_BYTES], last[REPORT_MOMENT_BYTES],
+            room[TEXT_PAGE_BYTES];
         report_moment(r, c->first_ms, first);
         report_moment(r, c->last_ms, last);
         ok = table_add(t, (struct cell[]){{.text = name_of(c, id)},

@@ -70,7 +70,7 @@ static struct str short_name(const struct printer *w, struct str name)
 }
 
 static struct str own_name(const struct printer *w, const struct portrait_page *page,
-                           char room[PORTRAIT_NAME_BYTES])
+                           char room[TEXT_PAGE_BYTES])
 {
     return short_name(w, portrait_name(page, room));
 }
@@ -208,7 +208,7 @@ static void print_behind(struct printer *w)
     for (uint32_t i = 0; i < w->p->interests_n && i < TOPICS_BEHIND; i++) {
         const struct portrait_interest *interest = &w->p->interests[i];
         struct buf text = {0};
-        char room[PORTRAIT_NAME_BYTES];
+        char room[TEXT_PAGE_BYTES];
         text_add_clean(&text, interest->topic);
         for (unsigned k = 0; k < PORTRAIT_TOP && interest->top[k] != NULL; k++) {
             buf_add(&text, k == 0 ? STR(": ") : STR(", "));
@@ -260,7 +260,7 @@ static const struct table_column used_columns[] = {
 static bool add_used(struct printer *w, struct table *t, const struct portrait_page *page)
 {
     const struct profile_page *own = page->own;
-    char room[PORTRAIT_NAME_BYTES], day[DATE_TEXT_BYTES];
+    char room[TEXT_PAGE_BYTES], day[DATE_TEXT_BYTES];
     date_format(own->last_day, day);
     return table_add(t, (struct cell[]){{.text = own_name(w, page, room)},
                                         {.number = page->interest},
@@ -355,7 +355,7 @@ static void print_ignored(struct printer *w)
     if (p->ignored_n == 0) print_wrapped(w, INDENT, STR("None: there is no such evidence."));
     for (size_t i = 0; i < shown; i++) {
         const struct portrait_page *page = p->ignored[i];
-        char room[PORTRAIT_NAME_BYTES];
+        char room[TEXT_PAGE_BYTES];
         print_page_line(w, own_name(w, page, room), page->site);
         if (page->ignored == IGNORED_PASSED_BY)
             print_passed_by(w, page);
@@ -446,7 +446,7 @@ static bool print_csv(struct printer *w)
     bool ok = t != NULL;
     for (uint32_t i = 0; ok && i < w->p->pages_n; i++) {
         const struct portrait_page *page = &w->p->pages[i];
-        char room[PORTRAIT_NAME_BYTES], day[DATE_TEXT_BYTES] = "";
+        char room[TEXT_PAGE_BYTES], day[DATE_TEXT_BYTES] = "";
         if (page->own->last_day > 0) date_format(page->own->last_day, day);
         ok = table_add(t, (struct cell[]){{.text = portrait_name(page, room)},
                                           {.number = page->interest},

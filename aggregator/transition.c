@@ -4,7 +4,6 @@
  */
 #include "transition.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bytes.h"
@@ -19,12 +18,9 @@ static struct range_row *page_row(const struct range *r, const struct range_row 
     return range_find(r, (struct str){name, sizeof name});
 }
 
-static struct str label_of(const struct range_row *page, const char *id,
-                           char room[TRANSITION_LABEL_BYTES])
+static struct str label_of(const struct range_row *page, uint64_t id, char room[TEXT_PAGE_BYTES])
 {
-    if (page != NULL && page->page.n > 0) return page->page;
-    snprintf(room, TRANSITION_LABEL_BYTES, "(page %s)", id);
-    return str_of(room);
+    return page != NULL && page->page.n > 0 ? page->page : text_unnamed_page(id, room);
 }
 
 void transition_of(const struct range *r, const struct range_row *row, struct transition *out)
@@ -33,10 +29,11 @@ void transition_of(const struct range *r, const struct range_row *row, struct tr
     out->count = row_get(&row->row, COL_STEPS);
     if (row->name.n != STEP_NAME_BYTES) return;
     const struct range_row *from = page_row(r, row, 1), *to = page_row(r, row, 9);
-    id_format(load_le64(row->name.p + 1), out->from_id);
-    id_format(load_le64(row->name.p + 9), out->to_id);
-    out->from = label_of(from, out->from_id, out->from_room);
-    out->to = label_of(to, out->to_id, out->to_room);
+    uint64_t from_id = load_le64(row->name.p + 1), to_id = load_le64(row->name.p + 9);
+    id_format(from_id, out->from_id);
+    id_format(to_id, out->to_id);
+    out->from = label_of(from, from_id, out->from_room);
+    out->to = label_of(to, to_id, out->to_room);
     out->visits = from == NULL ? 0 : row_get(&from->row, COL_VISITS);
 }
 

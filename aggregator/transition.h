@@ -9,8 +9,7 @@
 
 #include "keys.h"
 #include "range.h"
-
-enum { TRANSITION_LABEL_BYTES = 32 };
+#include "text.h"
 
 struct transition {
     struct str from, to; /* "shop.example/a", "(page ID)", "(other)"; of the range, static, or in
@@ -18,7 +17,7 @@ struct transition {
     char from_id[ID_TEXT_BYTES], to_id[ID_TEXT_BYTES]; /* "" of (other) */
     int64_t count;                                     /* visits that went on like this */
     int64_t visits;                                    /* to `from`; 0: not known */
-    char from_room[TRANSITION_LABEL_BYTES], to_room[TRANSITION_LABEL_BYTES];
+    char from_room[TEXT_PAGE_BYTES], to_room[TEXT_PAGE_BYTES];
 };
 
 /* Of a row of kind 't'. */

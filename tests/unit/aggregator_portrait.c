@@ -232,7 +232,7 @@ static void gone(void **state)
 static void little(void **state)
 {
     struct profile unnamed = {.views = 0}, empty = {.views = 0};
-    char room[PORTRAIT_NAME_BYTES];
+    char room[TEXT_PAGE_BYTES];
     struct world w;
     (void)state;
     open_page(&unnamed, 77, 2, 0);
