@@ -327,8 +327,13 @@ static bool name_forgotten(struct fold *f, struct sitestate *site, struct queued
     if (!ROOM(f, named)) return false;
     q->customer = customer_key(str_of(f->dataset.text), str_of(site->name), h->customer);
     q->named = f->named_n;
-    f->named[f->named_n++] =
-        (struct fold_named){site, q->customer, h->visitor, h->customer, false, true};
+    f->named[f->named_n++] = (struct fold_named){
+        .site = site,
+        .customer = q->customer,
+        .visitor = h->visitor,
+        .id = h->customer,
+        .forgets = true,
+    };
     return true;
 }
 
@@ -409,8 +414,8 @@ static bool note_named(struct fold *f, struct sitestate *site, struct queued *q)
                         : customer_key(str_of(f->dataset.text), str_of(site->name), h->customer);
     if (!again || last->visitor != h->visitor) {
         if (!ROOM(f, named)) return false;
-        f->named[f->named_n++] =
-            (struct fold_named){site, q->customer, h->visitor, h->customer, false, false};
+        f->named[f->named_n++] = (struct fold_named){
+            .site = site, .customer = q->customer, .visitor = h->visitor, .id = h->customer};
     }
     q->named = f->named_n - 1;
     return true;
@@ -474,6 +479,7 @@ static bool run_hit(struct fold *f, struct fold_visitor *g, struct trail *t, con
     if (q->customer != CUSTOMER_NONE && !forgotten) {
         if (is_back(f, t, &q->hit) && !trail_erase(t, t->v->newest_ms)) return false;
         f->named[q->named].counts = true;
+        if (t->v->link != q->customer) f->named[q->named].anew = true;
         trail_sign(t, q->hit.at_ms, q->customer);
     }
     if (q->counted) return true;

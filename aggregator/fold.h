@@ -65,6 +65,7 @@ struct fold_named {
     struct str id; /* borrowed from the hit */
     bool counts;   /* by fold_run: not all of its hits were to be forgotten; when it forgets: all */
     bool forgets;  /* not named, but forgotten: the visitor leaves the record */
+    bool anew;     /* by fold_run: its first customer is another one, or new */
 };
 
 struct fold_closed {

@@ -1,6 +1,8 @@
 /*
  * A record names the customer and the visitors that are its own, so that a reader who has the key,
- * or the id, finds all that belongs to it. Nearly every hit tells what is known already.
+ * or the id, finds all that belongs to it. Nearly every hit tells what is known already. But where
+ * a visitor begins anew the record is written even if it seems to be there: it may have been seen
+ * before a sweep took the visitor out.
  */
 #include "naming.h"
 
@@ -38,7 +40,7 @@ static enum namings_result apply(const struct naming *one, struct store *store, 
     if (value.n > 0 && !customer_decode(value, &c)) return NAMINGS_DAMAGED;
     bool changed = one->named->forgets ? customer_remove(&c, one->named->visitor)
                                        : customer_add(&c, one->named->visitor);
-    if (!changed) return NAMINGS_OK;
+    if (!changed && !one->named->anew) return NAMINGS_OK;
     buf_clear(packed);
     return (c.visitors_n == 0 || customer_encode(&c, packed)) &&
                    store_set(store, one->record, buf_str(packed))

@@ -86,8 +86,9 @@ async function startWithoutCollector(world) {
 }
 
 // All that Redis holds but the leases and the register of aggregators, which are renewed all the time.
+// What is published says when it was made, and is made again when a minute or a day begins.
 async function everything(world) {
-  const keys = (await world.redisCall('KEYS', '*')).filter((key) => !/:lease$|^sentier:aggregators$/.test(key)).sort()
+  const keys = (await world.redisCall('KEYS', '*')).filter((key) => !/:lease$|^sentier:aggregators$|^sentier:v1:/.test(key)).sort()
   const values = await redisCalls(world.socket, keys.map((key) => ['DUMP', key]))
   return Object.fromEntries(keys.map((key, i) => [key, values[i]]))
 }

@@ -408,6 +408,29 @@ static void test_links(void **state)
     world_free(w);
 }
 
+/* A record is sure to name the visitor when a batch before has named it, as its first customer. */
+static void test_named_anew(void **state)
+{
+    static const struct step steps[] = {{0, PV, 1, 10, 0, 0, 'a', 'c'},
+                                        {1, PV, 1, 11, 0, 0, 'b', 'c'},
+                                        {2, PV, 1, 12, 0, 0, 'c', 'c'}};
+    static const struct {
+        const char *customer;
+        bool anew;
+    } want[] = {{"anna", true}, {"anna", false}, {"berta", true}};
+    struct world *w = world_new();
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct hit hit = hit_of(&steps[i]);
+        hit.customer = str_of(want[i].customer);
+        world_batch(w, &hit, 1);
+        assert_int_equal(fold_named_count(w->fold), 1);
+        assert_true(fold_named_at(w->fold, 0)->counts);
+        assert_int_equal(fold_named_at(w->fold, 0)->anew, want[i].anew);
+    }
+    world_free(w);
+}
+
 /* Whose rows they are: of the page that the link leads to, of the currency, of the control. */
 static void test_evidence_rows(void **state)
 {
@@ -1220,6 +1243,7 @@ int main(void)
         cmocka_unit_test(test_too_many_pages),  cmocka_unit_test(test_too_many_waiting),
         cmocka_unit_test(test_live_days_close), cmocka_unit_test(test_too_many_open_days),
         cmocka_unit_test(test_damage),          cmocka_unit_test(test_too_many_seen),
+        cmocka_unit_test(test_named_anew),
     };
     make_lists();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
