@@ -2,7 +2,7 @@
 // once. Only for rounds in which no journal lost anything.
 
 import { inflateSync } from 'node:zlib'
-import { COLUMN, expect } from '../model/model.mjs'
+import { COLUMN, expect, stepName } from '../model/model.mjs'
 import { hitsOf } from './journal.mjs'
 
 const PARTITIONS = 64
@@ -60,6 +60,7 @@ function rowName(field, pages) {
   const kind = field[0]
   if (field.length === 1) return kind
   if (kind === 'p') return 'p:' + pages.get(field.slice(1))
+  if (kind === 't') return stepName([pages.get(field.slice(1, 9)), pages.get(field.slice(9))])
   if (NUMBERED.includes(kind)) return `${kind}:${field.charCodeAt(1)}`
   return `${kind}:${Buffer.from(field.slice(1), 'latin1')}`
 }
