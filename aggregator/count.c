@@ -126,6 +126,12 @@ void count_engaged(const struct count *c, const struct pageview *p, uint32_t gro
     add(c, page_row(c, p->day, p->page), COL_ENGAGED_MS, grown_ms);
 }
 
+void count_errors(const struct count *c, const struct pageview *p, uint32_t grown)
+{
+    add(c, total_row(c, p->day), COL_ERRORS, grown);
+    add(c, page_row(c, p->day, p->page), COL_ERRORS, grown);
+}
+
 /* The rows of the page on which it was done, and of what was done. */
 static struct delta *acted_row(const struct count *c, const struct click *click)
 {

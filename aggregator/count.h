@@ -20,6 +20,7 @@ void count_view(const struct count *c, const struct pageview *p, struct str page
 /* In its minute of the live rows: it comes, or goes to another one. Nothing of bots and logs. */
 void count_live(const struct count *c, const struct pageview *p, int sign);
 void count_engaged(const struct count *c, const struct pageview *p, uint32_t grown_ms);
+void count_errors(const struct count *c, const struct pageview *p, uint32_t grown);
 
 /* What was done on a page; pageviews and pulses add nothing. `page` may be empty: not named. */
 struct click {

@@ -96,12 +96,12 @@ static json_t *view_json(struct held *h, const struct pageview *p)
 {
     char day[DATE_TEXT_BYTES];
     date_format(p->day, day);
-    json_t *o = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:i,s:b,s:b,s:b}", "at_ms",
-                          (json_int_t)p->at_ms, "day", day, "channel", channel_name(p->channel),
-                          "device", device_name(p->device), "browser", browser_name(p->browser),
-                          "os", os_name(p->os), "engaged_ms", (json_int_t)p->engaged_ms, "depth",
-                          (int)p->depth, "interaction", p->interaction_at_ms != 0, "goal",
-                          p->flags & PV_GOAL, "not_found", p->flags & PV_NOT_FOUND);
+    json_t *o = json_pack(
+        "{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:i,s:i,s:b,s:b,s:b}", "at_ms", (json_int_t)p->at_ms, "day",
+        day, "channel", channel_name(p->channel), "device", device_name(p->device), "browser",
+        browser_name(p->browser), "os", os_name(p->os), "engaged_ms", (json_int_t)p->engaged_ms,
+        "depth", (int)p->depth, "errors", (int)p->errors, "interaction", p->interaction_at_ms != 0,
+        "goal", p->flags & PV_GOAL, "not_found", p->flags & PV_NOT_FOUND);
     set_id(o, "pageview", p->id);
     json_object_set_new(o, "page", name_json(h, p->page));
     set_text(o, "country", (struct str){p->country, p->country[0] == '\0' ? 0 : 2});
@@ -113,9 +113,10 @@ static json_t *view_json(struct held *h, const struct pageview *p)
 static json_t *waiting_json(const struct waiting *w)
 {
     const char *kind = hit_kind_name((enum hit_kind)(w->kind & ~(uint32_t)WAITING_GOAL));
-    json_t *o = json_pack("{s:s,s:I,s:i,s:I,s:i}", "kind", kind == NULL ? "unknown" : kind, "at_ms",
-                          (json_int_t)w->at_ms, "number", (int)w->number, "engaged_ms",
-                          (json_int_t)w->engaged_ms, "depth", (int)w->depth);
+    json_t *o =
+        json_pack("{s:s,s:I,s:i,s:I,s:i,s:i}", "kind", kind == NULL ? "unknown" : kind, "at_ms",
+                  (json_int_t)w->at_ms, "number", (int)w->number, "engaged_ms",
+                  (json_int_t)w->engaged_ms, "depth", (int)w->depth, "errors", (int)w->errors);
     set_id(o, "pageview", w->id);
     set_text(o, "text", (struct str){w->text, w->text_n});
     return o;

@@ -71,6 +71,10 @@ struct list {
     {                                                                                              \
         {"404", "not_found", CELL_COUNT, 5}, COL_NOT_FOUND, 0                                      \
     }
+#define ERRORS                                                                                     \
+    {                                                                                              \
+        {"Errors", "errors", CELL_COUNT, 5}, COL_ERRORS, 0                                         \
+    }
 #define BOTS                                                                                       \
     {                                                                                              \
         {"Bots", "bot_views", CELL_COUNT, 6}, COL_BOT_VIEWS, 0                                     \
@@ -107,7 +111,7 @@ static const struct list lists[] = {
      true,
      false,
      {LABEL("Page", "page"), VIEWS, VISITORS, DAILY, ENTRIES, EXITS, BOUNCE, ENGAGED, PER_VIEW,
-      NOT_FOUND, BOTS, SEEN, CLICKS}},
+      NOT_FOUND, ERRORS, BOTS, SEEN, CLICKS}},
     {"entries",
      'p',
      COL_SESSIONS,
@@ -126,6 +130,15 @@ static const struct list lists[] = {
       {{"Exits", "exits", CELL_COUNT, 0}, COL_EXITS, 0},
       {{"Exit rate", "exit_rate", CELL_SHARE, 1}, COL_EXITS, COL_VISITS},
       VISITS}},
+    {"errors",
+     'p',
+     COL_ERRORS,
+     true,
+     true,
+     {LABEL("Page", "page"),
+      {{"Errors", "errors", CELL_COUNT, 0}, COL_ERRORS, 0},
+      VIEWS,
+      {{"Per view", "errors_per_view", CELL_SCORE, 1}, COL_ERRORS, COL_VIEWS}}},
     {"transitions",
      't',
      COL_STEPS,
@@ -191,7 +204,8 @@ static const struct list lists[] = {
      0,
      true,
      false,
-     {LABEL("Day", "day"), VIEWS, SESSIONS, VISITORS, DAILY, BOUNCE, ENGAGED, NOT_FOUND, BOTS}},
+     {LABEL("Day", "day"), VIEWS, SESSIONS, VISITORS, DAILY, BOUNCE, ENGAGED, NOT_FOUND, ERRORS,
+      BOTS}},
 };
 enum { LISTS = sizeof lists / sizeof *lists };
 
@@ -235,6 +249,7 @@ static void fill(const struct reading *g, struct str label, const struct row *ro
         int64_t n = figure_of(row, f->of, day);
         int64_t whole = f->whole == 0 ? 0 : figure_of(row, f->whole, day);
         if (f->column.kind == CELL_DURATION && f->whole != 0) n = whole == 0 ? 0 : n / whole;
+        if (f->column.kind == CELL_SCORE) n = whole == 0 ? 0 : n * 1000 / whole;
         cells[i].number = n;
         cells[i].whole = whole;
     }

@@ -35,9 +35,10 @@ struct verb {
 static const struct verb verbs[] = {
     {"report", report_list, true, "sftlnFcrpvw",
      "sentier report LIST --site NAME [--last 28d | --from DATE --to DATE]\n\n"
-     "LIST: pages, entries, exits, transitions, channels, countries, devices, browsers, systems,\n"
-     "      sources, bots, outbound, downloads, events, controls, purchases, days, links,\n"
-     "      verdicts, live, decay (visits of pages against the days before),\n"
+     "LIST: pages, entries, exits, errors (pages with JavaScript errors), transitions, channels,\n"
+     "      countries, devices, browsers, systems, sources, bots, outbound, downloads, events,\n"
+     "      controls, purchases, days, links, verdicts, live, decay (visits of pages against the "
+     "days before),\n"
      "      segments (persons by class), matrix (what they did with groups of pages),\n"
      "      ignorers (who ignores which page), topics\n\n"
      "  --site NAME                as in [site NAME]\n"

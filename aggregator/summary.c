@@ -45,7 +45,8 @@ static const struct list lists[] = {
       {"events", COL_EVENTS},       {"goals", COL_GOALS},
       {"exposures", COL_EXPOSURES}, {"clicks", COL_CLICKS},
       {"controls", COL_CONTROLS},   {"purchases", COL_PURCHASES},
-      {"seen", COL_SEEN},           {"seen_opened", COL_SEEN_OPENED}}},
+      {"seen", COL_SEEN},           {"seen_opened", COL_SEEN_OPENED},
+      {"errors", COL_ERRORS}}},
     {"entries",
      'p',
      "page",
@@ -53,6 +54,7 @@ static const struct list lists[] = {
      true,
      {{"entries", COL_SESSIONS}, {"bounces", COL_BOUNCES}, {"visits", COL_VISITS}}},
     {"exits", 'p', "page", COL_EXITS, true, {{"exits", COL_EXITS}, {"visits", COL_VISITS}}},
+    {"errors", 'p', "page", COL_ERRORS, true, {{"errors", COL_ERRORS}, {"views", COL_VIEWS}}},
     {"channels",
      'c',
      "channel",
@@ -116,15 +118,21 @@ static const struct figure total_figures[] = {
     {"seen", COL_SEEN},
     {"seen_opened", COL_SEEN_OPENED},
     {"links_left_out", COL_LINKS_LEFT_OUT},
+    {"errors", COL_ERRORS},
     {"imported", COL_IMPORTED},
     {"live", COL_LIVE},
     {0},
 };
 static const struct figure day_figures[] = {
-    {"views", COL_VIEWS},           {"bot_views", COL_BOT_VIEWS},
-    {"sessions", COL_SESSIONS},     {"bounces", COL_BOUNCES},
-    {"engaged_ms", COL_ENGAGED_MS}, {"daily_visitors", COL_DAILY_VISITORS},
-    {"not_found", COL_NOT_FOUND},   {0},
+    {"views", COL_VIEWS},
+    {"bot_views", COL_BOT_VIEWS},
+    {"sessions", COL_SESSIONS},
+    {"bounces", COL_BOUNCES},
+    {"engaged_ms", COL_ENGAGED_MS},
+    {"daily_visitors", COL_DAILY_VISITORS},
+    {"not_found", COL_NOT_FOUND},
+    {"errors", COL_ERRORS},
+    {0},
 };
 
 static bool set(json_t *object, const char *name, json_t *value)

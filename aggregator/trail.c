@@ -115,16 +115,17 @@ struct signal {
     enum hit_kind kind;
     uint32_t number;
     int64_t at_ms, engaged_at_ms, interaction_at_ms; /* the latter 0: none */
-    uint32_t engaged_ms, depth;
+    uint32_t engaged_ms, depth, errors;
     uint64_t owner;
     bool goal;
     struct str text;
 };
 
+/* An event says itself whether it is an interaction. */
 static bool acts_by_kind(enum hit_kind k)
 {
-    return k == HIT_OUTBOUND || k == HIT_DOWNLOAD || k == HIT_EVENT || k == HIT_CLICK ||
-           k == HIT_PURCHASE || k == HIT_CONTROL;
+    return k == HIT_OUTBOUND || k == HIT_DOWNLOAD || k == HIT_CLICK || k == HIT_PURCHASE ||
+           k == HIT_CONTROL;
 }
 
 static struct signal signal_of(const struct hit *h, uint64_t customer)
@@ -139,6 +140,7 @@ static struct signal signal_of(const struct hit *h, uint64_t customer)
         .interaction_at_ms = acts ? h->at_ms : 0,
         .engaged_ms = engaged,
         .depth = h->depth < DEPTH_MAX ? h->depth : DEPTH_MAX,
+        .errors = h->errors < ERRORS_MAX ? h->errors : ERRORS_MAX,
         .owner = customer,
         .goal = h->flags & HIT_GOAL,
         .text = trail_text(h),
@@ -152,6 +154,14 @@ static uint32_t raise_engaged(uint32_t *ms, int64_t *at_ms, const struct signal 
     if (s->engaged_ms > *ms || s->engaged_at_ms < *at_ms) *at_ms = s->engaged_at_ms;
     uint32_t grown = s->engaged_ms - *ms;
     *ms = s->engaged_ms;
+    return grown;
+}
+
+/* Returns by how much it grew. */
+static uint32_t raise_errors(struct pageview *p, const struct signal *s)
+{
+    uint32_t grown = s->errors > p->errors ? s->errors - p->errors : 0;
+    p->errors = (uint16_t)(p->errors + grown);
     return grown;
 }
 
@@ -206,6 +216,7 @@ static bool is_order(const struct signal *s)
 static bool apply_signal(struct trail *t, struct pageview *p, const struct signal *s)
 {
     uint32_t grown = raise_engaged(&p->engaged_ms, &p->engaged_at_ms, s);
+    uint32_t errors = raise_errors(p, s);
     if (s->interaction_at_ms > p->interaction_at_ms) p->interaction_at_ms = s->interaction_at_ms;
     if (s->depth > p->depth) p->depth = (uint8_t)s->depth;
     p->owner = customer_join(p->owner, s->owner);
@@ -213,6 +224,7 @@ static bool apply_signal(struct trail *t, struct pageview *p, const struct signa
     p->numbers[s->number / 64] |= UINT64_C(1) << (s->number % 64);
     if (p->flags & PV_BOT) return true;
     if (grown > 0) count_engaged(&t->count, p, grown);
+    if (errors > 0) count_errors(&t->count, p, errors);
     struct click click = {p->day, p->page, s->kind, s->goal, s->text, {NULL, 0}};
     if (is_order(s) && !buy(t, &click, p->id, s)) return false;
     if (seen) return true;
@@ -229,6 +241,7 @@ static void join_waiting(struct waiting *w, const struct signal *s)
     raise_engaged(&w->engaged_ms, &w->engaged_at_ms, s);
     if (s->interaction_at_ms > w->interaction_at_ms) w->interaction_at_ms = s->interaction_at_ms;
     if (s->depth > w->depth) w->depth = s->depth;
+    if (s->errors > w->errors) w->errors = s->errors;
     w->owner = customer_join(w->owner, s->owner);
     if (s->at_ms < w->at_ms) w->at_ms = s->at_ms;
 }
@@ -267,6 +280,7 @@ static bool wait_for_view(struct trail *t, uint64_t id, struct signal *s, enum v
         .interaction_at_ms = s->interaction_at_ms,
         .engaged_ms = s->engaged_ms,
         .depth = s->depth,
+        .errors = s->errors,
         .text_n = (uint32_t)s->text.n,
     };
     if (s->text.n > 0) {
@@ -296,6 +310,7 @@ static bool apply_waiting(struct trail *t, struct pageview *p)
             .interaction_at_ms = w->interaction_at_ms,
             .engaged_ms = w->engaged_ms,
             .depth = w->depth,
+            .errors = w->errors,
             .text = {w->text, w->text_n},
         };
         if (!apply_signal(t, p, &s)) return false;
@@ -322,6 +337,7 @@ static bool begin_view(struct trail *t, const struct hit *h, const struct signal
     uint32_t grown = raise_engaged(&p.engaged_ms, &p.engaged_at_ms, s);
     p.interaction_at_ms = s->interaction_at_ms;
     p.depth = (uint8_t)s->depth;
+    p.errors = (uint16_t)s->errors;
     struct str source = str_upto(h->source, HIT_NAME_MAX_BYTES);
     if (source.n > 0) {
         if ((p.source = malloc(source.n)) == NULL) return false;
@@ -336,6 +352,7 @@ static bool begin_view(struct trail *t, const struct hit *h, const struct signal
     if (at == NULL) return false;
     count_view(&t->count, at, h->page, h->bot);
     if (grown > 0 && !(at->flags & PV_BOT)) count_engaged(&t->count, at, grown);
+    if (at->errors > 0 && !(at->flags & PV_BOT)) count_errors(&t->count, at, at->errors);
     return at->id == 0 || apply_waiting(t, at);
 }
 

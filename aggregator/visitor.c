@@ -60,6 +60,7 @@ int pageview_order(const struct pageview *a, const struct pageview *b)
     BY(engaged_ms);
     BY(interaction_at_ms);
     BY(depth);
+    BY(errors);
     int c = memcmp(a->country, b->country, sizeof a->country);
     if (c != 0) return c;
     BY(source_n);

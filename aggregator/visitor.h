@@ -17,10 +17,11 @@
  *           [engaged_ms, its time minus at (zigzag)] [interaction's time minus at (zigzag)]
  *           [depth] [customer that signed it (8 bytes): when not as before]
  *           [links seen: count, a bit for each of the pageview before (1: seen again), the others
- *           by rising id (8 bytes each)]
+ *           by rising id (8 bytes each)] [errors]
  *       2 * count of waiting hits (+ 1: orders follow), then by rising (id, number):
- *           id (8 bytes), number, kind (+ 64: a goal, + 128: signed), at, engaged_ms, engaged_at,
- *           interaction_at, depth, length, text, [signed: customer (8 bytes)]
+ *           id (8 bytes), number, kind (+ 64: a goal, + 128: signed, + 256: with errors), at,
+ *           engaged_ms, engaged_at, interaction_at, depth, length, text,
+ *           [signed: customer (8 bytes)] [errors]
  *       [orders (order.h)]
  */
 #ifndef SENTIER_VISITOR_H
@@ -65,6 +66,7 @@ struct pageview {
     uint64_t numbers[4];       /* of the hits that were counted */
     uint32_t engaged_ms;
     uint32_t day;
+    uint16_t errors;
     uint8_t flags;
     uint8_t channel, device, browser, os, depth;
     char country[2];
@@ -83,6 +85,7 @@ struct waiting {
     int64_t at_ms, engaged_at_ms, interaction_at_ms;
     uint32_t engaged_ms;
     uint32_t depth;
+    uint32_t errors;
     uint32_t text_n;
     char *text; /* owned: target, name or list */
 };

@@ -28,10 +28,11 @@ enum {
     PART_FLAGS = 128, /* times the flags of the pageview */
     PART_OWNER =
         ((PV_BOT | PV_NOT_FOUND | PV_GOAL | PV_IMPORTED) + 1) * PART_FLAGS, /* not as before */
-    PARTS_ALL = PART_OWNER * 2 - 1,
+    PART_ERRORS = PART_OWNER * 2,
+    PARTS_ALL = PART_ERRORS * 2 - 1,
 };
 
-enum { WAITING_SIGNED = 128 }; /* beside kind and WAITING_GOAL */
+enum { WAITING_SIGNED = 128, WAITING_ERRORS = 256 }; /* beside kind and WAITING_GOAL */
 
 /* Day and numbers: two bits for the day, as days after the day before that of `at` in UTC, the
  * third says that the numbers are others than 0 to n - 1; else n is the rest. */
@@ -105,7 +106,7 @@ static uint32_t parts_of(const struct pageview *p, const struct pageview *before
            (same_place(p, before) ? 0 : PART_PLACE) | (same_channel(p, before) ? 0 : PART_CHANNEL) |
            (p->depth > 0 ? PART_DEPTH : 0) | (p->interaction_at_ms != 0 ? PART_INTERACTION : 0) |
            (p->seen_n > 0 ? PART_SEEN : 0) | p->flags * (uint32_t)PART_FLAGS |
-           (p->owner == before->owner ? 0 : PART_OWNER);
+           (p->owner == before->owner ? 0 : PART_OWNER) | (p->errors > 0 ? PART_ERRORS : 0);
 }
 
 static void encode_view(const struct pageview *p, const struct pageview *before, struct buf *out)
@@ -132,13 +133,15 @@ static void encode_view(const struct pageview *p, const struct pageview *before,
     if (parts & PART_DEPTH) buf_add_char(out, (char)p->depth);
     if (parts & PART_OWNER) buf_add_le64(out, p->owner);
     if (parts & PART_SEEN) encode_seen(p, before, out);
+    if (parts & PART_ERRORS) buf_add_varint(out, p->errors);
 }
 
 static void encode_waiting(const struct waiting *w, struct buf *out)
 {
     buf_add_le64(out, w->id);
     buf_add_varint(out, w->number);
-    buf_add_varint(out, w->kind | (w->owner != CUSTOMER_NONE ? WAITING_SIGNED : 0));
+    buf_add_varint(out, w->kind | (w->owner != CUSTOMER_NONE ? WAITING_SIGNED : 0) |
+                            (w->errors > 0 ? WAITING_ERRORS : 0));
     buf_add_varint(out, (uint64_t)w->at_ms);
     buf_add_varint(out, w->engaged_ms);
     buf_add_varint(out, (uint64_t)w->engaged_at_ms);
@@ -147,6 +150,7 @@ static void encode_waiting(const struct waiting *w, struct buf *out)
     buf_add_varint(out, w->text_n);
     buf_add(out, (struct str){w->text, w->text_n});
     if (w->owner != CUSTOMER_NONE) buf_add_le64(out, w->owner);
+    if (w->errors > 0) buf_add_varint(out, w->errors);
 }
 
 void visitor_encode_recent(const struct visitor *v, struct buf *out)
@@ -311,6 +315,7 @@ static void decode_view(struct reader *r, const struct pageview *before, struct 
     }
     p->owner = parts & PART_OWNER ? get_le64(r) : before->owner;
     if (parts & PART_SEEN) decode_seen(r, before, p);
+    if (parts & PART_ERRORS && (p->errors = (uint16_t)get_upto(r, ERRORS_MAX)) == 0) r->bad = true;
 }
 
 static void decode_waiting(struct reader *r, struct waiting *w)
@@ -318,7 +323,7 @@ static void decode_waiting(struct reader *r, struct waiting *w)
     *w = (struct waiting){.id = get_le64(r)};
     if (w->id == 0) r->bad = true;
     w->number = (uint32_t)get_upto(r, PAGEVIEW_MAX_HITS - 1);
-    uint32_t kind = (uint32_t)get_upto(r, WAITING_SIGNED * 2 - 1);
+    uint32_t kind = (uint32_t)get_upto(r, WAITING_ERRORS * 2 - 1);
     w->kind = kind % WAITING_SIGNED;
     if (w->kind % WAITING_GOAL >= HIT_KINDS) r->bad = true;
     w->at_ms = get_time(r);
@@ -330,6 +335,8 @@ static void decode_waiting(struct reader *r, struct waiting *w)
     w->text = get_text(r, n);
     w->text_n = w->text == NULL ? 0 : n;
     if (kind & WAITING_SIGNED && (w->owner = get_le64(r)) == CUSTOMER_NONE) r->bad = true;
+    if (kind & WAITING_ERRORS && (w->errors = (uint32_t)get_upto(r, ERRORS_MAX)) == 0)
+        r->bad = true;
 }
 
 static bool decode_frozen(struct reader *r, struct visitor *v)

@@ -25,6 +25,7 @@
 #include "keys.h"
 #include "lists.h"
 #include "mask.h"
+#include "meta.h"
 #include "page.h"
 #include "salt.h"
 #include "url.h"
@@ -49,6 +50,7 @@ struct ingest {
     enum identity identity; /* of the last hit */
     char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
     char list[HIT_LIST_MAX_BYTES];
+    struct meta_room meta;
 };
 
 struct ingest *ingest_new(const struct lists *lists, struct salts *salts)
@@ -204,8 +206,8 @@ static enum verdict check_times(struct work *w)
 static enum verdict check_numbers(struct work *w)
 {
     const struct fields *f = w->f;
-    int64_t number = 0, engaged = 0, depth = 0, status = 0;
-    bool goal, more;
+    int64_t number = 0, engaged = 0, depth = 0, status = 0, errors = 0;
+    bool goal, more, passive;
 
     if (f->pageview.n > 0 && !id_parse(f->pageview, &w->hit->pageview))
         return blame(w, "p", V_BAD_NUMBER);
@@ -213,18 +215,22 @@ static enum verdict check_numbers(struct work *w)
     if (number >= PAGEVIEW_MAX_HITS) return blame(w, "n", V_TOO_MANY);
     if (!take_number(f->engaged, 0, INT64_MAX, &engaged)) return blame(w, "e", V_BAD_NUMBER);
     if (!take_number(f->depth, 0, DEPTH_MAX, &depth)) return blame(w, "d", V_BAD_NUMBER);
+    if (!take_number(f->errors, 0, INT64_MAX, &errors)) return blame(w, "E", V_BAD_NUMBER);
     if (!take_number(f->status, STATUS_MIN, STATUS_MAX, &status))
         return blame(w, "x", V_BAD_NUMBER);
     if (!take_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
     if (!take_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
     if (!take_flag(f->goal, &goal)) return blame(w, "g", V_BAD_NUMBER);
     if (!take_flag(f->more, &more)) return blame(w, "z", V_BAD_NUMBER);
+    if (!take_flag(f->passive, &passive)) return blame(w, "q", V_BAD_NUMBER);
     if (more && w->hit->kind == HIT_LINKS) w->hit->flags |= HIT_MORE;
     if (goal && w->hit->kind == HIT_EVENT) w->hit->flags |= HIT_GOAL;
+    if (passive && w->hit->kind == HIT_EVENT) w->hit->flags &= ~(uint32_t)HIT_INTERACTION;
     w->hit->number = (uint32_t)number;
     if (w->hit->kind == HIT_IDENTIFY) return check_times(w);
     w->hit->engaged_ms = (uint32_t)(engaged < ENGAGED_MAX_MS ? engaged : ENGAGED_MAX_MS);
     w->hit->depth = (uint32_t)depth;
+    w->hit->errors = (uint32_t)(errors < ERRORS_MAX ? errors : ERRORS_MAX);
     w->hit->status = (uint32_t)status;
     return check_times(w);
 }
@@ -308,65 +314,15 @@ static enum verdict check_links(struct work *w, struct ingest *in)
     return V_COUNTED;
 }
 
-/* A text of the page's own, masked; room for max + MASK_GROWTH_BYTES. */
-static enum verdict take_text(struct work *w, struct str text, size_t max, const char *field,
-                              char *room, struct str *out)
-{
-    size_t n;
-    enum verdict v = check_text(w, text, max, field);
-    if (v != V_COUNTED) return v;
-    *out = mask_text(text, room, &n) ? (struct str){room, n < max ? n : max} : text;
-    return V_COUNTED;
-}
-
-static enum verdict check_topics(struct work *w, char (*room)[ABOUT_TEXT_MAX_BYTES + 1],
-                                 struct about *about)
-{
-    const struct field_list *topics = &w->f->topics;
-
-    if (topics->given > ABOUT_TOPICS_MAX) return blame(w, "y", V_TOO_MANY);
-    for (unsigned i = 0; i < topics->n; i++) {
-        struct about_topic *topic = &about->topics[about->topics_n];
-        *topic = about_topic_of(topics->at[i]);
-        if (topic->weight == 0) return blame(w, "y", V_BAD_NUMBER);
-        enum verdict v =
-            take_text(w, topic->text, ABOUT_TEXT_MAX_BYTES, "y", room[i], &topic->text);
-        if (v != V_COUNTED) return v;
-        if (topic->text.n > 0) about->topics_n++;
-    }
-    return V_COUNTED;
-}
-
-/* A date, or a moment that begins with one. */
-static enum verdict check_published(struct work *w, struct about *about)
-{
-    char date[DATE_TEXT_BYTES] = "";
-    struct str text = w->f->published;
-
-    if (text.n == 0) return V_COUNTED;
-    if (text.n >= sizeof date && text.p[sizeof date - 1] != 'T') return blame(w, "D", V_BAD_NUMBER);
-    text = str_upto(text, sizeof date - 1);
-    memcpy(date, text.p, text.n);
-    return date_parse(date, &about->published) == 0 ? V_COUNTED : blame(w, "D", V_BAD_NUMBER);
-}
-
 static enum verdict check_about(struct work *w, struct ingest *in)
 {
-    const struct fields *f = w->f;
-    char title[ABOUT_TITLE_MAX_BYTES + MASK_GROWTH_BYTES];
-    char texts[ABOUT_TOPICS_MAX + 1][ABOUT_TEXT_MAX_BYTES + MASK_GROWTH_BYTES];
-    struct about about = {.language = f->language};
+    struct about about;
     struct buf packed = {in->list, 0, sizeof in->list, sizeof in->list, false};
 
     if (w->hit->kind != HIT_META) return V_COUNTED;
-    enum verdict v = check_text(w, f->language, ABOUT_LANGUAGE_MAX_BYTES, "L");
-    if (v == V_COUNTED) v = take_text(w, f->title, ABOUT_TITLE_MAX_BYTES, "T", title, &about.title);
-    if (v == V_COUNTED)
-        v = take_text(w, f->section, ABOUT_TEXT_MAX_BYTES, "S", texts[0], &about.section);
-    if (v == V_COUNTED) v = check_published(w, &about);
-    if (v == V_COUNTED) v = check_topics(w, texts + 1, &about);
+    enum verdict v = meta_read(w->f, &in->meta, &about, w->field);
     if (v != V_COUNTED) return v;
-    if (f->target.n > 0 && own_page(w, f->target, &in->target) == V_COUNTED)
+    if (w->f->target.n > 0 && own_page(w, w->f->target, &in->target) == V_COUNTED)
         about.canonical = page_str(&in->target);
     if (!about_pack(&about, &packed)) return blame(w, "y", V_TOO_LONG);
     w->hit->list = buf_str(&packed);

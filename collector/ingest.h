@@ -45,6 +45,8 @@ struct visit {
     FIELD('w', "w", webdriver)                                                                     \
     FIELD('o', "o", optout)                                                                        \
     FIELD('g', "g", goal)                                                                          \
+    FIELD('q', "q", passive)                                                                       \
+    FIELD('E', "E", errors)                                                                        \
     FIELD('z', "z", more)                                                                          \
     FIELD('T', "T", title)                                                                         \
     FIELD('S', "S", section)                                                                       \

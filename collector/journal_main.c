@@ -328,6 +328,7 @@ static void put_visit(const struct hit *h)
     put_text("customer", h->customer);
     put_number("engaged_ms", h->engaged_ms);
     put_number("depth", h->depth);
+    put_number("errors", h->errors);
     put_text("target", h->target);
     put_text("name", h->name);
     put_list(h);

@@ -60,6 +60,14 @@ static bool plain8(const char *p)
     return ((v | below_space | del) & tops) == 0;
 }
 
+struct str utf8_upto(struct str s, size_t max)
+{
+    if (s.n <= max) return s;
+    while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
+        max--;
+    return str_upto(s, max);
+}
+
 bool utf8_is_text(struct str s)
 {
     size_t i = 0;

@@ -7,6 +7,9 @@
 /* Bytes of the character s starts with, 1..4; 0: s is empty or does not start with one. */
 size_t utf8_char(struct str s);
 
+/* The whole characters of s, which is UTF-8, that fit into max bytes. */
+struct str utf8_upto(struct str s, size_t max);
+
 /* UTF-8 without control characters (U+0000..1F, U+007F..9F: a terminal would obey them). */
 bool utf8_is_text(struct str s);
 

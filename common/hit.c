@@ -39,6 +39,7 @@ enum field {
     F_N,
     F_MODIFIED,
     F_CUSTOMER,
+    F_ERRORS,
     F_FILLER = 31, /* read by nobody */
     F_LIST = 40,
     FIELDS,
@@ -108,6 +109,7 @@ bool hit_encode(const struct hit *h, struct buf *out)
     p = put_number(p, F_N, h->n);
     p = put_number(p, F_MODIFIED, h->modified);
     p = put_string(p, F_CUSTOMER, h->customer);
+    p = put_number(p, F_ERRORS, h->errors);
     p = put_string(p, F_LIST, h->list);
     out->n += (size_t)((char *)p - start);
     return true;
@@ -169,6 +171,7 @@ static void set_number(struct hit *h, uint64_t id, uint64_t v)
     case F_VERDICT: h->verdict = known(v, VERDICTS); break;
     case F_N: h->n = clip32(v); break;
     case F_MODIFIED: h->modified = clip32(v); break;
+    case F_ERRORS: h->errors = clip32(v); break;
     default: break;
     }
 }

@@ -24,6 +24,7 @@ enum {
     PAGEVIEW_MAX_HITS = 256, /* numbers 0..255 */
     ENGAGED_MAX_MS = 30 * 60 * 1000,
     DEPTH_MAX = 100,
+    ERRORS_MAX = 1000, /* JavaScript errors of a pageview; more count as that */
 };
 
 /* Stored as numbers: append only. */
@@ -140,6 +141,7 @@ struct hit {
     struct str bot;       /* rule that fired, "" for humans */
     uint32_t engaged_ms;  /* rising register of the pageview */
     uint32_t depth;       /* %, likewise */
+    uint32_t errors;      /* JavaScript errors so far, likewise */
     struct str target;    /* outbound link or file, normalised */
     struct str name;      /* event or control */
     struct str list;      /* packed: hit_links_open, hit_money */

@@ -40,6 +40,7 @@ enum column {
     COL_SEEN_OPENED,   /* of these, those in which it was opened afterwards */
     COL_STEPS,         /* visits that went on from one page to the other */
     COL_ROWS_STEP,
+    COL_ERRORS, /* JavaScript errors */
 };
 /* Kinds of rows of which a day has no more than so many. */
 #define ROW_LIMITED_KINDS "prsexfmkt"

@@ -10,7 +10,7 @@ const MAGIC = Buffer.from('SNTR')
 const KINDS = ['', 'pageview', 'pulse', 'outbound', 'download', 'event', 'tally']
 const FIELDS = {
   1: 'kind', 2: 'site', 3: 'at', 4: 'day', 5: 'visitor', 6: 'visitor_kind', 7: 'pageview', 8: 'number', 9: 'page', 10: 'status', 11: 'channel',
-  12: 'source', 14: 'country', 15: 'device', 16: 'browser', 17: 'os', 18: 'bot', 19: 'engaged', 21: 'target', 22: 'name', 23: 'flags', 24: 'verdict', 25: 'n',
+  12: 'source', 14: 'country', 15: 'device', 16: 'browser', 17: 'os', 18: 'bot', 19: 'engaged', 21: 'target', 22: 'name', 23: 'flags', 24: 'verdict', 25: 'n', 28: 'errors',
 }
 
 function varint(bytes, at) {

@@ -20,7 +20,7 @@
 //
 // A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "meta" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
-// browser, os, bot, engaged, depth, target, name, interaction, imported, verdict, n; goal (of an event), links (seen, links: pages),
+// browser, os, bot, engaged, depth, errors, target, name, interaction (of outbound, download, click, control and purchase: always), imported, verdict, n; goal (of an event), links (seen, links: pages),
 // left_out (so many more), customer (who signed it), currency, value and order (a purchase). Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
@@ -28,6 +28,7 @@ import { pathToFileURL } from 'node:url'
 
 const MIN = 60_000
 const HOUR = 60 * MIN
+const ERRORS_MAX = 1000
 const LATE_AFTER = 72 * HOUR
 const SESSION_GAP = 30 * MIN
 const SESSION_MAX = 24 * HOUR
@@ -39,7 +40,7 @@ export const COLUMN = {
   views: 1, bot_views: 2, sessions: 3, exits: 4, bounces: 5, engaged_ms: 6, daily_visitors: 7, not_found: 8,
   bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, used: 15, rows_page: 16, rows_free: 17,
   exposures: 24, clicks: 25, controls: 26, goals: 27, purchases: 28, revenue: 29, links_left_out: 30, visits: 31, verdict: 32, gap: 64,
-  steps: 482, rows_step: 483,
+  steps: 482, rows_step: 483, errors: 484,
   seen: 480, seen_opened: 481,
 }
 
@@ -89,7 +90,7 @@ export function linkGraph(out, site, from) {
 function complete(h) {
   const defaults = {
     kind: 'pageview', visitor: '0', consented: false, pageview: '0', number: 0, page: '', status: 0, channel: 0,
-    source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, depth: 0, target: '', name: '',
+    source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, depth: 0, errors: 0, target: '', name: '',
     interaction: false, imported: false, verdict: 0, n: 1, page_id: '0', goal: false, links: [], left_out: 0,
     customer: '',
   }
@@ -125,7 +126,7 @@ function takeInTime(out, hits) {
   })
 }
 
-const acts = (h) => h.interaction || ['outbound', 'download', 'event', 'click', 'control', 'purchase'].includes(h.kind)
+const acts = (h) => h.interaction || ['outbound', 'download', 'click', 'control', 'purchase'].includes(h.kind)
 const near = (h, at) => Math.abs(h.at - at) <= REGISTER_OPEN
 const textOf = (h) => (h.kind === 'event' || h.kind === 'control' ? h.name : h.target)
 
@@ -162,10 +163,11 @@ function viewOf(begun, hits, judged) {
   if (reports.length > 0) last = Math.max(last, Math.min(...reports))
   if (actions.length > 0) last = Math.max(last, ...actions)
   const depth = Math.max(...hits.map((h) => h.depth))
+  const errors = Math.min(ERRORS_MAX, Math.max(...hits.map((h) => h.errors)))
   const goal = judged.some((h) => (h.kind === 'event' && h.goal) || h.kind === 'purchase')
   const seen = new Set(judged.filter((h) => h.kind === 'seen').flatMap((h) => h.links))
   const customers = new Set(hits.map((h) => h.customer).filter(Boolean))
-  return { ...begun, seen, customers, engaged, depth, last, acted: actions.length > 0, goal, notFound: begun.status === 404 }
+  return { ...begun, seen, customers, engaged, depth, errors, last, acted: actions.length > 0, goal, notFound: begun.status === 404 }
 }
 
 function foldGroup(out, g) {
@@ -236,6 +238,7 @@ function addView(out, site, v, bot) {
   for (const name of names.slice(0, 2)) {
     if (v.notFound) add(out, site, v.day, name, bot ? COLUMN.bot_not_found : COLUMN.not_found, 1)
     if (!bot) add(out, site, v.day, name, COLUMN.engaged_ms, v.engaged)
+    if (!bot) add(out, site, v.day, name, COLUMN.errors, v.errors)
   }
 }
 

@@ -87,19 +87,21 @@ function makeView(random, who, at) {
     engaged += 1000 * random.below(15)
     const e = Math.min(engaged, n * 15_000)
     const d = random.below(101)
-    hits.push(makeHit(who, view, 'pulse', at + n * 10_000, { fields: { n, e, d }, model: { number: n, engaged: e, depth: d } }))
+    const [E, errors] = random.chance(0.2) ? [random.below(1500), true] : []
+    hits.push(makeHit(who, view, 'pulse', at + n * 10_000, { fields: { n, e, d, ...(errors && { E }) }, model: { number: n, engaged: e, depth: d, errors: E ?? 0 } }))
   }
   if (random.chance(0.2)) {
     const order = `A-${random.below(2)}` // of a few: they come again
     const [kind, fields, model] = [
       ['outbound', { t: 'https://other.example/x' }, { target: 'other.example/x' }],
       ['download', { t: `https://${who.site}.example/a.pdf` }, { target: `${who.site}.example/a.pdf` }],
-      ['event', { m: 'signup' }, { name: 'signup' }],
-      ['event', { m: 'signup', g: 1 }, { name: 'signup', goal: true }],
+      ['event', { m: 'signup' }, { name: 'signup', interaction: true }],
+      ['event', { m: 'signup', g: 1 }, { name: 'signup', goal: true, interaction: true }],
+      ['event', { m: 'played', q: 1 }, { name: 'played' }],
       ['control', { m: 'menu' }, { name: 'menu' }],
       ['purchase', { V: 1999, C: 'EUR' }, { currency: 'EUR', value: 1999 }],
       ['purchase', { V: 1999, C: 'EUR', O: order }, { currency: 'EUR', value: 1999, order }],
-    ][random.below(7)]
+    ][random.below(8)]
     hits.push(makeHit(who, view, kind, at + 55_000, { fields: { n: 9, ...fields }, model: { number: 9, ...model } }))
   }
   return [...hits, ...(random.chance(0.3) ? makeMeta(who, view) : []), ...makeEvidence(random, who, view)]
@@ -194,7 +196,7 @@ function rowsOf(model, site, from, to) {
 }
 
 const figures = (row, names) => Object.fromEntries(names.map(([name, column]) => [name, row?.[column] ?? 0]))
-const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events', 'goals', 'exposures', 'clicks', 'controls', 'purchases']
+const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events', 'goals', 'exposures', 'clicks', 'controls', 'purchases', 'errors']
 const named = (...more) => [...NAMED.map((name) => [name, COLUMN[name]]), ...more]
 const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported], ['links_left_out', COLUMN.links_left_out])
 const PAGE = named(['entries', COLUMN.sessions], ['exits', COLUMN.exits], ['visits', COLUMN.visits], ['used', COLUMN.used])
@@ -219,6 +221,14 @@ function compareWays(report, rows) {
     assert.ok(share > 0 && share <= 1 && Math.abs(share - count / of) <= 1e-4)
   }
   assert.deepEqual(report.transitions.map(({ count }) => count), report.transitions.map(({ count }) => count).sort((a, b) => b - a))
+}
+
+// Pages that had any, those with most first.
+function compareErrors(report, rows) {
+  const want = [...rows].filter(([name, row]) => name.startsWith('p:') && row[COLUMN.errors] > 0)
+  assert.deepEqual(new Map(report.errors.map((one) => ['p:' + one.page, one.errors])), new Map(want.map(([name, row]) => [name, row[COLUMN.errors]]).sort((a, b) => b[1] - a[1])))
+  assert.deepEqual(report.errors.map(({ errors }) => errors), report.errors.map(({ errors }) => errors).sort((a, b) => b - a))
+  for (const { page, views } of report.errors) assert.equal(views, rows.get('p:' + page)[COLUMN.views] ?? 0, page)
 }
 
 const used = (row) => Object.values(row).some((value) => value !== 0)
@@ -295,12 +305,13 @@ async function compareRange(world, model, views, site, from, to) {
   compareLedger(report.ledger, rows.get('L'))
   comparePages(report, rows, pageVisitors(views, site, from, to))
   compareWays(report, rows)
+  compareErrors(report, rows)
   compareList(report.channels, 'channel', rows, 'c', { [DIRECT]: 'Direct', [REFERRAL]: 'Referral' }, CHANNEL)
   compareList(report.sources, 'source', rows, 's', { 'news.example': 'news.example' }, SOURCE)
   compareList(report.devices, 'device', rows, 'v', { 1: 'desktop', 2: 'mobile' }, CLASS)
   compareList(report.browsers, 'browser', rows, 'b', { 1: 'Chrome', 3: 'Safari' }, CLASS)
   compareList(report.outbound, 'target', rows, 'x', { 'other.example/x': 'other.example/x' }, [['clicks', COLUMN.outbound]])
-  compareList(report.events, 'name', rows, 'e', { signup: 'signup' }, [['count', COLUMN.events], ['goals', COLUMN.goals]])
+  compareList(report.events, 'name', rows, 'e', { signup: 'signup', played: 'played' }, [['count', COLUMN.events], ['goals', COLUMN.goals]])
   compareList(report.controls, 'name', rows, 'k', { menu: 'menu' }, [['count', COLUMN.controls]])
   compareList(report.purchases, 'currency', rows, 'm', { EUR: 'EUR' }, [['count', COLUMN.purchases], ['revenue_minor', COLUMN.revenue]])
   return report

@@ -32,7 +32,7 @@ async function fill(world) {
   for (let i = 0; i < 20; i++) {
     const id = newId()
     const hit = view(i % 4 ? LONG : '/a', { p: id, c: 1, v: newId(), r: 'https://news.example/' })
-    await world.beacon([hit, { ...hit, k: 'pu', n: 1, e: 61_000 }, { ...hit, k: 'ev', n: 2, m: 'signup' }])
+    await world.beacon([hit, { ...hit, k: 'pu', n: 1, e: 61_000, E: i % 4 ? 0 : 5 }, { ...hit, k: 'ev', n: 2, m: 'signup' }])
     await world.beacon([view('/gone', { x: 404 })], { 'X-Forwarded-For': `198.51.100.${i}` })
   }
   await world.beacon([view('/a', { w: 1 })])
@@ -58,6 +58,20 @@ scenario('reports for people and for programs', { sites: SITES }, async (world, 
       const table = narrow.out.split('\n').slice(2, 9).join('\n')
       assert.ok(widest(table) <= columns, `${columns} columns: ${table}`)
     }
+  })
+
+  await t.test('pages that throw errors are named, those with most first', async () => {
+    const { code, out, err } = await report(['report', 'errors', ...shop])
+    assert.equal(code, 0, err)
+    assert.match(out, /^errors of shop \(shop\.example\), .*\n\n.*Page +Errors +Views +Per view\n/)
+    assert.match(out, /^\/a +25 +5 +5\.00$/m)
+    assert.doesNotMatch(out, /folding|gone/)
+    const pages = await report(['report', 'pages', ...shop], { COLUMNS: '200' })
+    assert.match(pages.out, / 404 +Errors +Bots$/m)
+    const none = await report(['report', 'pages', '--site', 'club', '--conf', world.conf], { COLUMNS: '200' })
+    assert.doesNotMatch(none.out, /Errors/)
+    const csv = await report(['report', 'errors', ...shop, '--format', 'csv'])
+    assert.equal(csv.out, 'page,errors,views,errors_per_view\r\nshop.example/a,25,5,5.000\r\n')
   })
 
   await t.test('pages of several hosts keep them', async () => {

@@ -349,7 +349,8 @@ static struct hit hit_of(const struct step *s)
         .list = s->kind == HIT_SEEN || s->kind == HIT_LINKS ? LINKS_TWO
                 : s->kind == HIT_PURCHASE                   ? purchases[s->engaged]
                                                             : STR(""),
-        .flags = (s->who == 'i' ? HIT_IMPORTED : 0) | (s->kind == HIT_EVENT ? HIT_GOAL : 0),
+        .flags = (s->who == 'i' ? HIT_IMPORTED : 0) |
+                 (s->kind == HIT_EVENT ? HIT_GOAL | HIT_INTERACTION : 0),
     };
 }
 
@@ -564,12 +565,14 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
                        ? 0
                        : (uint32_t)draw(&s->r, 4) * 6000 + (uint32_t)draw(&s->r, 2000000) / 50;
     h.depth = (uint32_t)draw(&s->r, 101);
+    h.errors = draw(&s->r, 4) == 0 ? (uint32_t)draw(&s->r, 2 * ERRORS_MAX) : 0;
     if (h.kind == HIT_PULSE && draw(&s->r, 8) == 0) h.flags |= HIT_INTERACTION;
     if (h.kind == HIT_OUTBOUND)
         h.target = draw(&s->r, 2) ? STR("other.example/x") : STR("third.example/");
     if (h.kind == HIT_DOWNLOAD) h.target = STR("shop.example/a.pdf");
     if (h.kind == HIT_EVENT) h.name = draw(&s->r, 2) ? STR("signup") : STR("buy");
     if (h.kind == HIT_EVENT && draw(&s->r, 2)) h.flags |= HIT_GOAL;
+    if (h.kind == HIT_EVENT && draw(&s->r, 4)) h.flags |= HIT_INTERACTION;
     if (h.kind == HIT_SEEN || h.kind == HIT_LINKS) h.list = buf_str(&lists[draw(&s->r, LISTS)]);
     if (h.kind == HIT_CLICK) h.target = str_of(page_names[draw(&s->r, PAGES)]);
     if (h.kind == HIT_CONTROL) h.name = STR("menu");
@@ -592,6 +595,7 @@ static void tell_pageview(struct story *s, struct hit who, int64_t at_ms)
     h.source = str_of(sources[draw(&s->r, 4)]);
     h.channel = 1 + (enum channel)draw(&s->r, 4);
     h.status = draw(&s->r, 20) == 0 ? 404 : 200;
+    h.errors = draw(&s->r, 20) == 0 ? (uint32_t)draw(&s->r, 5) : 0;
     if (draw(&s->r, 6) == 0 || (h.flags & HIT_IMPORTED)) {
         tell(s, h); /* by image: no id */
         if (draw(&s->r, 4) == 0) tell(s, h);
@@ -770,9 +774,10 @@ static void write_json(FILE *out, const struct hit *h)
             STR_ARG(h->source), h->country[0] ? 2 : 0, h->country, h->device, h->browser, h->os,
             STR_ARG(h->bot));
     fprintf(out,
-            ",\"engaged\":%u,\"depth\":%u,\"target\":\"%.*s\",\"name\":\"%.*s\",\"interaction\":%s,"
+            ",\"engaged\":%u,\"depth\":%u,\"errors\":%u,\"target\":\"%.*s\",\"name\":\"%.*s\","
+            "\"interaction\":%s,"
             "\"imported\":%s,\"verdict\":%u,\"n\":%u,\"goal\":%s",
-            h->engaged_ms, h->depth, STR_ARG(h->target), STR_ARG(h->name),
+            h->engaged_ms, h->depth, h->errors, STR_ARG(h->target), STR_ARG(h->name),
             h->flags & HIT_INTERACTION ? "true" : "false",
             h->flags & HIT_IMPORTED ? "true" : "false", h->verdict, h->n,
             h->flags & HIT_GOAL ? "true" : "false");

@@ -64,7 +64,8 @@ static const struct put rows_put[] = {
       {COL_GAP_NONE + 1, 1},
       {COL_GAP_NONE + 5, 1},
       {COL_SEEN, 5},
-      {COL_SEEN_OPENED, 2}}},
+      {COL_SEEN_OPENED, 2},
+      {COL_ERRORS, 9}}},
     {DAY,
      NAME("p\1\0\0\0\0\0\0\0"),
      {{COL_VIEWS, 3},
@@ -80,7 +81,11 @@ static const struct put rows_put[] = {
      {{COL_VIEWS, 1}, {COL_GAP_NONE + 1, 1}, {COL_SEEN, 5}, {COL_SEEN_OPENED, 2}}},
     {DAY,
      NAME("p\2\0\0\0\0\0\0\0"),
-     {{COL_VIEWS, 2}, {COL_BOT_VIEWS, 2}, {COL_NOT_FOUND, 1}, {COL_BOT_NOT_FOUND, 2}}},
+     {{COL_VIEWS, 2},
+      {COL_BOT_VIEWS, 2},
+      {COL_NOT_FOUND, 1},
+      {COL_BOT_NOT_FOUND, 2},
+      {COL_ERRORS, 9}}},
     {DAY, NAME("p"), {{COL_VIEWS, 4}}},
     {DAY, NAME("c\1"), {{COL_VIEWS, 4}, {COL_SESSIONS, 2}, {COL_BOUNCES, 1}, {COL_GAP_NONE, 2}}},
     {DAY, NAME("c\xc8"), {{COL_VIEWS, 1}}},
@@ -118,36 +123,37 @@ static const char want[] =
     "  'visitors': 3, 'visitors_exact': true, 'daily_visitors': 1, 'not_found': 1,"
     "  'bot_not_found': 0, 'outbound': 1, 'downloads': 2, 'events': 3, 'goals': 1,"
     "  'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 2, 'seen': 5, 'seen_opened': 2, "
-    "'links_left_out': 0,"
+    "'links_left_out': 0, 'errors': 9,"
     "  'imported': 4, 'live': 3},"
     " 'ledger': {'received': 20, 'counted': 9, 'duplicate': 1, 'late': 1, 'opted_out': 0,"
     "  'malformed': 5, 'over_limit': 0, 'left_out': 4, 'verdicts': {'counted': 9, 'duplicate': 1,"
     "  'late': 1, 'bad_json': 2, 'bad_utf8': 3, 'not_a_page': 4}},"
     " 'days': [{'day': '2026-01-01', 'views': 5, 'bot_views': 2, 'sessions': 3, 'bounces': 1,"
-    "  'engaged_ms': 61000, 'visitors': 2, 'daily_visitors': 1, 'not_found': 1},"
+    "  'engaged_ms': 61000, 'visitors': 2, 'daily_visitors': 1, 'not_found': 1, 'errors': 0},"
     "  {'day': '2026-01-02', 'views': 1, 'bot_views': 0, 'sessions': 1, 'bounces': 0,"
-    "  'engaged_ms': 0, 'visitors': 2, 'daily_visitors': 0, 'not_found': 0}],"
+    "  'engaged_ms': 0, 'visitors': 2, 'daily_visitors': 0, 'not_found': 0, 'errors': 9}],"
     " 'pages': ["
     "  {'page': '(other)', 'id': '', 'views': 4, 'bot_views': 0, 'visitors': 0,"
     "   'visitors_exact': true, 'daily_visitors': 0, 'entries': 0, 'exits': 0, 'visits': 0, "
     "'used': 0, 'bounces': 0,"
     "   'engaged_ms': 0, 'not_found': 0, 'bot_not_found': 0, 'outbound': 0, 'downloads': 0,"
     "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0, "
-    "'seen': 0, 'seen_opened': 0},"
+    "'seen': 0, 'seen_opened': 0, 'errors': 0},"
     "  {'page': 'shop.example/a', 'id': '1', 'views': 4, 'bot_views': 0, 'visitors': 2,"
     "   'visitors_exact': true, 'daily_visitors': 1, 'entries': 2, 'exits': 1, 'visits': 3, "
     "'used': 0, 'bounces': 1,"
     "   'engaged_ms': 60000, 'not_found': 0, 'bot_not_found': 0, 'outbound': 0, 'downloads': 0,"
     "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0, "
-    "'seen': 5, 'seen_opened': 2},"
+    "'seen': 5, 'seen_opened': 2, 'errors': 0},"
     "  {'page': '(page 2)', 'id': '2', 'views': 2, 'bot_views': 2, 'visitors': 0,"
     "   'visitors_exact': true, 'daily_visitors': 0, 'entries': 0, 'exits': 0, 'visits': 0, "
     "'used': 0, 'bounces': 0,"
     "   'engaged_ms': 0, 'not_found': 1, 'bot_not_found': 2, 'outbound': 0, 'downloads': 0,"
     "   'events': 0, 'goals': 0, 'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 0, "
-    "'seen': 0, 'seen_opened': 0}],"
+    "'seen': 0, 'seen_opened': 0, 'errors': 9}],"
     " 'entries': [{'page': 'shop.example/a', 'id': '1', 'entries': 2, 'bounces': 1, 'visits': 3}],"
     " 'exits': [{'page': 'shop.example/a', 'id': '1', 'exits': 1, 'visits': 3}],"
+    " 'errors': [{'page': '(page 2)', 'id': '2', 'errors': 9, 'views': 2}],"
     " 'transitions': ["
     "  {'from': '(page 2)', 'from_id': '2', 'to': '(page 3)', 'to_id': '3', 'count': 3,"
     "   'visits': 0, 'share': null},"
@@ -241,7 +247,8 @@ static void its_pages_are_known_beforehand(void **state)
     (void)state;
     static const struct {
         size_t limit, pages;
-    } cases[] = {{0, 1 + 2 + 3}, {1, 1 + 1 + 1 + 1}}; /* of steps, entries, exits, pages */
+    } cases[] = {{0, 1 + 2 + 3},
+                 {1, 1 + 1 + 1 + 1 + 1}}; /* of steps, entries, exits, errors, pages */
     for (size_t i = 0; i < 2; i++) {
         struct range *r = example();
         struct range_top top;

@@ -187,9 +187,11 @@ static const struct {
     {"s=shop" PAGE "&k=mt&y=0:a", V_BAD_NUMBER, "y"},
     {"s=shop" PAGE "&k=mt&y=101:a", V_BAD_NUMBER, "y"},
     {"s=shop" PAGE "&k=mt&T=%00", V_BAD_UTF8, "T"},
-    {"s=shop" PAGE "&k=mt&L=zh-Hant-this-is-no-language-any-more-x", V_TOO_LONG, "L"},
-    {"s=shop" PAGE "&k=mt&y=1&y=2&y=3&y=4&y=5&y=6&y=7&y=8&y=9&y=a&y=b&y=c&y=d&y=e&y=f&y=g&y=h",
-     V_TOO_MANY, "y"},
+    {"s=shop" PAGE "&k=mt&L=%01", V_BAD_UTF8, "L"},
+    {"s=shop" PAGE "&k=pu&E=7", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=pu&E=100000", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=pu&E=-1", V_BAD_NUMBER, "E"},
+    {"s=shop" PAGE "&k=ev&m=lcp&q=2", V_BAD_NUMBER, "q"},
     {"s=shop" PAGE "&c=1&v=abc123", V_COUNTED, NULL},
     {"s=shop" PAGE "&c=1&v=!", V_BAD_NUMBER, "v"},
     {"s=shop" PAGE "&c=1&v=0", V_BAD_NUMBER, "v"},
@@ -412,6 +414,11 @@ static void test_clicks(void **state)
     assert_true(str_eq(hit.name, STR("(email)")));
     assert_int_equal(hit.flags, HIT_INTERACTION);
     assert_int_equal(hit.target.n, 0);
+    assert_int_equal(take("s=shop" PAGE "&k=ev&m=lcp&q=1&g=1&E=1001", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.flags, HIT_GOAL); /* no interaction */
+    assert_int_equal(hit.errors, ERRORS_MAX);
+    assert_int_equal(take("s=shop" PAGE "&k=ct&m=menu&q=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.flags, HIT_INTERACTION); /* a click is one */
 }
 
 /* "left out:page page" */
@@ -497,10 +504,47 @@ static void test_about(void **state)
     }
     assert_int_equal(take("s=shop" PAGE "&k=mt&t=https://other.example/", &visit, &hit), V_COUNTED);
     assert_true(about_unpack(hit.list, &a) && a.canonical.n == 0 && a.topics_n == 0);
-    char query[1024];
-    snprintf(query, sizeof query, "s=shop" PAGE "&k=mt&T=%0*d", ABOUT_TITLE_MAX_BYTES + 1, 0);
-    assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
-    assert_string_equal(field, "T");
+}
+
+/* What a page says of itself is cut, not refused. */
+static void test_long_about(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+    struct about a;
+    char query[4096];
+
+    (void)state;
+    /* the last character that fits is whole; what is masked is masked before it is cut */
+    snprintf(
+        query, sizeof query, "s=shop" PAGE "&k=mt&T=%0*d%s&S=%0*d%s&L=%s",
+        ABOUT_TITLE_MAX_BYTES - 1, 7, "\xc3\xa9\xc3\xa9", 9, 7,
+        "-a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t-u-v-w-x-y-z-a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r"
+        "-s-t-u-v-w-x-y-z-john.doe@mail.example",
+        "zh-Hant-this-is-no-language-any-more-x");
+    assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+    assert_true(about_unpack(hit.list, &a));
+    assert_true(str_eq(a.title, STR("(number)\xc3\xa9\xc3\xa9")));
+    assert_true(str_eq(a.language, STR("zh-Hant-this-is-no-language-any-mor")));
+    assert_int_equal(a.section.n, 7);
+    assert_true(str_eq(a.section, STR("(email)")));
+    memset(query, 0, sizeof query);
+    size_t n = (size_t)snprintf(query, sizeof query, "s=shop" PAGE "&k=mt&T=");
+    for (int i = 0; i < ABOUT_TITLE_MAX_BYTES; i++)
+        n += (size_t)snprintf(query + n, sizeof query - n, i == 0 ? "a" : "\xc3\xa9");
+    assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+    assert_true(about_unpack(hit.list, &a));
+    assert_int_equal(a.title.n, ABOUT_TITLE_MAX_BYTES - 1);
+    assert_int_equal(take("s=shop" PAGE
+                          "&k=mt&y=&y=+40:+run+&y=%09b&y=3&y=4&y=5&y=6&y=7&y=8&y=9&y=a&y=b"
+                          "&y=c&y=d&y=e&y=f&y=g&y=h&y=i",
+                          &visit, &hit),
+                     V_COUNTED);
+    assert_true(about_unpack(hit.list, &a));
+    assert_int_equal(a.topics_n, ABOUT_TOPICS_MAX);
+    assert_true(str_eq(a.topics[0].text, STR("run")) && a.topics[0].weight == 40);
+    assert_true(str_eq(a.topics[1].text, STR("b")));
+    assert_true(str_eq(a.topics[15].text, STR("g")));
 }
 
 static void test_goals_and_purchases(void **state)
@@ -713,6 +757,7 @@ int main(void)
         cmocka_unit_test(test_clicks),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_about),
+        cmocka_unit_test(test_long_about),
         cmocka_unit_test(test_goals_and_purchases),
         cmocka_unit_test(test_pixel_without_url),
         cmocka_unit_test(test_visitors_and_days),

@@ -33,6 +33,7 @@ static const struct hit samples[] = {
      .bot = {"Googlebot", 9},
      .engaged_ms = ENGAGED_MAX_MS,
      .depth = 100,
+     .errors = ERRORS_MAX,
      .target = {"other.example/x", 15},
      .name = {"signup", 6},
      .list = {"\0\3h/a", 5},
@@ -58,6 +59,7 @@ static void same(const struct hit *a, const struct hit *b)
     assert_true(a->status == b->status && a->channel == b->channel && a->device == b->device);
     assert_true(a->browser == b->browser && a->os == b->os && a->flags == b->flags);
     assert_true(a->engaged_ms == b->engaged_ms && a->depth == b->depth);
+    assert_int_equal(a->errors, b->errors);
     assert_true(a->verdict == b->verdict && a->n == b->n && a->modified == b->modified);
 }
 
