@@ -10,6 +10,8 @@
 #include "hash.h"
 #include "interest.h"
 
+enum { PART_MAX_BYTES = ROW_NAME_MAX_BYTES / 3 - 1 };
+
 static struct delta *row(const struct count *c, uint32_t day, struct str name)
 {
     return deltas_row(c->deltas, c->site, day, name);
@@ -140,6 +142,33 @@ static struct delta *acted_row(const struct count *c, const struct click *click)
     return page;
 }
 
+/* The row of an event's property. */
+static struct delta *property_row(const struct count *c, const struct click *click,
+                                  const struct hit_property *p)
+{
+    const struct str parts[] = {click->text, p->key, p->value};
+    char name[ROW_NAME_MAX_BYTES] = {'a'};
+    size_t n = 1;
+    for (int i = 0; i < 3; i++) {
+        struct str part = str_upto(parts[i], PART_MAX_BYTES);
+        if (i > 0) name[n++] = ROW_NAME_BORDER;
+        if (part.n > 0) memcpy(name + n, part.p, part.n);
+        n += part.n;
+    }
+    return row(c, click->day, (struct str){name, n});
+}
+
+static void count_properties(const struct count *c, const struct click *click)
+{
+    struct str list = click->properties;
+    struct hit_property p;
+    while (hit_properties_next(&list, &p)) {
+        struct delta *to = property_row(c, click, &p);
+        add(c, to, COL_EVENTS, 1);
+        if (click->goal) add(c, to, COL_GOALS, 1);
+    }
+}
+
 static void count_named(const struct count *c, const struct click *click, char kind,
                         uint32_t column)
 {
@@ -202,7 +231,10 @@ void count_click(const struct count *c, const struct click *click)
     switch (click->kind) {
     case HIT_OUTBOUND: count_named(c, click, 'x', COL_OUTBOUND); break;
     case HIT_DOWNLOAD: count_named(c, click, 'f', COL_DOWNLOADS); break;
-    case HIT_EVENT: count_named(c, click, 'e', COL_EVENTS); break;
+    case HIT_EVENT:
+        count_named(c, click, 'e', COL_EVENTS);
+        count_properties(c, click);
+        break;
     case HIT_CONTROL: count_named(c, click, 'k', COL_CONTROLS); break;
     case HIT_PURCHASE:
         if (bought_of(click, &bought)) count_bought(c, &bought, click->page, 1);

@@ -27,8 +27,9 @@ struct click {
     uint32_t day;
     uint64_t page_id;
     enum hit_kind kind;
-    bool goal;       /* of an event */
-    struct str text; /* as trail_text */
+    bool goal;             /* of an event */
+    struct str text;       /* as trail_text */
+    struct str properties; /* of an event */
     struct str page;
 };
 void count_click(const struct count *c, const struct click *click);

@@ -371,8 +371,13 @@ static bool count_plain(struct fold *f, struct sitestate *site, const struct hit
         struct pageview p = trail_pageview(h);
         count_view(&c, &p, h->page, h->bot);
     } else if (!bot) {
-        struct click click = {h->day,        hash64(h->page), h->kind, h->flags & HIT_GOAL,
-                              trail_text(h), h->page};
+        struct click click = {.day = h->day,
+                              .page_id = hash64(h->page),
+                              .kind = h->kind,
+                              .goal = h->flags & HIT_GOAL,
+                              .text = trail_text(h),
+                              .properties = trail_properties(h),
+                              .page = h->page};
         count_click(&c, &click);
     }
     return true;

@@ -22,7 +22,7 @@ enum {
 
 struct report_args {
     const char *subject; /* of the verb: which report, whose profile */
-    const char *conf, *redis, *site, *from, *to, *last, *page, *verdict;
+    const char *conf, *redis, *site, *from, *to, *last, *page, *verdict, *event;
     const char *collectors[REPORT_COLLECTORS_MAX]; /* admin addresses */
     unsigned n_collectors;
     enum report_format format;

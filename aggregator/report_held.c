@@ -110,6 +110,24 @@ static json_t *view_json(struct held *h, const struct pageview *p)
     return o;
 }
 
+static void set_properties(json_t *o, struct str list)
+{
+    struct hit_property p;
+    json_t *all = json_object();
+    while (hit_properties_next(&list, &p)) {
+        struct buf key = {0};
+        if (text_add_clean(&key, p.key) && buf_add_char(&key, '\0')) {
+            json_object_set_new(all, key.p, json_string(""));
+            set_text(all, key.p, p.value);
+        }
+        buf_fini(&key);
+    }
+    if (json_object_size(all) > 0)
+        json_object_set_new(o, "properties", all);
+    else
+        json_decref(all);
+}
+
 static json_t *waiting_json(const struct waiting *w)
 {
     const char *kind = hit_kind_name((enum hit_kind)(w->kind & ~(uint32_t)WAITING_GOAL));
@@ -118,7 +136,10 @@ static json_t *waiting_json(const struct waiting *w)
                   (json_int_t)w->at_ms, "number", (int)w->number, "engaged_ms",
                   (json_int_t)w->engaged_ms, "depth", (int)w->depth, "errors", (int)w->errors);
     set_id(o, "pageview", w->id);
-    set_text(o, "text", (struct str){w->text, w->text_n});
+    struct str text = {w->text, w->text_n};
+    size_t border = kind == hit_kind_name(HIT_EVENT) ? str_find(text, ROW_NAME_BORDER) : text.n;
+    set_text(o, "text", str_upto(text, border));
+    set_properties(o, str_from(text, border + 1));
     return o;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "property.h"
 #include "sitestate.h"
 #include "summary.h"
 #include "text.h"
@@ -18,9 +19,16 @@ enum { DAYS = 'd' }; /* DAYS: no kind of row, the days of the range */
 
 struct figure {
     struct table_column column;
-    uint32_t of, whole; /* columns of the row; of LABEL_OF, TARGET_OF: no column */
+    uint32_t of, whole; /* columns of the row, or one of these */
 };
-enum { LABEL_OF = 0, TARGET_OF = UINT16_MAX /* of a step: where it leads */ };
+/* No columns: a row's name; where a step leads; of a property its key, its value, all events. */
+enum {
+    LABEL_OF = 0,
+    TARGET_OF = UINT16_MAX,
+    KEY_OF = UINT16_MAX - 1,
+    VALUE_OF = UINT16_MAX - 2,
+    EVENTS_OF = UINT16_MAX - 3
+};
 
 struct list {
     const char *name;
@@ -185,6 +193,17 @@ static const struct list lists[] = {
      {LABEL("Event", "name"),
       {{"Count", "count", CELL_COUNT, 0}, COL_EVENTS, 0},
       {{"Goals", "goals", CELL_COUNT, 1}, COL_GOALS, 0}}},
+    {"properties",
+     'a',
+     COL_EVENTS,
+     false,
+     true,
+     {LABEL("Event", "event"),
+      {{"Property", "key", CELL_TEXT, 0}, KEY_OF, 0},
+      {{"Value", "value", CELL_TEXT, 0}, VALUE_OF, 0},
+      {{"Count", "count", CELL_COUNT, 0}, COL_EVENTS, 0},
+      {{"Share", "share", CELL_SHARE, 1}, COL_EVENTS, EVENTS_OF},
+      {{"Goals", "goals", CELL_COUNT, 2}, COL_GOALS, 0}}},
     {"controls",
      'k',
      COL_CONTROLS,
@@ -219,7 +238,8 @@ struct reading {
     struct figure shown[TABLE_COLUMNS_MAX];
     struct table_column columns[TABLE_COLUMNS_MAX + 1];
     unsigned n;
-    size_t limit; /* of rows, for programs; a table is cut when it is printed */
+    size_t limit;     /* of rows, for programs; a table is cut when it is printed */
+    struct str event; /* whose properties; empty: all */
 };
 
 static const struct list *find_list(const char *name)
@@ -245,7 +265,7 @@ static void fill(const struct reading *g, struct str label, const struct row *ro
     for (unsigned i = 0; i < g->n; i++) {
         const struct figure *f = &g->shown[i];
         cells[i] = (struct cell){.text = f->of == LABEL_OF ? label : (struct str){NULL, 0}};
-        if (f->of == LABEL_OF || f->of == TARGET_OF) continue;
+        if (f->column.kind == CELL_TEXT) continue;
         int64_t n = figure_of(row, f->of, day);
         int64_t whole = f->whole == 0 ? 0 : figure_of(row, f->whole, day);
         if (f->column.kind == CELL_DURATION && f->whole != 0) n = whole == 0 ? 0 : n / whole;
@@ -317,17 +337,38 @@ static bool add_step(const struct reading *g, const struct range_row *step, stru
     return ok && table_add(t, cells);
 }
 
+static bool add_property(const struct reading *g, const struct range_row *row, struct table *t)
+{
+    struct cell cells[TABLE_COLUMNS_MAX];
+    struct property p;
+    property_of(g->range, row, &p);
+    fill(g, p.event, &row->row, 0, cells);
+    for (unsigned i = 0; i < g->n; i++) {
+        if (g->shown[i].of == KEY_OF) cells[i].text = p.key;
+        if (g->shown[i].of == VALUE_OF) cells[i].text = p.value;
+        if (g->shown[i].whole == EVENTS_OF) cells[i].whole = p.events;
+    }
+    return table_add(t, cells);
+}
+
+static bool top_of(const struct reading *g, struct range_top *top)
+{
+    const struct list *l = g->list;
+    if (l->kind == 'a') return property_top(g->range, g->event, g->limit, top);
+    return l->some ? range_top_some(g->range, l->kind, l->order, g->limit, top)
+                   : range_top(g->range, l->kind, l->order, g->limit, top);
+}
+
 static bool add_rows(const struct reading *g, struct table *t)
 {
     struct cell cells[TABLE_COLUMNS_MAX];
     struct range_top top;
     char room[SUMMARY_LABEL_BYTES];
-    bool ok = g->list->some
-                  ? range_top_some(g->range, g->list->kind, g->list->order, g->limit, &top)
-                  : range_top(g->range, g->list->kind, g->list->order, g->limit, &top);
+    bool ok = top_of(g, &top);
     for (size_t i = 0; ok && i < top.n; i++) {
-        if (g->list->kind == 't') {
-            ok = add_step(g, top.rows[i], t);
+        if (strchr("ta", g->list->kind) != NULL) {
+            ok = g->list->kind == 't' ? add_step(g, top.rows[i], t)
+                                      : add_property(g, top.rows[i], t);
             continue;
         }
         struct str label = summary_label(top.rows[i], room);
@@ -370,7 +411,8 @@ static struct table *make_table(struct reading *g, bool all_columns)
         choose_columns(g, &total, all_columns);
         t = table_new(g->columns);
         fill(g, STR("Total"), &total, 0, cells);
-        ok = t != NULL && table_set_total(t, cells) &&
+        /* An event counts once with each of its properties: they have no sum. */
+        ok = t != NULL && (g->list->kind == 'a' || table_set_total(t, cells)) &&
              (g->list->kind == DAYS ? add_days(g, t) : add_rows(g, t));
     }
     row_fini(&total);
@@ -456,6 +498,7 @@ static int print_document(struct report *r, const struct reading *g)
                                 .time_zone = r->time_zone,
                                 .made_ms = r->now_ms,
                                 .late_after_h = LATE_AFTER_MS / 3600000,
+                                .event = g->event,
                                 .limit = r->args.limit < 0 ? 0 : (size_t)r->args.limit};
     return report_print_json(r, summary_document(g->range, &opts));
 }
@@ -525,8 +568,12 @@ int report_list(struct report *r)
         return report_fail("--page is for the reports links and ignorers");
     if (r->args.verdict != NULL && (special == NULL || !special->verdict))
         return report_fail("--verdict is for the report verdicts");
+    if (r->args.event != NULL &&
+        (r->args.subject == NULL || strcmp(r->args.subject, "properties") != 0))
+        return report_fail("--event is for the report properties");
     if (special != NULL) return special->run(r);
     struct reading g = {.list = find_list(r->args.subject)};
+    if (r->args.event != NULL) g.event = str_of(r->args.event);
     if (g.list == NULL) return unknown_list(r->args.subject);
     if (report_open(r) != 0) return REPORT_FAILED;
     if (report_days(r, &g.extent, &g.days) != 0) return REPORT_FAILED;

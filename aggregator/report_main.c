@@ -33,12 +33,12 @@ struct verb {
     "  --redis ADDRESS            as redis = in the configuration, instead of it\n"
 
 static const struct verb verbs[] = {
-    {"report", report_list, true, "sftlnFcrpvw",
+    {"report", report_list, true, "sftlnFcrpvew",
      "sentier report LIST --site NAME [--last 28d | --from DATE --to DATE]\n\n"
      "LIST: pages, entries, exits, errors (pages with JavaScript errors), transitions, channels,\n"
      "      countries, devices, browsers, systems, sources, bots, outbound, downloads, events,\n"
-     "      controls, purchases, days, links, verdicts, live, decay (visits of pages against the "
-     "days before),\n"
+     "      properties (what came with events), controls, purchases, days, links, verdicts, live,\n"
+     "      decay (visits of pages against the days before),\n"
      "      segments (persons by class), matrix (what they did with groups of pages),\n"
      "      ignorers (who ignores which page), topics\n\n"
      "  --site NAME                as in [site NAME]\n"
@@ -50,6 +50,7 @@ static const struct verb verbs[] = {
      "otherwise\n"
      "  --verdict NAME             of verdicts: only broken, orphan, ignored, fading, used,\n"
      "                             undiscovered, unproven or unvisited pages\n"
+     "  --event NAME               of properties: those of this event alone\n"
      "  --watch                    again each second, until Ctrl-C\n" COMMON_HELP
      "\nA site that has imported logs only ends at its newest day instead of today. JSON is the\n"
      "whole document, as in the summaries in Redis.\n"},
@@ -92,6 +93,7 @@ static const struct option long_options[] = {
     {"page", required_argument, NULL, 'p'},
     {"limit", required_argument, NULL, 'n'},
     {"verdict", required_argument, NULL, 'v'},
+    {"event", required_argument, NULL, 'e'},
     {"format", required_argument, NULL, 'F'},
     {"conf", required_argument, NULL, 'c'},
     {"redis", required_argument, NULL, 'r'},
@@ -151,6 +153,7 @@ static int set_option(struct report_args *a, int letter, const char *value)
     case 'p': a->page = value; return 0;
     case 'c': a->conf = value; return 0;
     case 'v': a->verdict = value; return 0;
+    case 'e': a->event = value; return 0;
     case 'w': a->watch = true; return 0;
     case 'r': a->redis = value; return 0;
     case 'n': return read_limit(value, &a->limit);

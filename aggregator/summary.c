@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "hit.h"
 #include "keys.h"
+#include "property.h"
 #include "text.h"
 #include "transition.h"
 
@@ -249,8 +250,9 @@ static bool set_list(json_t *doc, const char *name, json_t *rows, bool cut, json
            (!cut || json_array_append_new(truncated, json_string(name)) == 0);
 }
 
-static bool set_lists(json_t *doc, const struct range *r, size_t limit)
+static bool set_lists(json_t *doc, const struct range *r, const struct summary_opts *opts)
 {
+    size_t limit = opts->limit;
     json_t *truncated = json_array();
     bool cut = false, ok = truncated != NULL;
     for (int i = 0; ok && i < LISTS; i++) {
@@ -259,6 +261,8 @@ static bool set_lists(json_t *doc, const struct range *r, size_t limit)
     }
     json_t *steps = ok ? transition_list(r, limit, &cut) : NULL;
     ok = ok && set_list(doc, "transitions", steps, cut, truncated);
+    json_t *properties = ok ? property_list(r, opts->event, limit, &cut) : NULL;
+    ok = ok && set_list(doc, "properties", properties, cut, truncated);
     if (ok && json_array_size(truncated) > 0) return set(doc, "truncated", truncated);
     json_decref(truncated);
     return ok;
@@ -410,7 +414,7 @@ json_t *summary_document(const struct range *r, const struct summary_opts *opts)
     if (doc == NULL) return NULL;
     bool ok = set_head(doc, r, opts) && set(doc, "totals", totals(r)) &&
               set(doc, "ledger", ledger(r)) && set(doc, "days", days(r)) && set_months(doc, r) &&
-              set_lists(doc, r, opts->limit) &&
+              set_lists(doc, r, opts) &&
               (opts->live == NULL || set(doc, "live", live_json(opts->live)));
     if (ok) return doc;
     json_decref(doc);

@@ -19,6 +19,7 @@ struct summary_opts {
     int64_t made_ms;       /* everything folded up to then is in it */
     uint32_t late_after_h;
     size_t limit;            /* rows of a list; 0: all */
+    struct str event;        /* whose properties are told; empty: all */
     const struct live *live; /* NULL: not in this document */
 };
 

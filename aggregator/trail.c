@@ -44,6 +44,11 @@ struct str trail_text(const struct hit *h)
     }
 }
 
+struct str trail_properties(const struct hit *h)
+{
+    return h->kind == HIT_EVENT ? h->list : (struct str){NULL, 0};
+}
+
 void trail_begin(struct trail *t)
 {
     sums_make(t->before, t->v, 0);
@@ -119,6 +124,7 @@ struct signal {
     uint64_t owner;
     bool goal;
     struct str text;
+    struct str properties; /* of an event */
 };
 
 /* An event says itself whether it is an interaction. */
@@ -144,6 +150,7 @@ static struct signal signal_of(const struct hit *h, uint64_t customer)
         .owner = customer,
         .goal = h->flags & HIT_GOAL,
         .text = trail_text(h),
+        .properties = trail_properties(h),
     };
 }
 
@@ -225,7 +232,7 @@ static bool apply_signal(struct trail *t, struct pageview *p, const struct signa
     if (p->flags & PV_BOT) return true;
     if (grown > 0) count_engaged(&t->count, p, grown);
     if (errors > 0) count_errors(&t->count, p, errors);
-    struct click click = {p->day, p->page, s->kind, s->goal, s->text, {NULL, 0}};
+    struct click click = {p->day, p->page, s->kind, s->goal, s->text, s->properties, {NULL, 0}};
     if (is_order(s) && !buy(t, &click, p->id, s)) return false;
     if (seen) return true;
     if (reaches_goal(s)) p->flags |= PV_GOAL;
@@ -246,9 +253,27 @@ static void join_waiting(struct waiting *w, const struct signal *s)
     if (s->at_ms < w->at_ms) w->at_ms = s->at_ms;
 }
 
+/* What waits is one text: properties stand behind the name, and a border. */
+static size_t waiting_bytes(const struct signal *s)
+{
+    return s->text.n + (s->properties.n > 0 ? 1 + s->properties.n : 0);
+}
+
 static bool waiting_full(const struct visitor *v, const struct signal *s)
 {
-    return v->waiting_n >= WAITING_MAX || v->waiting_bytes + s->text.n > WAITING_MAX_BYTES;
+    return v->waiting_n >= WAITING_MAX || v->waiting_bytes + waiting_bytes(s) > WAITING_MAX_BYTES;
+}
+
+static bool keep_text(struct waiting *w, const struct signal *s)
+{
+    w->text_n = (uint32_t)waiting_bytes(s);
+    if (w->text_n == 0) return true;
+    if ((w->text = malloc(w->text_n)) == NULL) return false;
+    if (s->text.n > 0) memcpy(w->text, s->text.p, s->text.n);
+    if (s->properties.n == 0) return true;
+    w->text[s->text.n] = ROW_NAME_BORDER;
+    memcpy(w->text + s->text.n + 1, s->properties.p, s->properties.n);
+    return true;
 }
 
 /* The hit waits for its pageview; *verdict says whether its number is new. */
@@ -262,6 +287,7 @@ static bool wait_for_view(struct trail *t, uint64_t id, struct signal *s, enum v
         return true;
     }
     s->text = str_upto(s->text, HIT_LIST_MAX_BYTES);
+    if (waiting_bytes(s) > HIT_LIST_MAX_BYTES) s->properties.n = 0;
     if (waiting_full(v, s)) {
         if (!prune(t)) return false;
         if (waiting_full(v, s)) {
@@ -281,13 +307,16 @@ static bool wait_for_view(struct trail *t, uint64_t id, struct signal *s, enum v
         .engaged_ms = s->engaged_ms,
         .depth = s->depth,
         .errors = s->errors,
-        .text_n = (uint32_t)s->text.n,
     };
-    if (s->text.n > 0) {
-        if ((w.text = malloc(s->text.n)) == NULL) return false;
-        memcpy(w.text, s->text.p, s->text.n);
-    }
-    return visitor_wait(v, i, &w);
+    return keep_text(&w, s) && visitor_wait(v, i, &w);
+}
+
+/* The name, and the properties behind it. */
+static void part_text(struct signal *s)
+{
+    size_t border = str_find(s->text, ROW_NAME_BORDER);
+    s->properties = str_from(s->text, border + 1);
+    s->text = str_upto(s->text, border);
 }
 
 static bool apply_waiting(struct trail *t, struct pageview *p)
@@ -313,6 +342,7 @@ static bool apply_waiting(struct trail *t, struct pageview *p)
             .errors = w->errors,
             .text = {w->text, w->text_n},
         };
+        if (s.kind == HIT_EVENT) part_text(&s);
         if (!apply_signal(t, p, &s)) return false;
         visitor_unwait(v, i);
     }
@@ -369,7 +399,11 @@ static struct pageview *move_earlier(struct trail *t, struct pageview *p, const 
 /* Of hits without a pageview only orders come here. */
 static bool buy_alone(struct trail *t, const struct hit *h, const struct signal *s)
 {
-    struct click click = {h->day, hash64(h->page), h->kind, false, s->text, h->page};
+    struct click click = {.day = h->day,
+                          .page_id = hash64(h->page),
+                          .kind = h->kind,
+                          .text = s->text,
+                          .page = h->page};
     assert(is_order(s));
     return buy(t, &click, 0, s);
 }

@@ -35,5 +35,6 @@ bool trail_empty(const struct trail *t); /* after trail_end: nothing is left to 
 /* A hit as a pageview without registers; and its target, name, or list. */
 struct pageview trail_pageview(const struct hit *h);
 struct str trail_text(const struct hit *h);
+struct str trail_properties(const struct hit *h);
 
 #endif

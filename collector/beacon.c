@@ -6,15 +6,17 @@
  *
  * Names of fields that nobody knows are passed over: newer trackers may talk to older collectors.
  * What is not passed over: a field whose escape is cut off, the same JSON key twice (jansson
- * refuses), a JSON value that is no text, number or boolean. Of a field that stands twice in a line
- * the last one counts, but for lists (in JSON: a text, or an array of texts), of which all count. A
- * line or object without any known field is no hit.
+ * refuses), a JSON value that is no text, number or boolean. An event's properties are an object of
+ * such values in JSON alone; in a line they stand behind its name (property.h). Of a field that
+ * stands twice in a line the last one counts, but for lists (in JSON: a text, or an array of
+ * texts), of which all count. A line or object without any known field is no hit.
  */
 #include "beacon.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "query.h"
 
@@ -65,6 +67,7 @@ static void clear(struct fields *f)
 #define LIST(letter, text, name) f->name.n = f->name.given = 0;
     HIT_LISTS(LIST)
 #undef LIST
+    f->properties.n = f->properties.given = 0;
 }
 
 static void set_field(struct fields *f, const struct field_name *name, struct str value)
@@ -150,8 +153,12 @@ static bool take_value(const json_t *value, char text[NUMBER_TEXT_BYTES], struct
     case JSON_REAL: { /* 3.0 and 1e3 are integers to whoever wrote them */
         double d = json_real_value(value);
         bool whole = d == floor(d) && fabs(d) < 9e15;
-        n = whole ? snprintf(text, NUMBER_TEXT_BYTES, "%lld", (long long)d)
-                  : snprintf(text, NUMBER_TEXT_BYTES, "%.17g", d);
+        if (whole) n = snprintf(text, NUMBER_TEXT_BYTES, "%lld", (long long)d);
+        /* else as few digits as tell it from all others: 0.1 */
+        for (int digits = 15; !whole && digits <= 17; digits++) {
+            n = snprintf(text, NUMBER_TEXT_BYTES, "%.*g", digits, d);
+            if (strtod(text, NULL) == d) break;
+        }
         break;
     }
     case JSON_TRUE: n = snprintf(text, NUMBER_TEXT_BYTES, "1"); break;
@@ -191,8 +198,33 @@ static bool take_field(const json_t *value, const struct field_name *name,
     return true;
 }
 
-static enum verdict read_object(const json_t *object, struct fields *out,
-                                char numbers[FIELD_COUNT][NUMBER_TEXT_BYTES], const char **field)
+/* The texts of an object's numbers. */
+struct numbers {
+    char field[FIELD_COUNT][NUMBER_TEXT_BYTES];
+    char property[HIT_PROPERTIES_MAX][NUMBER_TEXT_BYTES];
+};
+
+/* A boolean is true or false here, not 1 or 0 as in fields. False: no object of scalars. */
+static bool take_properties(const json_t *object, struct numbers *numbers, struct fields *out)
+{
+    struct property_list *list = &out->properties;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        struct str text = json_is_true(value) ? STR("true") : STR("false");
+        if (json_is_null(value) || key[0] == '\0') continue;
+        if (list->given++ == HIT_PROPERTIES_MAX) return true;
+        if (!json_is_boolean(value) && !take_value(value, numbers->property[list->n], &text))
+            return false;
+        list->at[list->n++] = (struct hit_property){str_of(key), text};
+    }
+    return object == NULL || json_is_object(object) || json_is_null(object);
+}
+
+static enum verdict read_object(const json_t *object, struct fields *out, struct numbers *numbers,
+                                const char **field)
 {
     bool any = false;
 
@@ -202,10 +234,14 @@ static enum verdict read_object(const json_t *object, struct fields *out,
         const json_t *value = json_object_get(object, field_names[i].letter);
         if (value == NULL) value = json_object_get(object, field_names[i].name);
         if (value == NULL) continue;
-        if (!take_field(value, &field_names[i], numbers[i], out, &any)) {
+        if (!take_field(value, &field_names[i], numbers->field[i], out, &any)) {
             *field = field_names[i].letter;
             return V_BAD_JSON;
         }
+    }
+    if (!take_properties(json_object_get(object, "properties"), numbers, out)) {
+        *field = "properties";
+        return V_BAD_JSON;
     }
     return any ? V_COUNTED : V_BAD_JSON;
 }
@@ -213,13 +249,13 @@ static enum verdict read_object(const json_t *object, struct fields *out,
 static void read_element(struct pile *p, const json_t *element)
 {
     struct fields fields;
-    char numbers[FIELD_COUNT][NUMBER_TEXT_BYTES];
+    struct numbers numbers;
     const char *field = NULL;
 
     p->line++;
     if (over_limit(p)) return;
     enum verdict v =
-        json_is_object(element) ? read_object(element, &fields, numbers, &field) : V_BAD_JSON;
+        json_is_object(element) ? read_object(element, &fields, &numbers, &field) : V_BAD_JSON;
     p->on_hit(p->arg, p->line, v, v == V_COUNTED ? &fields : NULL, field);
 }
 

@@ -27,6 +27,7 @@
 #include "mask.h"
 #include "meta.h"
 #include "page.h"
+#include "property.h"
 #include "salt.h"
 #include "url.h"
 #include "utf8.h"
@@ -51,6 +52,7 @@ struct ingest {
     char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
     char list[HIT_LIST_MAX_BYTES];
     struct meta_room meta;
+    struct property_room properties;
 };
 
 struct ingest *ingest_new(const struct lists *lists, struct salts *salts)
@@ -247,7 +249,6 @@ static enum verdict check_texts(struct work *w, struct str url)
 
     if (v == V_COUNTED) v = check_text(w, w->f->referrer, URL_TEXT_MAX_BYTES, "r");
     if (v == V_COUNTED) v = check_text(w, w->f->target, URL_TEXT_MAX_BYTES, "t");
-    if (v == V_COUNTED) v = check_text(w, w->f->name, HIT_NAME_MAX_BYTES, "m");
     return v;
 }
 
@@ -374,7 +375,10 @@ static enum verdict check_name(struct work *w, struct ingest *in)
 {
     size_t n;
 
-    if (w->hit->kind != HIT_EVENT && w->hit->kind != HIT_CONTROL) return V_COUNTED;
+    if (w->hit->kind == HIT_EVENT)
+        return property_read(w->f, &in->properties, in->list, w->hit, w->field);
+    enum verdict v = check_text(w, w->f->name, HIT_NAME_MAX_BYTES, "m");
+    if (v != V_COUNTED || w->hit->kind != HIT_CONTROL) return v;
     if (w->f->name.n == 0) return blame(w, "m", V_BAD_QUERY);
     w->hit->name = w->f->name;
     if (mask_text(w->f->name, in->name, &n)) w->hit->name = (struct str){in->name, n};

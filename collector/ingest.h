@@ -67,6 +67,12 @@ struct field_list {
     struct str at[HIT_LINKS_MAX];
 };
 
+/* The properties of an event, as JSON tells them. */
+struct property_list {
+    unsigned n, given; /* the first n are kept */
+    struct hit_property at[HIT_PROPERTIES_MAX];
+};
+
 /* The decoded fields of one hit, before checks. Empty: not given. Borrowed. */
 struct fields {
 #define FIELD(letter, text, name) struct str name;
@@ -75,6 +81,7 @@ struct fields {
 #define LIST(letter, text, name) struct field_list name;
     HIT_LISTS(LIST)
 #undef LIST
+    struct property_list properties;
 };
 
 /* Only with IDENTITY_SIGNED is a hit its customer's. Else it counts like one without an id, but for

@@ -277,6 +277,20 @@ static void put_links(const struct hit *h)
     put_number("left_out", links.left_out);
 }
 
+static void put_properties(const struct hit *h)
+{
+    struct str list = h->list;
+    struct hit_property p;
+    fputs(",\"properties\":{", stdout);
+    for (bool first = true; hit_properties_next(&list, &p); first = false) {
+        if (!first) putchar(',');
+        put_string(p.key);
+        putchar(':');
+        put_string(p.value);
+    }
+    putchar('}');
+}
+
 static void put_about(const struct hit *h)
 {
     struct about a;
@@ -301,6 +315,7 @@ static void put_list(const struct hit *h)
     int64_t minor;
     if (h->kind == HIT_SEEN || h->kind == HIT_LINKS) put_links(h);
     if (h->kind == HIT_META) put_about(h);
+    if (h->kind == HIT_EVENT && h->list.n > 0) put_properties(h);
     if (h->kind != HIT_PURCHASE || !hit_money(h->list, &currency, &minor)) return;
     put_text("currency", currency);
     printf(",\"value\":%" PRId64, minor);

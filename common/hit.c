@@ -237,6 +237,34 @@ bool hit_links_next(struct hit_links *l, struct str *page)
     return true;
 }
 
+static char *put_text(char *p, struct str s)
+{
+    p = (char *)put_varint((unsigned char *)p, s.n);
+    if (s.n > 0) memcpy(p, s.p, s.n);
+    return p + s.n;
+}
+
+size_t hit_put_properties(char out[HIT_LIST_MAX_BYTES], const struct hit_property *list, unsigned n)
+{
+    char *p = out;
+    assert(n <= HIT_PROPERTIES_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        assert(list[i].key.n + list[i].value.n <= 2 * (HIT_KEY_MAX_BYTES + HIT_VALUE_MAX_BYTES));
+        p = put_text(put_text(p, list[i].key), list[i].value);
+    }
+    return (size_t)(p - out);
+}
+
+bool hit_properties_next(struct str *list, struct hit_property *out)
+{
+    struct reader r = reader_of(*list);
+    if (reader_done(&r)) return false;
+    out->key = get_bytes(&r, get_varint(&r));
+    out->value = get_bytes(&r, get_varint(&r));
+    *list = str_from(*list, list->n - reader_left(&r));
+    return !r.bad && out->key.n > 0;
+}
+
 uint64_t hit_order_hash(struct str id)
 {
     uint64_t hash = id.n == 0 ? 0 : hash64(id);

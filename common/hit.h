@@ -21,6 +21,9 @@ enum {
     HIT_LINKS_MAX = 64,        /* links of one hit */
     HIT_NAME_MAX_BYTES = 128,  /* event name, source, campaign, bot rule */
     HIT_SITE_MAX_BYTES = 64,
+    HIT_PROPERTIES_MAX = 16, /* of one event */
+    HIT_KEY_MAX_BYTES = 64,
+    HIT_VALUE_MAX_BYTES = 128,
     PAGEVIEW_MAX_HITS = 256, /* numbers 0..255 */
     ENGAGED_MAX_MS = 30 * 60 * 1000,
     DEPTH_MAX = 100,
@@ -33,7 +36,7 @@ enum hit_kind {
     HIT_PULSE = 2,    /* only raises the registers of its pageview */
     HIT_OUTBOUND = 3, /* click on a link to another site; target = that link */
     HIT_DOWNLOAD = 4, /* click on a file; target = the file */
-    HIT_EVENT = 5,    /* custom event; name = its name */
+    HIT_EVENT = 5,    /* custom event; name = its name; list = its properties */
     HIT_TALLY = 6,    /* n hits of one site that were refused with one verdict in one second */
     /* No hits of browsers, but what a sitemap says; `at` is the run that read it. */
     HIT_CATALOGUE = 7,     /* lists a page; name = its title, modified */
@@ -144,7 +147,7 @@ struct hit {
     uint32_t errors;      /* JavaScript errors so far, likewise */
     struct str target;    /* outbound link or file, normalised */
     struct str name;      /* event or control */
-    struct str list;      /* packed: hit_links_open, hit_money */
+    struct str list;      /* packed: hit_links_open, hit_properties_next, hit_money */
     uint32_t flags;       /* enum hit_flag */
     enum verdict verdict; /* tallies: of what */
     uint32_t n;           /* tallies: how many; ends of catalogues: pages of the run */
@@ -170,6 +173,15 @@ struct hit_links {
 };
 struct hit_links hit_links_open(struct str list);
 bool hit_links_next(struct hit_links *l, struct str *page); /* borrowed; false: no more */
+
+/* What an event carries besides: its properties, each key once, the keys rising. */
+struct hit_property {
+    struct str key, value;
+};
+size_t hit_put_properties(char out[HIT_LIST_MAX_BYTES], const struct hit_property *list,
+                          unsigned n);
+/* The next one, borrowed; *list is what comes behind it. False: no more. */
+bool hit_properties_next(struct str *list, struct hit_property *out);
 
 /* What a purchase carries: three capital letters, the sum in the currency's smallest unit, and the
  * hash of the order's id; 0: none was told. */

@@ -41,9 +41,12 @@ enum column {
     COL_STEPS,         /* visits that went on from one page to the other */
     COL_ROWS_STEP,
     COL_ERRORS, /* JavaScript errors */
+    COL_ROWS_PROPERTY,
 };
 /* Kinds of rows of which a day has no more than so many. */
-#define ROW_LIMITED_KINDS "prsexfmkt"
+#define ROW_LIMITED_KINDS "prsexfmkta"
+/* Between event, key and value in the name of a property's row: no text that is kept has it. */
+#define ROW_NAME_BORDER '\t'
 
 enum {
     GAP_MAX = 400,
@@ -67,11 +70,14 @@ static inline bool column_is_persons(uint32_t column)
  */
 static inline uint32_t column_of_limit(size_t i)
 {
-    return i < COL_EXPOSURES - COL_ROWS_PAGE ? COL_ROWS_PAGE + (uint32_t)i : COL_ROWS_STEP;
+    static const uint32_t later[] = {COL_ROWS_STEP, COL_ROWS_PROPERTY};
+    const size_t first = COL_EXPOSURES - COL_ROWS_PAGE;
+    return i < first ? COL_ROWS_PAGE + (uint32_t)i : later[i - first];
 }
 static inline bool column_is_limit(uint32_t column)
 {
-    return (column >= COL_ROWS_PAGE && column < COL_EXPOSURES) || column == COL_ROWS_STEP;
+    return (column >= COL_ROWS_PAGE && column < COL_EXPOSURES) || column == COL_ROWS_STEP ||
+           column == COL_ROWS_PROPERTY;
 }
 
 struct row_cell {

@@ -2,7 +2,7 @@
 // once. Only for rounds in which no journal lost anything.
 
 import { inflateSync } from 'node:zlib'
-import { COLUMN, expect, stepName } from '../model/model.mjs'
+import { expect, isLimit, stepName } from '../model/model.mjs'
 import { hitsOf } from './journal.mjs'
 
 const PARTITIONS = 64
@@ -120,7 +120,7 @@ function ofPartitions(newestMs) {
   return (name) => {
     const column = Number(name.slice(name.lastIndexOf(' ') + 1))
     if (name.startsWith('live ')) return column <= kept
-    return (column >= COLUMN.rows_page && column < COLUMN.exposures) || column === COLUMN.rows_step
+    return isLimit(column)
   }
 }
 

@@ -8,6 +8,7 @@ const HEAD_BYTES = 64
 const RECORD_HEAD_BYTES = 32
 const MAGIC = Buffer.from('SNTR')
 const KINDS = ['', 'pageview', 'pulse', 'outbound', 'download', 'event', 'tally']
+const LIST = 40
 const FIELDS = {
   1: 'kind', 2: 'site', 3: 'at', 4: 'day', 5: 'visitor', 6: 'visitor_kind', 7: 'pageview', 8: 'number', 9: 'page', 10: 'status', 11: 'channel',
   12: 'source', 14: 'country', 15: 'device', 16: 'browser', 17: 'os', 18: 'bot', 19: 'engaged', 21: 'target', 22: 'name', 23: 'flags', 24: 'verdict', 25: 'n', 28: 'errors',
@@ -22,8 +23,19 @@ function varint(bytes, at) {
   }
 }
 
+// The texts of a list, each behind its length.
+function texts(bytes) {
+  const all = []
+  for (let at = 0, n; at < bytes.length; at += n) {
+    ;[n, at] = varint(bytes, at)
+    all.push(bytes.toString('utf8', at, at + n))
+  }
+  return all
+}
+
 function decodeHit(bytes) {
   const hit = {}
+  let list = Buffer.alloc(0)
   let at = 1
   while (at < bytes.length) {
     let tag, value
@@ -36,6 +48,7 @@ function decodeHit(bytes) {
     } else {
       let n
       ;[n, at] = varint(bytes, at)
+      if (tag >> 2 === LIST) list = bytes.subarray(at, at + n)
       value = bytes.toString('utf8', at, at + n)
       at += n
     }
@@ -43,7 +56,13 @@ function decodeHit(bytes) {
     if (name) hit[name] = value
   }
   const flags = hit.flags ?? 0
-  return { ...hit, kind: KINDS[hit.kind], consented: hit.visitor_kind === 2, interaction: (flags & 1) === 1, imported: (flags & 2) === 2 }
+  return { ...hit, kind: KINDS[hit.kind], ...listOf(KINDS[hit.kind], list), consented: hit.visitor_kind === 2, interaction: (flags & 1) === 1, imported: (flags & 2) === 2, goal: (flags & 4) === 4 }
+}
+
+function listOf(kind, list) {
+  if (kind !== 'event') return {}
+  const parts = texts(list)
+  return { properties: Object.fromEntries(Array.from({ length: parts.length / 2 }, (_, i) => [parts[2 * i], parts[2 * i + 1]])) }
 }
 
 // The record at `at`, or undefined where there is no valid one.

@@ -90,7 +90,7 @@ export class Traffic {
     let engaged = 0
     for (let n = 1; n <= random.int(0, 3); n++) {
       if (random.chance(0.3) && this.#events < EVENTS_MAX) {
-        queue.push(this.#hit('event', { page, name: `event-${++this.#events}`, fields: { k: 'ev', p, n, m: `event-${this.#events}`, ...(random.chance(0.3) && { q: 1 }) } }))
+        queue.push(this.#hit('event', { page, name: `event-${++this.#events}`, fields: { k: 'ev', p, n, m: `event-${this.#events}` + (random.chance(0.5) ? `?way=${random.int(1, 3)}&size=s` : ''), ...(random.chance(0.3) && { q: 1 }) } }))
       } else {
         engaged += random.int(100, 5000)
         queue.push(this.#hit('pulse', { page, engaged, fields: { k: 'pu', p, n, e: engaged, ...(random.chance(0.2) && { E: random.int(1, 9) }) } }))

@@ -20,7 +20,7 @@
 //
 // A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "meta" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
-// browser, os, bot, engaged, depth, errors, target, name, interaction (of outbound, download, click, control and purchase: always), imported, verdict, n; goal (of an event), links (seen, links: pages),
+// browser, os, bot, engaged, depth, errors, target, name, interaction (of outbound, download, click, control and purchase: always), imported, verdict, n; goal and properties { KEY: VALUE } (of an event), links (seen, links: pages),
 // left_out (so many more), customer (who signed it), currency, value and order (a purchase). Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
@@ -40,7 +40,7 @@ export const COLUMN = {
   views: 1, bot_views: 2, sessions: 3, exits: 4, bounces: 5, engaged_ms: 6, daily_visitors: 7, not_found: 8,
   bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, used: 15, rows_page: 16, rows_free: 17,
   exposures: 24, clicks: 25, controls: 26, goals: 27, purchases: 28, revenue: 29, links_left_out: 30, visits: 31, verdict: 32, gap: 64,
-  steps: 482, rows_step: 483, errors: 484,
+  steps: 482, rows_step: 483, errors: 484, rows_property: 485,
   seen: 480, seen_opened: 481,
 }
 
@@ -264,6 +264,11 @@ function addNamed(out, site, day, page, h) {
   const names = ['T', 'p:' + page, kind + ':' + textOf(h)]
   addTo(out, site, day, names, column)
   if (h.goal) addTo(out, site, day, names, COLUMN.goals)
+  for (const [key, value] of Object.entries(h.properties ?? {})) {
+    const row = `a:${textOf(h)}\t${key}\t${value}`
+    add(out, site, day, row, COLUMN.events, 1)
+    if (h.goal) add(out, site, day, row, COLUMN.goals, 1)
+  }
 }
 
 function sessionsOf(views) {
@@ -458,18 +463,20 @@ function addProfile(out, site, who, views, sessions, newest) {
   })
 }
 
+const LIMITS = Object.fromEntries([['p', COLUMN.rows_page], ['t', COLUMN.rows_step], ['a', COLUMN.rows_property],
+  ...[...'rsexfmk'].map((kind, i) => [kind, COLUMN.rows_free + i])])
+export const isLimit = (column) => Object.values(LIMITS).includes(column)
+
 // Rows made, per kind that is limited.
 function countRows(out) {
   const made = new Set()
   for (const key of out.rows.keys()) {
     const [site, day, name] = JSON.parse(key)
-    if (/^[prsexfmkt]:./s.test(name)) made.add(JSON.stringify([site, day, name]))
+    if (name[1] === ':' && name.length > 2 && name[0] in LIMITS) made.add(JSON.stringify([site, day, name]))
   }
   for (const key of made) {
     const [site, day, name] = JSON.parse(key)
-    const free = 'rsexfmk'.indexOf(name[0])
-    const column = name[0] === 'p' ? COLUMN.rows_page : name[0] === 't' ? COLUMN.rows_step : COLUMN.rows_free + free
-    add(out, site, day, 'T', column, 1)
+    add(out, site, day, 'T', LIMITS[name[0]], 1)
   }
 }
 

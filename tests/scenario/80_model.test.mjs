@@ -96,12 +96,13 @@ function makeView(random, who, at) {
       ['outbound', { t: 'https://other.example/x' }, { target: 'other.example/x' }],
       ['download', { t: `https://${who.site}.example/a.pdf` }, { target: `${who.site}.example/a.pdf` }],
       ['event', { m: 'signup' }, { name: 'signup', interaction: true }],
-      ['event', { m: 'signup', g: 1 }, { name: 'signup', goal: true, interaction: true }],
+      ['event', { m: 'signup?plan=Pro%20%26%20more&size=2', g: 1 }, { name: 'signup', goal: true, interaction: true, properties: { plan: 'Pro & more', size: '2' } }],
+      ['event', { m: 'signup', properties: { plan: 'free', size: 2, trial: true } }, { name: 'signup', interaction: true, properties: { plan: 'free', size: '2', trial: 'true' } }],
       ['event', { m: 'played', q: 1 }, { name: 'played' }],
       ['control', { m: 'menu' }, { name: 'menu' }],
       ['purchase', { V: 1999, C: 'EUR' }, { currency: 'EUR', value: 1999 }],
       ['purchase', { V: 1999, C: 'EUR', O: order }, { currency: 'EUR', value: 1999, order }],
-    ][random.below(8)]
+    ][random.below(9)]
     hits.push(makeHit(who, view, kind, at + 55_000, { fields: { n: 9, ...fields }, model: { number: 9, ...model } }))
   }
   return [...hits, ...(random.chance(0.3) ? makeMeta(who, view) : []), ...makeEvidence(random, who, view)]
@@ -158,7 +159,8 @@ function makeVisitor(random, i, anchor, { pages, cookieless }) {
 const send = (world, hit) => {
   const now = Date.now()
   const headers = { 'X-Forwarded-For': hit.who.address, 'User-Agent': hit.who.agent.text, Origin: `https://${hit.who.site}.example` }
-  return world.beacon([{ ...hit.fields, a: now - hit.at, b: now - hit.begun }], headers)
+  const line = { ...hit.fields, a: now - hit.at, b: now - hit.begun }
+  return line.properties ? world.post(JSON.stringify(line), headers) : world.beacon([line], headers)
 }
 
 // All of them, many at a time, so that no order is kept.
@@ -229,6 +231,16 @@ function compareErrors(report, rows) {
   assert.deepEqual(new Map(report.errors.map((one) => ['p:' + one.page, one.errors])), new Map(want.map(([name, row]) => [name, row[COLUMN.errors]]).sort((a, b) => b[1] - a[1])))
   assert.deepEqual(report.errors.map(({ errors }) => errors), report.errors.map(({ errors }) => errors).sort((a, b) => b - a))
   for (const { page, views } of report.errors) assert.equal(views, rows.get('p:' + page)[COLUMN.views] ?? 0, page)
+}
+
+function compareProperties(report, rows) {
+  const want = [...rows].filter(([name, row]) => name.startsWith('a:') && row[COLUMN.events] > 0)
+  assert.deepEqual(report.properties.map(({ event, key, value }) => `a:${event}\t${key}\t${value}`).sort(), want.map(([name]) => name).sort())
+  for (const { event, key, value, count, goals, share } of report.properties) {
+    const row = rows.get(`a:${event}\t${key}\t${value}`)
+    assert.deepEqual({ count, goals }, figures(row, [['count', COLUMN.events], ['goals', COLUMN.goals]]), key)
+    assert.ok(Math.abs(share - count / rows.get('e:' + event)[COLUMN.events]) <= 1e-4, `share of ${value}`)
+  }
 }
 
 const used = (row) => Object.values(row).some((value) => value !== 0)
@@ -306,6 +318,7 @@ async function compareRange(world, model, views, site, from, to) {
   comparePages(report, rows, pageVisitors(views, site, from, to))
   compareWays(report, rows)
   compareErrors(report, rows)
+  compareProperties(report, rows)
   compareList(report.channels, 'channel', rows, 'c', { [DIRECT]: 'Direct', [REFERRAL]: 'Referral' }, CHANNEL)
   compareList(report.sources, 'source', rows, 's', { 'news.example': 'news.example' }, SOURCE)
   compareList(report.devices, 'device', rows, 'v', { 1: 'desktop', 2: 'mobile' }, CLASS)

@@ -32,7 +32,7 @@ async function fill(world) {
   for (let i = 0; i < 20; i++) {
     const id = newId()
     const hit = view(i % 4 ? LONG : '/a', { p: id, c: 1, v: newId(), r: 'https://news.example/' })
-    await world.beacon([hit, { ...hit, k: 'pu', n: 1, e: 61_000, E: i % 4 ? 0 : 5 }, { ...hit, k: 'ev', n: 2, m: 'signup' }])
+    await world.beacon([hit, { ...hit, k: 'pu', n: 1, e: 61_000, E: i % 4 ? 0 : 5 }, { ...hit, k: 'ev', n: 2, m: i % 4 ? 'signup?plan=free' : 'signup?plan=Pro%20%2B&trial' }])
     await world.beacon([view('/gone', { x: 404 })], { 'X-Forwarded-For': `198.51.100.${i}` })
   }
   await world.beacon([view('/a', { w: 1 })])
@@ -72,6 +72,23 @@ scenario('reports for people and for programs', { sites: SITES }, async (world, 
     assert.doesNotMatch(none.out, /Errors/)
     const csv = await report(['report', 'errors', ...shop, '--format', 'csv'])
     assert.equal(csv.out, 'page,errors,views,errors_per_view\r\nshop.example/a,25,5,5.000\r\n')
+  })
+
+  await t.test('properties of events stand beside them, with their share', async () => {
+    const { p, ...alone } = view('/a')
+    await world.beacon([{ ...alone, k: 'ev', m: 'play?file=a.mp4', q: 1 }])
+    await world.settled({ received: 99 })
+    const { code, out, err } = await report(['report', 'properties', ...shop])
+    assert.equal(code, 0, err)
+    assert.match(out, /^properties of shop, .*\n\nEvent +Property +Value +Count +Share\n/)
+    assert.match(out, /^signup +plan +free +15 +75\.0%\nsignup +plan +Pro \+ +5 +25\.0%\nsignup +trial +5 +25\.0%\nplay +file +a\.mp4 +1 +100\.0%\n/m)
+    assert.doesNotMatch(out, /Total/)
+    const csv = await report(['report', 'properties', ...shop, '--event', 'play', '--format', 'csv'])
+    assert.equal(csv.out, 'event,key,value,count,share,goals\r\nplay,file,a.mp4,1,1.0000,0\r\n')
+    const json = JSON.parse((await report(['report', 'properties', ...shop, '--event', 'play', '--format', 'json'])).out)
+    assert.deepEqual(json.properties, [{ event: 'play', key: 'file', value: 'a.mp4', count: 1, goals: 0, share: 1 }])
+    const wrong = await report(['report', 'events', ...shop, '--event', 'play'])
+    assert.deepEqual([wrong.code, wrong.err], [2, 'sentier: --event is for the report properties\n'])
   })
 
   await t.test('pages of several hosts keep them', async () => {

@@ -516,6 +516,15 @@ static void make_lists(void)
     }
 }
 
+/* Of events; as the collector packs them. */
+enum { PROPERTIES = 4 };
+static const struct str properties[PROPERTIES] = {{"", 0},
+                                                  {"\4plan\3pro", 9},
+                                                  {"\4plan\4free\4size\1"
+                                                   "2",
+                                                   17},
+                                                  {"\4plan\0", 6}};
+
 static const char *const sources[] = {"", "", "news.example", "search.example"};
 static const char countries[][3] = {"FR", "DE", "", "US"};
 
@@ -571,6 +580,7 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
         h.target = draw(&s->r, 2) ? STR("other.example/x") : STR("third.example/");
     if (h.kind == HIT_DOWNLOAD) h.target = STR("shop.example/a.pdf");
     if (h.kind == HIT_EVENT) h.name = draw(&s->r, 2) ? STR("signup") : STR("buy");
+    if (h.kind == HIT_EVENT) h.list = properties[draw(&s->r, PROPERTIES)];
     if (h.kind == HIT_EVENT && draw(&s->r, 2)) h.flags |= HIT_GOAL;
     if (h.kind == HIT_EVENT && draw(&s->r, 4)) h.flags |= HIT_INTERACTION;
     if (h.kind == HIT_SEEN || h.kind == HIT_LINKS) h.list = buf_str(&lists[draw(&s->r, LISTS)]);
@@ -750,6 +760,13 @@ static void write_list(FILE *out, const struct hit *h)
         for (const char *comma = ""; hit_links_next(&links, &text); comma = ",")
             fprintf(out, "%s\"%.*s\"", comma, STR_ARG(text));
         fprintf(out, "]");
+    } else if (h->kind == HIT_EVENT) {
+        struct hit_property p;
+        struct str list = h->list;
+        fprintf(out, ",\"properties\":{");
+        for (const char *comma = ""; hit_properties_next(&list, &p); comma = ",")
+            fprintf(out, "%s\"%.*s\":\"%.*s\"", comma, STR_ARG(p.key), STR_ARG(p.value));
+        fprintf(out, "}");
     } else if (hit_money(h->list, &text, &minor)) {
         fprintf(out, ",\"currency\":\"%.*s\",\"value\":%lld", STR_ARG(text), (long long)minor);
         if (hit_order(h->list) != 0)

@@ -100,6 +100,10 @@ static const struct put rows_put[] = {
     {DAY, NAME("xother.example/\xff"), {{COL_OUTBOUND, 1}}},
     {DAY, NAME("fshop.example/a.pdf"), {{COL_DOWNLOADS, 2}}},
     {DAY, NAME("esignup"), {{COL_EVENTS, 3}, {COL_GOALS, 1}}},
+    {DAY, NAME("asignup\tplan\tpro"), {{COL_EVENTS, 2}, {COL_GOALS, 1}}},
+    {DAY + 1, NAME("asignup\tplan\t"), {{COL_EVENTS, 1}}},
+    {DAY, NAME("aplay\tfile\tx"), {{COL_EVENTS, 4}}},
+    {DAY, NAME("a"), {{COL_EVENTS, 1}}},
     {DAY, NAME("kmenu"), {{COL_CONTROLS, 5}}},
     {DAY, NAME("mEUR"), {{COL_PURCHASES, 2}, {COL_REVENUE, 1999}}},
     {DAY, NAME("t\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"), {{COL_STEPS, 1}}},
@@ -180,6 +184,11 @@ static const char want[] =
     " 'outbound': [{'target': 'other.example/\xef\xbf\xbd', 'clicks': 1}],"
     " 'downloads': [{'file': 'shop.example/a.pdf', 'clicks': 2}],"
     " 'events': [{'name': 'signup', 'count': 3, 'goals': 1}],"
+    " 'properties': ["
+    "  {'event': 'play', 'key': 'file', 'value': 'x', 'count': 4, 'goals': 0, 'share': null},"
+    "  {'event': 'signup', 'key': 'plan', 'value': 'pro', 'count': 2, 'goals': 1, 'share': 0.6666},"
+    "  {'event': '(other)', 'key': '', 'value': '', 'count': 1, 'goals': 0, 'share': null},"
+    "  {'event': 'signup', 'key': 'plan', 'value': '', 'count': 1, 'goals': 0, 'share': 0.3333}],"
     " 'controls': [{'name': 'menu', 'count': 5}],"
     " 'purchases': [{'currency': 'EUR', 'count': 2, 'revenue_minor': 1999}]}";
 
@@ -230,13 +239,32 @@ static void a_limit_cuts_lists_and_says_so(void **state)
     struct summary_opts limited = opts;
     limited.limit = 1;
     json_t *doc = summary_document(r, &limited);
-    json_t *cut =
-        json_pack("[s, s, s, s, s]", "pages", "channels", "sources", "countries", "transitions");
+    json_t *cut = json_pack("[s, s, s, s, s, s]", "pages", "channels", "sources", "countries",
+                            "transitions", "properties");
     assert_true(json_equal(json_object_get(doc, "truncated"), cut));
     assert_int_equal(json_array_size(json_object_get(doc, "pages")), 1);
     assert_int_equal(json_array_size(json_object_get(doc, "days")), 2);
     assert_int_equal(json_array_size(json_object_get(doc, "events")), 1);
     json_decref(cut);
+    json_decref(doc);
+    range_free(r);
+}
+
+static void properties_may_be_those_of_one_event(void **state)
+{
+    (void)state;
+    struct range *r = example();
+    struct summary_opts some = opts;
+    some.event = STR("signup");
+    some.limit = 1;
+    json_t *doc = summary_document(r, &some), *list = json_object_get(doc, "properties");
+    assert_int_equal(json_array_size(list), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "value")),
+                        "pro");
+    json_decref(doc);
+    some.event = STR("sign");
+    doc = summary_document(r, &some);
+    assert_int_equal(json_array_size(json_object_get(doc, "properties")), 0);
     json_decref(doc);
     range_free(r);
 }
@@ -304,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_document_has_every_field),
         cmocka_unit_test(a_limit_cuts_lists_and_says_so),
+        cmocka_unit_test(properties_may_be_those_of_one_event),
         cmocka_unit_test(its_pages_are_known_beforehand),
         cmocka_unit_test(nothing_is_a_document_of_zeros),
         cmocka_unit_test(exactness_ends_where_gaps_end),

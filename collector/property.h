@@ -1,0 +1,28 @@
+/* property.h - what stands behind an event's name, NAME?key=value&..., and what JSON tells as an
+ * object -> the name and the properties of a hit. Pure. */
+#ifndef SENTIER_PROPERTY_H
+#define SENTIER_PROPERTY_H
+
+#include "ingest.h"
+#include "mask.h"
+
+enum {
+    /* The longest text that can hold properties within their limits, all of it escaped. */
+    PROPERTY_TEXT_MAX_BYTES =
+        HIT_PROPERTIES_MAX * 3 * (HIT_KEY_MAX_BYTES + HIT_VALUE_MAX_BYTES + 1),
+};
+
+/* Holds what comes back. */
+struct property_room {
+    char decoded[PROPERTY_TEXT_MAX_BYTES];
+    char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
+    char key[HIT_PROPERTIES_MAX][HIT_KEY_MAX_BYTES + MASK_GROWTH_BYTES];
+    char value[HIT_PROPERTIES_MAX][HIT_VALUE_MAX_BYTES + MASK_GROWTH_BYTES];
+};
+
+/* V_COUNTED: hit->name is set, and hit->list, in list, when there are properties. Else why the
+ * event is refused; *field is at fault. */
+enum verdict property_read(const struct fields *f, struct property_room *room,
+                           char list[HIT_LIST_MAX_BYTES], struct hit *hit, const char **field);
+
+#endif
