@@ -12,10 +12,20 @@ const struct asset *asset_tracker(void)
     return &tracker_asset;
 }
 
-const struct asset *asset_demo(struct str path)
+static const struct asset *find(const struct asset *assets, size_t n, struct str path)
 {
-    for (size_t i = 0; i < sizeof demo_assets / sizeof *demo_assets; i++) {
-        if (str_eq(str_of(demo_assets[i].path), path)) return &demo_assets[i];
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(str_of(assets[i].path), path)) return &assets[i];
     }
     return NULL;
+}
+
+const struct asset *asset_module(struct str name)
+{
+    return find(module_assets, sizeof module_assets / sizeof *module_assets, name);
+}
+
+const struct asset *asset_demo(struct str path)
+{
+    return find(demo_assets, sizeof demo_assets / sizeof *demo_assets, path);
 }

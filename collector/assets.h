@@ -15,6 +15,7 @@ struct asset {
 };
 
 const struct asset *asset_tracker(void);
-const struct asset *asset_demo(struct str path); /* path as requested, "/demo/..."; NULL: none */
+const struct asset *asset_module(struct str name); /* "vitals.js", beside the tracker; NULL: none */
+const struct asset *asset_demo(struct str path);   /* path as requested, "/demo/..."; NULL: none */
 
 #endif

@@ -314,7 +314,8 @@ static void send_asset(struct endpoints *e, const struct http_request *req, cons
     buf_clear(&e->headers);
     buf_printf(&e->headers,
                "ETag: %s\r\nCache-Control: public, max-age=%lld, stale-while-revalidate=86400\r\n"
-               "Vary: Accept-Encoding\r\nCross-Origin-Resource-Policy: cross-origin\r\n",
+               "Vary: Accept-Encoding\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
+               "Access-Control-Allow-Origin: *\r\n", /* for integrity hashes, and for import() */
                a->etag, (long long)max_age_s);
     if (has_etag(req->if_none_match, str_of(a->etag))) {
         reply(out, 304, buf_str(&e->headers), STR(""));
@@ -330,6 +331,20 @@ static void send_asset(struct endpoints *e, const struct http_request *req, cons
 static void get_script(struct endpoints *e, const struct http_request *req, struct http_reply *out)
 {
     send_asset(e, req, asset_tracker(), e->o.conf->script_max_age_s, out);
+}
+
+/* What the path names in the tracker's folder. */
+static const struct asset *module_of(const struct endpoints *e, struct str path)
+{
+    struct str script = str_of(e->o.conf->script_path);
+    while (script.n > 0 && script.p[script.n - 1] != '/')
+        script.n--;
+    return str_starts(path, script) ? asset_module(str_from(path, script.n)) : NULL;
+}
+
+static void get_module(struct endpoints *e, const struct http_request *req, struct http_reply *out)
+{
+    send_asset(e, req, module_of(e, req->path), e->o.conf->script_max_age_s, out);
 }
 
 static void get_demo(struct endpoints *e, const struct http_request *req, struct http_reply *out)
@@ -383,6 +398,11 @@ void endpoints_handle(void *arg, const struct http_request *req, struct http_rep
         const struct route *r = &e->routes[i];
         if (!(r->whole ? str_eq(req->path, r->path) : str_starts(req->path, r->path))) continue;
         dispatch(r, e, req, out);
+        return;
+    }
+    if (module_of(e, req->path) != NULL) {
+        const struct route module = {req->path, true, get_module, NULL, NULL, "GET, HEAD"};
+        dispatch(&module, e, req, out);
         return;
     }
     reply(out, 404, STR(TEXT_TYPE), STR("there is nothing here\n"));

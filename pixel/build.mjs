@@ -13,8 +13,11 @@ import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { demoFiles } from './demo.mjs'
+import { buildModules } from './modules.mjs'
 
-const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
+export const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
+
+export const brotliSize = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
 
 export async function buildTracker() {
   const result = await build({
@@ -53,26 +56,27 @@ function asset(name, { path, type, bytes }) {
   return { arrays: arrays.join('\n'), init }
 }
 
-function trackerInclude(bytes) {
-  const { arrays, init } = asset('tracker', { path: '/s.js', type: 'text/javascript; charset=utf-8', bytes })
-  return `${arrays}\nstatic const struct asset tracker_asset = ${init};\n`
+const table = (name, assets) => {
+  const inits = assets.map(({ init }) => `    ${init},\n`).join('')
+  return `${assets.map(({ arrays }) => arrays).join('\n')}\nstatic const struct asset ${name}[] = {\n${inits}};\n`
 }
 
-function demoInclude(files) {
-  const assets = files.map((file, i) => asset(`demo${i}`, file))
-  const inits = assets.map(({ init }) => `    ${init},\n`).join('')
-  return `${assets.map(({ arrays }) => arrays).join('\n')}\nstatic const struct asset demo_assets[] = {\n${inits}};\n`
+function trackerInclude(bytes, modules) {
+  const { arrays, init } = asset('tracker', { path: '/s.js', type: 'text/javascript; charset=utf-8', bytes })
+  const beside = table('module_assets', modules.map((module, i) => asset(`module${i}`, module)))
+  return `${arrays}\nstatic const struct asset tracker_asset = ${init};\n${beside}`
 }
+
+const demoInclude = (files) => table('demo_assets', files.map((file, i) => asset(`demo${i}`, file)))
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [outJs, outTracker, outDemo] = process.argv.slice(2)
   if (!outTracker) throw new Error('usage: node pixel/build.mjs OUT.js TRACKER.inc [DEMO.inc]')
   const bytes = await buildTracker()
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 11 }
-  const size = brotliCompressSync(bytes, { params }).length
+  const size = brotliSize(bytes)
   console.log(`tracker: ${bytes.length} bytes, gzip ${gzipSync(bytes, { level: 9 }).length}, brotli ${size} of ${SIZE_MAX_BYTES}`)
   if (size > SIZE_MAX_BYTES) throw new Error('the tracker is over its size budget')
   writeFileSync(outJs, bytes)
-  writeFileSync(outTracker, trackerInclude(bytes))
+  writeFileSync(outTracker, trackerInclude(bytes, await buildModules()))
   if (outDemo) writeFileSync(outDemo, demoInclude(demoFiles()))
 }

@@ -10,7 +10,7 @@ const html = (head, body) => `<!doctype html><title>t</title><link rel="icon" hr
 
 export async function startSink() {
   const tracker = await buildTracker()
-  const sink = { hits: [], requests: [], answer: () => 204, pages: {}, cors: true }
+  const sink = { hits: [], requests: [], answer: () => 204, pages: {}, scripts: {}, cors: true }
 
   function take(req, body, res) {
     const status = sink.answer()
@@ -26,8 +26,8 @@ export async function startSink() {
     if (path === '/b') {
       let body = ''
       req.on('data', (chunk) => (body += chunk)).on('end', () => take(req, body, res))
-    } else if (path === '/s.js') {
-      res.setHeader('Content-Type', 'text/javascript').end(tracker)
+    } else if (path === '/s.js' || sink.scripts[path]) {
+      res.setHeader('Content-Type', 'text/javascript').end(sink.scripts[path] ?? tracker)
     } else {
       const page = sink.pages[path] || {}
       res.writeHead(page.status || 200, { 'Content-Type': 'text/html', ...page.headers })

@@ -203,6 +203,11 @@ static const struct {
     {"/s.js", HTTP_HEAD, 200, NULL},
     {"/s.js", HTTP_POST, 405, "Allow: GET, HEAD\r\n"},
     {"/s.js", HTTP_OPTIONS, 405, "Allow: GET, HEAD\r\n"},
+    {"/vitals.js", HTTP_GET, 200, NULL},
+    {"/gzip.js", HTTP_HEAD, 200, NULL},
+    {"/gzip.js", HTTP_POST, 405, "Allow: GET, HEAD\r\n"},
+    {"/gzip.j", HTTP_GET, 404, NULL},
+    {"/x/gzip.js", HTTP_GET, 404, NULL},
     {"/healthz", HTTP_GET, 200, NULL},
     {"/healthz", HTTP_OTHER, 405, "Allow: GET, HEAD\r\n"},
     {"/", HTTP_GET, 404, NULL},
@@ -226,6 +231,26 @@ static void test_methods(void **state)
         assert_well_formed(r.headers);
     }
     assert_false(journal_staged(w.journal));
+}
+
+/* They lie beside the tracker, wherever that is. */
+static void test_modules(void **state)
+{
+    (void)state;
+    w.conf.script_path = "/static/t.js";
+    close_endpoints();
+    open_endpoints(0);
+    struct http_request req = request(HTTP_GET, "/static/vitals.js", "");
+    struct http_reply r = ask(&req);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(r.body.n, asset_module(STR("vitals.js"))->n);
+    assert_true(has(r.headers, "Access-Control-Allow-Origin: *\r\n"));
+    assert_well_formed(r.headers);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const paths[] = {"/vitals.js", "/static/", "/static/s.js", "/static"};
+        req.path = str_of(paths[i]);
+        assert_int_equal(ask(&req).status, 404);
+    }
 }
 
 static void test_demo(void **state)
@@ -576,13 +601,21 @@ static void test_a_full_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_WORLD(test_methods),       IN_WORLD(test_demo),
-        IN_WORLD(test_pixel),         IN_WORLD(test_opted_out_looks_like_taken),
-        IN_WORLD(test_customers),     IN_WORLD(test_cors),
-        IN_WORLD(test_preflight),     IN_WORLD(test_refusals_are_named),
-        IN_WORLD(test_many_refusals), IN_WORLD(test_empty_body_is_a_pile_of_one),
-        IN_WORLD(test_encodings),     IN_WORLD(test_gzip_is_the_same_file),
-        IN_WORLD(test_etags),         IN_WORLD(test_a_full_disk),
+        IN_WORLD(test_methods),
+        IN_WORLD(test_modules),
+        IN_WORLD(test_demo),
+        IN_WORLD(test_pixel),
+        IN_WORLD(test_opted_out_looks_like_taken),
+        IN_WORLD(test_customers),
+        IN_WORLD(test_cors),
+        IN_WORLD(test_preflight),
+        IN_WORLD(test_refusals_are_named),
+        IN_WORLD(test_many_refusals),
+        IN_WORLD(test_empty_body_is_a_pile_of_one),
+        IN_WORLD(test_encodings),
+        IN_WORLD(test_gzip_is_the_same_file),
+        IN_WORLD(test_etags),
+        IN_WORLD(test_a_full_disk),
         IN_WORLD(test_a_full_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
