@@ -478,6 +478,8 @@ static void print_collector(struct report *r, const struct remote *m)
     }
     print_warning(r, AMBER, stat_of(m, NULL, "not_stored"),
                   "hits answered 503: the journal could not store them");
+    print_warning(r, AMBER, stat_of(m, NULL, "dropped_by_browsers"),
+                  "hits lost in browsers: they waited too long, or were too many");
 }
 
 static void print_redis(struct report *r, const struct reading *g)

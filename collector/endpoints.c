@@ -52,7 +52,8 @@ struct endpoints {
     struct buf retry; /* headers of a 503 */
     char *scratch;
     size_t scratch_bytes;
-    uint32_t staged; /* hits of this turn */
+    uint32_t staged;  /* hits of this turn */
+    uint64_t dropped; /* by browsers before them */
 };
 
 /* One request's hits, while they are read. */
@@ -73,11 +74,14 @@ void endpoints_set_sites(struct endpoints *e, const struct sites *sites)
 
 void endpoints_stored(struct endpoints *e, bool stored)
 {
-    if (stored)
+    if (stored) {
         metrics_add(e->o.metrics, M_HITS, V_COUNTED, e->staged);
-    else
+        metrics_add(e->o.metrics, M_DROPPED, 0, (int64_t)e->dropped);
+    } else {
         metrics_add(e->o.metrics, M_NOT_STORED, 0, e->staged);
+    }
     e->staged = 0;
+    e->dropped = 0;
 }
 
 /* ---- hits ---- */
@@ -124,6 +128,7 @@ static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields
         t->taken++;
         t->staged++;
         e->staged++;
+        e->dropped += ingest_dropped(e->o.ingest);
     } else {
         t->unstored++;
         metrics_add(e->o.metrics, M_NOT_STORED, 0, 1);

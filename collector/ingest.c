@@ -19,6 +19,7 @@
 #include "about.h"
 #include "bytes.h"
 #include "channel.h"
+#include "click.h"
 #include "clock.h"
 #include "hash.h"
 #include "identity.h"
@@ -35,6 +36,7 @@
 
 enum {
     AGE_MAX_MS = 72 * 60 * 60 * 1000,
+    DROPPED_MAX = 1000 * 1000,
     STATUS_MIN = 100,
     STATUS_MAX = 599,
     LOG_URL_BYTES = URL_TEXT_MAX_BYTES + URL_HOST_MAX_BYTES + 16,
@@ -48,7 +50,8 @@ struct ingest {
     struct agent_cache *agents;
     struct page page, target; /* what the last hit borrows, with what follows */
     struct arrival arrival;
-    enum identity identity; /* of the last hit */
+    enum identity identity; /* of the last hit, as is what follows */
+    uint32_t dropped;
     char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
     char list[HIT_LIST_MAX_BYTES];
     struct meta_room meta;
@@ -85,6 +88,11 @@ void ingest_set_sites(struct ingest *in, const struct sites *sites)
 enum identity ingest_identity(const struct ingest *in)
 {
     return in->identity;
+}
+
+uint32_t ingest_dropped(const struct ingest *in)
+{
+    return in->dropped;
 }
 
 /* A hit on its way through the checks. */
@@ -132,10 +140,22 @@ static bool take_number(struct str s, int64_t min, int64_t max, int64_t *out)
 static bool take_flag(struct str s, bool *out)
 {
     int64_t n = 0;
-    bool ok = take_number(s, 0, 1, &n);
 
+    *out = str_eq(s, STR("true"));
+    if (*out || str_eq(s, STR("false"))) return true;
+    bool ok = take_number(s, 0, 1, &n);
     *out = n == 1;
     return ok;
+}
+
+/* A clock that was set back tells of what has not happened yet: that is now. */
+static bool take_age(struct str s, int64_t *out)
+{
+    bool ahead = s.n > 1 && s.p[0] == '-';
+
+    if (!ahead) return take_number(s, 0, AGE_MAX_MS, out);
+    *out = 0;
+    return take_number(str_from(s, 1), 0, INT64_MAX, &(int64_t){0});
 }
 
 static struct str origin_of(const struct url *url, char text[ORIGIN_MAX_BYTES])
@@ -196,10 +216,10 @@ static enum verdict check_times(struct work *w)
 {
     int64_t age = 0;
 
-    if (!take_number(w->f->age, 0, AGE_MAX_MS, &age)) return blame(w, "a", V_BAD_NUMBER);
+    if (!take_age(w->f->age, &age)) return blame(w, "a", V_BAD_NUMBER);
     w->begun_ms = age;
-    if (!take_number(w->f->begun, age, AGE_MAX_MS, &w->begun_ms))
-        return blame(w, "b", V_BAD_NUMBER);
+    if (!take_age(w->f->begun, &w->begun_ms)) return blame(w, "b", V_BAD_NUMBER);
+    if (w->begun_ms < age) w->begun_ms = age;
     w->hit->at_ms = w->visit->now_ms - age;
     w->hit->day = zone_day(w->site->zone, w->visit->now_ms - w->begun_ms);
     return V_COUNTED;
@@ -216,7 +236,7 @@ static enum verdict check_numbers(struct work *w)
     if (!take_number(f->number, 0, INT64_MAX, &number)) return blame(w, "n", V_BAD_NUMBER);
     if (number >= PAGEVIEW_MAX_HITS) return blame(w, "n", V_TOO_MANY);
     if (!take_number(f->engaged, 0, INT64_MAX, &engaged)) return blame(w, "e", V_BAD_NUMBER);
-    if (!take_number(f->depth, 0, DEPTH_MAX, &depth)) return blame(w, "d", V_BAD_NUMBER);
+    if (!take_number(f->depth, 0, INT64_MAX, &depth)) return blame(w, "d", V_BAD_NUMBER);
     if (!take_number(f->errors, 0, INT64_MAX, &errors)) return blame(w, "E", V_BAD_NUMBER);
     if (!take_number(f->status, STATUS_MIN, STATUS_MAX, &status))
         return blame(w, "x", V_BAD_NUMBER);
@@ -231,7 +251,7 @@ static enum verdict check_numbers(struct work *w)
     w->hit->number = (uint32_t)number;
     if (w->hit->kind == HIT_IDENTIFY) return check_times(w);
     w->hit->engaged_ms = (uint32_t)(engaged < ENGAGED_MAX_MS ? engaged : ENGAGED_MAX_MS);
-    w->hit->depth = (uint32_t)depth;
+    w->hit->depth = (uint32_t)(depth < DEPTH_MAX ? depth : DEPTH_MAX);
     w->hit->errors = (uint32_t)(errors < ERRORS_MAX ? errors : ERRORS_MAX);
     w->hit->status = (uint32_t)status;
     return check_times(w);
@@ -261,22 +281,39 @@ static enum verdict check_page(struct work *w, struct ingest *in, struct str url
     return V_COUNTED;
 }
 
-/* The page of a link, which may be told by its path alone. V_BAD_PAGE: not of this site. */
+enum { LINK_MAX_BYTES = ORIGIN_MAX_BYTES + URL_TEXT_MAX_BYTES };
+
+/* A link may be told by its path alone, or without its scheme. *out borrows from it and from text.
+ */
+static bool link_url(const struct work *w, struct str link, char text[LINK_MAX_BYTES],
+                     struct url *out)
+{
+    if (str_starts(link, STR("/"))) {
+        struct str before = origin_of(&w->url, text);
+        if (str_starts(link, STR("//"))) before.n = str_find(before, ':') + 1;
+        memcpy(text + before.n, link.p, link.n);
+        link = (struct str){text, before.n + link.n};
+    }
+    return url_split(link, out);
+}
+
+static bool is_own(const struct work *w, const struct url *url)
+{
+    char origin[ORIGIN_MAX_BYTES];
+
+    if (str_eq(url_hostname(url), url_hostname(&w->url))) return true;
+    return w->site->origins != NULL && w->site->origins[0] != NULL &&
+           site_allows(w->site, origin_of(url, origin));
+}
+
+/* The page of a link. V_BAD_PAGE: not of this site. */
 static enum verdict own_page(const struct work *w, struct str link, struct page *out)
 {
-    char text[ORIGIN_MAX_BYTES + URL_TEXT_MAX_BYTES], origin[ORIGIN_MAX_BYTES];
+    char text[LINK_MAX_BYTES];
     struct url url;
 
-    if (str_starts(link, STR("/")) && !str_starts(str_from(link, 1), STR("/"))) {
-        struct str own = origin_of(&w->url, text);
-        memcpy(text + own.n, link.p, link.n);
-        link = (struct str){text, own.n + link.n};
-    }
-    if (!url_split(link, &url)) return V_BAD_PAGE;
-    bool own = str_eq(url_hostname(&url), url_hostname(&w->url)) ||
-               (w->site->origins != NULL && w->site->origins[0] != NULL &&
-                site_allows(w->site, origin_of(&url, origin)));
-    return own ? page_write(&url, w->site, out) : V_BAD_PAGE;
+    if (!link_url(w, link, text, &url) || !is_own(w, &url)) return V_BAD_PAGE;
+    return page_write(&url, w->site, out);
 }
 
 /* Links as hit_links_open reads them; in->list holds them. What is no page of the site is left out:
@@ -350,22 +387,38 @@ static enum verdict check_money(struct work *w, struct ingest *in)
     return V_COUNTED;
 }
 
-/* What a click went to: on the page's own host it is named like a page of the site. */
+/* No page: a control, named by its scheme, or by what was done with it. */
+static enum verdict take_control(struct work *w, struct ingest *in, struct str scheme)
+{
+    bool file = w->hit->kind == HIT_DOWNLOAD;
+
+    w->hit->kind = HIT_CONTROL;
+    for (size_t i = 0; i < scheme.n; i++)
+        in->name[i] = str_lower_char(scheme.p[i]);
+    w->hit->name = file ? STR("download") : (struct str){in->name, scheme.n};
+    return V_COUNTED;
+}
+
+/* What a click went to, and so its kind, unless that is told. What is of the site is named like a
+ * page of it. */
 static enum verdict check_target(struct work *w, struct ingest *in)
 {
+    char text[LINK_MAX_BYTES];
     struct url url;
 
     enum hit_kind kind = w->hit->kind;
-    enum verdict v;
     if (kind != HIT_OUTBOUND && kind != HIT_DOWNLOAD && kind != HIT_CLICK) return V_COUNTED;
     if (w->f->target.n == 0) return blame(w, "t", V_BAD_QUERY);
-    if (kind == HIT_CLICK) {
-        v = own_page(w, w->f->target, &in->target);
-    } else {
-        if (!url_split(w->f->target, &url)) return blame(w, "t", V_BAD_PAGE);
-        bool own = str_eq(url_hostname(&url), url_hostname(&w->url));
-        v = page_write(&url, own ? w->site : NULL, &in->target);
-    }
+    struct str scheme = click_scheme(w->f->target);
+    if (scheme.n > 0 && kind != HIT_OUTBOUND) return take_control(w, in, scheme);
+    if (!link_url(w, w->f->target, text, &url)) return blame(w, "t", V_BAD_PAGE);
+
+    bool own = is_own(w, &url);
+    if (kind == HIT_CLICK && click_is_file(url.path))
+        w->hit->kind = HIT_DOWNLOAD;
+    else if (kind == HIT_CLICK && !own)
+        w->hit->kind = HIT_OUTBOUND;
+    enum verdict v = page_write(&url, own ? w->site : NULL, &in->target);
     if (v != V_COUNTED) return blame(w, "t", v);
     w->hit->target = page_str(&in->target);
     return V_COUNTED;
@@ -377,6 +430,7 @@ static enum verdict check_name(struct work *w, struct ingest *in)
 
     if (w->hit->kind == HIT_EVENT)
         return property_read(w->f, &in->properties, in->list, w->hit, w->field);
+    if (w->hit->name.n > 0) return V_COUNTED; /* a click's */
     enum verdict v = check_text(w, w->f->name, HIT_NAME_MAX_BYTES, "m");
     if (v != V_COUNTED || w->hit->kind != HIT_CONTROL) return v;
     if (w->f->name.n == 0) return blame(w, "m", V_BAD_QUERY);
@@ -432,6 +486,15 @@ static enum verdict check_identity(struct ingest *in, struct work *w)
     return blame(w, "j", V_BAD_SIGNATURE);
 }
 
+static enum verdict check_dropped(struct ingest *in, struct work *w)
+{
+    int64_t n = 0;
+
+    if (!take_number(w->f->dropped, 0, INT64_MAX, &n)) return blame(w, "h", V_BAD_NUMBER);
+    in->dropped = (uint32_t)(n < DROPPED_MAX ? n : DROPPED_MAX);
+    return V_COUNTED;
+}
+
 static void fill_agent(struct ingest *in, struct str agent, struct hit *hit)
 {
     const struct agent_info *info = agent_lookup(in->agents, agent);
@@ -476,6 +539,7 @@ static enum verdict check_hit(struct ingest *in, struct work *w)
     if (v == V_COUNTED) v = check_about(w, in);
     if (v == V_COUNTED) v = fill_visitor(in, w);
     if (v == V_COUNTED) v = check_identity(in, w);
+    if (v == V_COUNTED) v = check_dropped(in, w);
     return v;
 }
 
@@ -493,6 +557,7 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
     *field = NULL;
     *out = (struct hit){.kind = 0};
     in->identity = IDENTITY_NONE;
+    in->dropped = 0;
     if (f->site.n == 0) return blame(&w, "s", V_BAD_QUERY);
     w.site = sites_find(in->sites, f->site);
     if (w.site == NULL) return blame(&w, "s", V_UNKNOWN_SITE);

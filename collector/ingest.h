@@ -56,7 +56,8 @@ struct visit {
     FIELD('C', "C", currency)                                                                      \
     FIELD('O', "O", order)                                                                         \
     FIELD('i', "i", customer)                                                                      \
-    FIELD('j', "j", signature)
+    FIELD('j', "j", signature)                                                                     \
+    FIELD('h', "h", dropped)
 /* LIST likewise: those that may stand several times. */
 #define HIT_LISTS(LIST)                                                                            \
     LIST('l', "l", links)                                                                          \
@@ -109,6 +110,7 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
 
 /* Of the hit taken last. */
 enum identity ingest_identity(const struct ingest *in);
+uint32_t ingest_dropped(const struct ingest *in); /* hits that its browser could not keep */
 
 /* For log lines: the caller has the time and the status and its own visitor key; same checks, same
  * page, agent, country and channel. 32-byte import key. */

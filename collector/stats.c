@@ -28,6 +28,9 @@ const struct metric_def collector_metrics[METRICS] = {
     [M_IDENTITIES] = {"sentier_identities_total", "counter",
                       "hits that came with the id of a customer, by what it was worth", "identity",
                       IDENTITIES, identity_label},
+    [M_DROPPED] = {"sentier_dropped_by_browsers_total", "counter",
+                   "hits that waited in browsers longer, or were more, than they keep", NULL, 1,
+                   NULL},
     [M_REQUESTS] = {"sentier_http_requests_total", "counter", "requests answered", NULL, 1, NULL},
     [M_HTTP_REFUSED] = {"sentier_http_refused_total", "counter",
                         "requests and connections refused before anything was read from them",
@@ -119,9 +122,10 @@ void stats_print_json(const struct metrics *m, const struct shipper_stats *s, st
                   (json_int_t)metrics_get(m, M_CONNECTIONS, 0), "refused",
                   labelled(m, M_HTTP_REFUSED, http_refusal_name));
     json_t *root = json_pack(
-        "{s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o}", "program", "sentier-collector", "version",
+        "{s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "program", "sentier-collector", "version",
         SENTIER_VERSION, "ledger", ledger, "hits", labelled(m, M_HITS, verdict_label), "not_stored",
-        (json_int_t)metrics_get(m, M_NOT_STORED, 0), "identities",
+        (json_int_t)metrics_get(m, M_NOT_STORED, 0), "dropped_by_browsers",
+        (json_int_t)metrics_get(m, M_DROPPED, 0), "identities",
         labelled(m, M_IDENTITIES, identity_label), "shipper", shipper, "http", http);
     char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2));
     if (text != NULL) buf_printf(out, "%s\n", text);

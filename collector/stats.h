@@ -10,6 +10,7 @@ enum {
     M_HITS,       /* by verdict; "counted" = taken */
     M_NOT_STORED, /* hits answered 503 */
     M_IDENTITIES, /* hits that came with the id of a customer, by enum identity */
+    M_DROPPED,    /* hits that browsers say they could not keep */
     M_REQUESTS,
     M_HTTP_REFUSED,
     M_ACCEPTED,

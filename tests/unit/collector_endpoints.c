@@ -351,6 +351,24 @@ static void test_customers(void **state)
     assert_int_equal(metrics_get(w.metrics, M_IDENTITIES, IDENTITY_SIGNED), 0);
 }
 
+/* Counted when the hit that says so is stored: a browser repeats the others. */
+static void test_dropped_by_browsers(void **state)
+{
+    (void)state;
+    struct http_request told = beacon(SHOP, VIEW "&h=5\n" VIEW "\n" VIEW "&h=2&n=x");
+    assert_int_equal(ask(&told).status, 200);
+    assert_int_equal(metrics_get(w.metrics, M_DROPPED, 0), 0);
+    assert_true(commit());
+    assert_int_equal(metrics_get(w.metrics, M_DROPPED, 0), 5);
+    struct http_request json =
+        beacon(SHOP, "{\"site\":\"shop\",\"url\":\"" SHOP "/\",\"dropped\":4}");
+    assert_int_equal(ask(&json).status, 204);
+    endpoints_stored(w.endpoints, false);
+    assert_int_equal(ask(&json).status, 204);
+    assert_true(commit());
+    assert_int_equal(metrics_get(w.metrics, M_DROPPED, 0), 9);
+}
+
 static const struct {
     const char *origin, *body;
     int status;
@@ -607,6 +625,7 @@ int main(void)
         IN_WORLD(test_pixel),
         IN_WORLD(test_opted_out_looks_like_taken),
         IN_WORLD(test_customers),
+        IN_WORLD(test_dropped_by_browsers),
         IN_WORLD(test_cors),
         IN_WORLD(test_preflight),
         IN_WORLD(test_refusals_are_named),

@@ -134,15 +134,26 @@ static const struct {
     {"s=shop" PAGE "&e=99999999999", V_COUNTED, NULL},
     {"s=shop" PAGE "&e=x", V_BAD_NUMBER, "e"},
     {"s=shop" PAGE "&d=100", V_COUNTED, NULL},
-    {"s=shop" PAGE "&d=101", V_BAD_NUMBER, "d"},
+    {"s=shop" PAGE "&d=101", V_COUNTED, NULL},
+    {"s=shop" PAGE "&d=-1", V_BAD_NUMBER, "d"},
     {"s=shop" PAGE "&x=404", V_COUNTED, NULL},
     {"s=shop" PAGE "&x=99", V_BAD_NUMBER, "x"},
     {"s=shop" PAGE "&x=600", V_BAD_NUMBER, "x"},
     {"s=shop" PAGE "&w=2", V_BAD_NUMBER, "w"},
-    {"s=shop" PAGE "&c=true", V_BAD_NUMBER, "c"},
+    {"s=shop" PAGE "&w=true&o=false", V_COUNTED, NULL},
+    {"s=shop" PAGE "&o=true", V_OPTED_OUT, NULL},
+    {"s=shop" PAGE "&c=True", V_BAD_NUMBER, "c"},
+    {"s=shop" PAGE "&c=yes", V_BAD_NUMBER, "c"},
     {"s=shop" PAGE "&a=259200000", V_COUNTED, NULL},
     {"s=shop" PAGE "&a=259200001", V_BAD_NUMBER, "a"},
-    {"s=shop" PAGE "&a=10&b=9", V_BAD_NUMBER, "b"},
+    {"s=shop" PAGE "&a=-1", V_COUNTED, NULL},
+    {"s=shop" PAGE "&a=-", V_BAD_NUMBER, "a"},
+    {"s=shop" PAGE "&a=-x", V_BAD_NUMBER, "a"},
+    {"s=shop" PAGE "&a=10&b=9", V_COUNTED, NULL},
+    {"s=shop" PAGE "&a=10&b=-9", V_COUNTED, NULL},
+    {"s=shop" PAGE "&a=10&b=--9", V_BAD_NUMBER, "b"},
+    {"s=shop" PAGE "&h=12", V_COUNTED, NULL},
+    {"s=shop" PAGE "&h=many", V_BAD_NUMBER, "h"},
     {"s=shop" PAGE "&a=10&b=10", V_COUNTED, NULL},
     {"s=shop" PAGE "&b=259200001", V_BAD_NUMBER, "b"},
     {"s=shop" PAGE "&r=%ff", V_BAD_UTF8, "r"},
@@ -166,8 +177,11 @@ static const struct {
     {"s=shop" PAGE "&k=sn&l=/b%00", V_BAD_UTF8, "l"},
     {"s=shop" PAGE "&k=ck", V_BAD_QUERY, "t"},
     {"s=shop" PAGE "&k=ck&t=/b", V_COUNTED, NULL},
-    {"s=shop" PAGE "&k=ck&t=https://other.example/", V_BAD_PAGE, "t"},
-    {"s=shop" PAGE "&k=ck&t=//other.example/", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ck&t=b", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ck&t=https://", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ck&t=1:2", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ck&t=an-invented-scheme-of-33-bytes-xyz:", V_BAD_PAGE, "t"},
+    {"s=shop" PAGE "&k=ck&t=mailto:%00", V_BAD_UTF8, "t"},
     {"s=shop" PAGE "&k=ct", V_BAD_QUERY, "m"},
     {"s=shop" PAGE "&k=ct&m=menu", V_COUNTED, NULL},
     {"s=shop" PAGE "&k=pc&V=100&C=EUR", V_COUNTED, NULL},
@@ -419,6 +433,91 @@ static void test_clicks(void **state)
     assert_int_equal(hit.errors, ERRORS_MAX);
     assert_int_equal(take("s=shop" PAGE "&k=ct&m=menu&q=1", &visit, &hit), V_COUNTED);
     assert_int_equal(hit.flags, HIT_INTERACTION); /* a click is one */
+}
+
+/* The tracker tells where a link leads; what kind of click that is, is found here. */
+static void test_kinds_of_clicks(void **state)
+{
+    static const struct {
+        const char *query;
+        enum hit_kind kind;
+        const char *target, *name;
+    } rows[] = {
+        {"&k=ck&t=https://shop.example/b/%23x", HIT_CLICK, "shop.example/b", ""},
+        {"&k=ck&t=http://shop.example:8080/b", HIT_CLICK, "shop.example:8080/b", ""},
+        {"&k=ck&t=https://www.shop.example:8443/b%3Fid=1%26x=2", HIT_CLICK,
+         "www.shop.example:8443/b?id=1", ""},
+        {"&k=ck&t=//shop.example/b", HIT_CLICK, "shop.example/b", ""},
+        {"&k=ck&t=/b.html", HIT_CLICK, "shop.example/b.html", ""},
+        {"&k=ck&t=/zip", HIT_CLICK, "shop.example/zip", ""},
+        {"&k=ck&t=/a.zip/b", HIT_CLICK, "shop.example/a.zip/b", ""},
+        {"&k=ck&t=/x%3Ff=a.zip", HIT_CLICK, "shop.example/x", ""},
+        {"&k=ck&t=HTTPS://Other.example/x/%3Fid=1", HIT_OUTBOUND, "other.example/x", ""},
+        {"&k=ck&t=//other.example/x", HIT_OUTBOUND, "other.example/x", ""},
+        {"&k=ck&t=https://www.shop.example/", HIT_OUTBOUND, "www.shop.example/", ""},
+        {"&k=ck&t=/f/Price%2520list.PDF%3Fid=1%26x=2", HIT_DOWNLOAD,
+         "shop.example/f/Price%20list.PDF?id=1", ""},
+        {"&k=ck&t=https://other.example/a.7z", HIT_DOWNLOAD, "other.example/a.7z", ""},
+        {"&k=ck&t=https://other.example/a.zst", HIT_DOWNLOAD, "other.example/a.zst", ""},
+        {"&k=ck&t=https://other.example/a.torrent%23x", HIT_DOWNLOAD, "other.example/a.torrent",
+         ""},
+        {"&k=ck&t=https://other.example.zip", HIT_OUTBOUND, "other.example.zip/", ""},
+        {"&k=ck&t=MailTo:me@mail.example", HIT_CONTROL, "", "mailto"},
+        {"&k=ck&t=tel:%2B33123456789", HIT_CONTROL, "", "tel"},
+        {"&k=ck&t=javascript:void(0)", HIT_CONTROL, "", "javascript"},
+        {"&k=ck&t=blob:https://shop.example/1", HIT_CONTROL, "", "blob"},
+        {"&k=dl&t=blob:https://shop.example/1", HIT_CONTROL, "", "download"},
+        {"&k=dl&t=data:text/csv,a", HIT_CONTROL, "", "download"},
+        {"&k=dl&t=/export", HIT_DOWNLOAD, "shop.example/export", ""},
+        {"&k=ol&t=https://other.example/a.zip", HIT_OUTBOUND, "other.example/a.zip", ""},
+    };
+    struct visit visit = a_visit();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct hit hit;
+        char query[256];
+        snprintf(query, sizeof query, "s=shop" PAGE "%s", rows[i].query);
+        if (take(query, &visit, &hit) != V_COUNTED || hit.kind != rows[i].kind ||
+            !str_eq(hit.target, str_of(rows[i].target)) || !str_eq(hit.name, str_of(rows[i].name)))
+            fail_msg("%s: %s %.*s %.*s", query, hit_kind_name(hit.kind), STR_ARG(hit.target),
+                     STR_ARG(hit.name));
+        assert_int_equal(hit.flags, HIT_INTERACTION);
+    }
+}
+
+static void test_what_browsers_get_wrong(void **state)
+{
+    static const struct {
+        const char *query;
+        int64_t age_ms;
+        uint32_t depth, dropped, number;
+    } rows[] = {
+        {"", 0, 0, 0, 0},
+        {"&a=-5000&b=-1&d=250&h=3", 0, 100, 3, 0}, /* the clock was set back */
+        {"&a=5000&b=400&n=7", 5000, 0, 0, 7},
+        {"&h=99999999", 0, 0, 1000000, 0},
+        {"&h=0", 0, 0, 0, 0},
+    };
+    struct visit visit = a_visit();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct hit hit;
+        char query[256];
+        snprintf(query, sizeof query, "s=shop" PAGE "%s", rows[i].query);
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        assert_int_equal(hit.at_ms, now_ms - rows[i].age_ms);
+        assert_int_equal(hit.depth, rows[i].depth);
+        assert_int_equal(hit.number, rows[i].number);
+        assert_int_equal(ingest_dropped(ingest), rows[i].dropped);
+    }
+    struct hit hit;
+    assert_int_equal(take("s=shop" PAGE "&k=ev&m=x&g=true&c=true&v=1z&w=true", &visit, &hit),
+                     V_COUNTED);
+    assert_int_equal(hit.flags, HIT_INTERACTION | HIT_GOAL);
+    assert_int_equal(hit.visitor_kind, VISITOR_CONSENTED);
+    assert_true(str_eq(hit.bot, STR("webdriver")));
 }
 
 /* "left out:page page" */
@@ -755,6 +854,8 @@ int main(void)
         cmocka_unit_test(test_origins),
         cmocka_unit_test(test_whole_hit),
         cmocka_unit_test(test_clicks),
+        cmocka_unit_test(test_kinds_of_clicks),
+        cmocka_unit_test(test_what_browsers_get_wrong),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_about),
         cmocka_unit_test(test_long_about),
