@@ -129,3 +129,10 @@ void client_address(const struct proxies *p, const struct sockaddr_storage *peer
         memcpy(out, hop, sizeof hop);
     }
 }
+
+bool client_is_proxy(const struct proxies *p, const struct sockaddr_storage *peer)
+{
+    unsigned char address[ADDRESS_BYTES];
+    from_peer(peer, address);
+    return trusted(p, address);
+}

@@ -19,5 +19,7 @@ void proxies_free(struct proxies *p);
 bool address_parse(struct str text, unsigned char out[ADDRESS_BYTES]); /* IPv4 becomes mapped */
 void client_address(const struct proxies *p, const struct sockaddr_storage *peer,
                     struct str forwarded_for, unsigned char out[ADDRESS_BYTES]);
+/* What the peer says of the request is believed. */
+bool client_is_proxy(const struct proxies *p, const struct sockaddr_storage *peer);
 
 #endif

@@ -12,6 +12,7 @@
 #include "assets.h"
 #include "beacon.h"
 #include "clock.h"
+#include "cookie.h"
 #include "stats.h"
 
 enum {
@@ -19,14 +20,16 @@ enum {
     HEADERS_MAX_BYTES = 16 * 1024,
     REPLY_MAX_BYTES = 64 * 1024,
     PREFLIGHT_MAX_AGE_S = 86400,
+    COOKIES_MAX = 8, /* in one reply: sites of one body that keep some */
 };
 
-#define NO_STORE "Cache-Control: no-store\r\n"
-#define GIF_TYPE                                                                                   \
-    "Content-Type: image/gif\r\n" NO_STORE "Cross-Origin-Resource-Policy: cross-origin\r\n"
+#define NO_STORE  "Cache-Control: no-store\r\n"
+#define GIF_TYPE  "Content-Type: image/gif\r\n" NO_STORE ANY_PAGE
 #define TEXT_TYPE "Content-Type: text/plain; charset=utf-8\r\n" NO_STORE
 #define JSON_TYPE "Content-Type: application/json\r\n" NO_STORE
 #define RETRY     "Retry-After: 1\r\n"
+#define EXPOSE    "Access-Control-Expose-Headers: Retry-After, X-Sentier-Refused\r\n"
+#define ANY_PAGE  "Cross-Origin-Resource-Policy: cross-origin\r\n"
 
 /* One transparent pixel: GIF89a, 1x1, two colours of which one is transparent. */
 static const char gif[43] =
@@ -65,6 +68,11 @@ struct taking {
     enum verdict verdict; /* of the last refused hit */
     const char *field;    /* at fault in it, or NULL */
     bool origin_allowed;  /* by the site of one of the hits */
+    struct {
+        struct str site;
+        uint64_t id; /* 0: gone */
+    } cookies[COOKIES_MAX];
+    unsigned cookies_n;
 };
 
 void endpoints_set_sites(struct endpoints *e, const struct sites *sites)
@@ -105,6 +113,20 @@ static void refuse(struct taking *t, unsigned line, struct str site, enum verdic
     buf_printf(&e->body, ",\"help\":\"%s\"}", verdict_help(v));
 }
 
+/* Of each site the last hit decides: it is the youngest. */
+static void note_cookie(struct taking *t, const struct hit *hit)
+{
+    enum cookie_change change = ingest_cookie(t->e->o.ingest);
+    unsigned i = 0;
+    if (change == COOKIE_STAYS) return;
+    while (i < t->cookies_n && !str_eq(t->cookies[i].site, hit->site))
+        i++;
+    if (i == COOKIES_MAX) return; /* its next request will do */
+    t->cookies[i].site = hit->site;
+    t->cookies[i].id = change == COOKIE_SET ? hit->visitor : 0;
+    if (i == t->cookies_n) t->cookies_n++;
+}
+
 static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields *fields,
                    const char *field)
 {
@@ -116,6 +138,7 @@ static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields
         v = ingest_hit(e->o.ingest, &t->visit, fields, e->o.partitions, &hit, &partition, &field);
         enum identity identity = ingest_identity(e->o.ingest);
         if (identity != IDENTITY_NONE) metrics_add(e->o.metrics, M_IDENTITIES, identity, 1);
+        note_cookie(t, &hit);
         if (hit.site.n > 0 && v != V_UNKNOWN_SITE && v != V_BAD_ORIGIN) t->origin_allowed = true;
     }
     if (v != V_COUNTED) {
@@ -144,6 +167,7 @@ static struct taking begin(struct endpoints *e, const struct http_request *req,
         .referer = req->referer,
         .agent = req->user_agent,
         .accept_language = req->accept_language,
+        .cookie = req->cookie,
         .opted_out = str_eq(req->gpc, STR("1")) || str_eq(req->dnt, STR("1")),
         .from_beacon = from_beacon,
         .now_ms = clock_ms(),
@@ -159,6 +183,33 @@ static struct taking begin(struct endpoints *e, const struct http_request *req,
 static void reply(struct http_reply *out, int status, struct str headers, struct str body)
 {
     *out = (struct http_reply){.status = status, .headers = headers, .body = body};
+}
+
+/* The folder of the path that hits are sent to. */
+static struct str folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? STR("/") : (struct str){path, (size_t)(slash - path) + 1};
+}
+
+static void add_cookies(const struct taking *t, const struct http_request *req)
+{
+    struct endpoints *e = t->e;
+    struct cookie_scope scope = {
+        .path = folder_of(e->o.conf->beacon_path),
+        .cross_site = str_eq(req->fetch_site, STR("cross-site")),
+        .insecure =
+            str_ieq(req->forwarded_proto, STR("http")) && client_is_proxy(e->o.proxies, &req->peer),
+    };
+    for (unsigned i = 0; i < t->cookies_n; i++)
+        cookie_add(&e->headers, t->cookies[i].site, t->cookies[i].id, t->visit.now_ms / 1000,
+                   &scope);
+}
+
+/* "null": a page that says nothing of itself. There is nothing in our answers to hide from it. */
+static bool allows(const struct endpoints *e, struct str origin)
+{
+    return str_eq(origin, STR("null")) || sites_allow(e->sites, origin);
 }
 
 static void add_cors(struct buf *headers, struct str origin, bool allowed)
@@ -187,15 +238,17 @@ static struct str refusals_json(struct taking *t)
     return buf_str(b);
 }
 
-static void reply_beacon(struct taking *t, struct str origin)
+static void reply_beacon(struct taking *t, const struct http_request *req)
 {
     static const struct str failed = {"nothing could be stored\n", 24};
     struct endpoints *e = t->e;
-    bool allowed = t->origin_allowed || sites_allow(e->sites, origin);
+    bool allowed = t->origin_allowed || allows(e, req->origin);
     buf_clear(&e->retry);
-    add_cors(&e->retry, origin, allowed);
-    buf_add(&e->retry, STR(TEXT_TYPE RETRY));
-    add_cors(&e->headers, origin, allowed);
+    buf_add(&e->retry, STR(ANY_PAGE TEXT_TYPE RETRY EXPOSE));
+    add_cors(&e->retry, req->origin, allowed);
+    buf_add(&e->headers, STR(ANY_PAGE));
+    add_cors(&e->headers, req->origin, allowed);
+    add_cookies(t, req);
 
     if (t->taken == 0 && t->unstored > 0) { /* and those that were refused will be again */
         reply(t->out, 503, buf_str(&e->retry), failed);
@@ -217,7 +270,7 @@ static void post_beacon(struct endpoints *e, const struct http_request *req, str
     t.visit.in_url = req->body.n == 0;
     beacon_read(req->body.n > 0 ? req->body : req->query, (unsigned)e->o.conf->beacon_max_hits,
                 e->scratch, e->scratch_bytes, on_hit, &t);
-    reply_beacon(&t, req->origin);
+    reply_beacon(&t, req);
 }
 
 static void get_pixel(struct endpoints *e, const struct http_request *req, struct http_reply *out)
@@ -230,27 +283,31 @@ static void get_pixel(struct endpoints *e, const struct http_request *req, struc
     enum verdict v = beacon_line(req->query, e->scratch, e->scratch_bytes, &fields, &field);
     on_hit(&t, 1, v, &fields, field);
 
-    struct str headers = STR(GIF_TYPE), retry = STR(GIF_TYPE RETRY);
-    if (t.refused > 0) {
-        buf_printf(&e->headers, GIF_TYPE "X-Sentier-Refused: %s%s%s\r\n", verdict_name(t.verdict),
+    bool allowed = t.origin_allowed || allows(e, req->origin);
+    buf_clear(&e->retry);
+    buf_add(&e->retry, STR(GIF_TYPE RETRY EXPOSE));
+    add_cors(&e->retry, req->origin, allowed);
+    buf_add(&e->headers, STR(GIF_TYPE));
+    add_cors(&e->headers, req->origin, allowed);
+    add_cookies(&t, req);
+    if (t.refused > 0)
+        buf_printf(&e->headers, EXPOSE "X-Sentier-Refused: %s%s%s\r\n", verdict_name(t.verdict),
                    t.field == NULL ? "" : " ", t.field == NULL ? "" : t.field);
-        headers = buf_str(&e->headers);
-    }
     reply(out,
           t.unstored > 0  ? 503
           : t.refused > 0 ? 400
                           : 200,
-          t.unstored > 0 ? retry : headers, pixel);
+          buf_str(t.unstored > 0 ? &e->retry : &e->headers), pixel);
     out->needs_store = t.staged > 0;
     out->otherwise_status = 503;
-    out->otherwise_headers = retry;
+    out->otherwise_headers = buf_str(&e->retry);
     out->otherwise_body = pixel;
 }
 
 static void preflight(struct endpoints *e, const struct http_request *req, struct http_reply *out)
 {
     buf_clear(&e->headers);
-    bool allowed = req->origin.n > 0 && sites_allow(e->sites, req->origin);
+    bool allowed = req->origin.n > 0 && allows(e, req->origin);
     add_cors(&e->headers, req->origin, allowed);
     if (allowed) {
         buf_printf(&e->headers,
@@ -261,6 +318,8 @@ static void preflight(struct endpoints *e, const struct http_request *req, struc
             buf_printf(&e->headers, "Access-Control-Allow-Headers: %.*s\r\n",
                        STR_ARG(req->want_headers));
         }
+        if (str_eq(req->want_private, STR("true")))
+            buf_add(&e->headers, STR("Access-Control-Allow-Private-Network: true\r\n"));
     }
     reply(out, 204, buf_str(&e->headers), STR(""));
 }
@@ -420,7 +479,8 @@ static void fill_routes(struct endpoints *e)
     const struct collector_conf *c = e->o.conf;
     const struct route routes[ROUTES] = {
         {str_of(c->pixel_path), true, get_pixel, NULL, preflight, "GET, HEAD, OPTIONS"},
-        {str_of(c->beacon_path), true, NULL, post_beacon, preflight, "POST, OPTIONS"},
+        {str_of(c->beacon_path), true, get_pixel, post_beacon, preflight,
+         "GET, HEAD, POST, OPTIONS"},
         {str_of(c->script_path), true, get_script, NULL, NULL, "GET, HEAD"},
         {STR("/healthz"), true, get_health, NULL, NULL, "GET, HEAD"},
         {STR("/demo"), false, get_demo, NULL, NULL, "GET, HEAD"},

@@ -42,17 +42,20 @@ static const char *const header_names[HTTP_HEADERS] = {
     [HTTP_CONTENT_TYPE] = "content-type",
     [HTTP_IF_NONE_MATCH] = "if-none-match",
     [HTTP_CONTENT_LENGTH] = "content-length",
+    [HTTP_SEC_FETCH_SITE] = "sec-fetch-site",
     [HTTP_ACCEPT_ENCODING] = "accept-encoding",
     [HTTP_ACCEPT_LANGUAGE] = "accept-language",
     [HTTP_X_FORWARDED_FOR] = "x-forwarded-for",
     [HTTP_CONTENT_ENCODING] = "content-encoding",
     [HTTP_TRANSFER_ENCODING] = "transfer-encoding",
+    [HTTP_X_FORWARDED_PROTO] = "x-forwarded-proto",
     [HTTP_WANT_METHOD] = "access-control-request-method",
     [HTTP_WANT_HEADERS] = "access-control-request-headers",
+    [HTTP_WANT_PRIVATE] = "access-control-request-private-network",
 };
 
 /* The names of a length stand together: from `first` on, `n` of them. */
-enum { NAME_MAX_BYTES = 30 };
+enum { NAME_MAX_BYTES = 38 };
 static const struct {
     uint8_t first, n;
 } names_by_length[NAME_MAX_BYTES + 1] = {
@@ -63,12 +66,13 @@ static const struct {
     [10] = {HTTP_CONNECTION, 2},
     [12] = {HTTP_CONTENT_TYPE, 1},
     [13] = {HTTP_IF_NONE_MATCH, 1},
-    [14] = {HTTP_CONTENT_LENGTH, 1},
+    [14] = {HTTP_CONTENT_LENGTH, 2},
     [15] = {HTTP_ACCEPT_ENCODING, 3},
     [16] = {HTTP_CONTENT_ENCODING, 1},
-    [17] = {HTTP_TRANSFER_ENCODING, 1},
+    [17] = {HTTP_TRANSFER_ENCODING, 2},
     [29] = {HTTP_WANT_METHOD, 1},
     [30] = {HTTP_WANT_HEADERS, 1},
+    [38] = {HTTP_WANT_PRIVATE, 1},
 };
 
 struct str http_header_name(enum http_header id)

@@ -31,13 +31,16 @@ enum http_header {
     HTTP_CONTENT_TYPE,
     HTTP_IF_NONE_MATCH,
     HTTP_CONTENT_LENGTH,
+    HTTP_SEC_FETCH_SITE,
     HTTP_ACCEPT_ENCODING,
     HTTP_ACCEPT_LANGUAGE,
     HTTP_X_FORWARDED_FOR,
     HTTP_CONTENT_ENCODING,
     HTTP_TRANSFER_ENCODING,
+    HTTP_X_FORWARDED_PROTO,
     HTTP_WANT_METHOD,  /* Access-Control-Request-Method */
     HTTP_WANT_HEADERS, /* Access-Control-Request-Headers */
+    HTTP_WANT_PRIVATE, /* Access-Control-Request-Private-Network */
     HTTP_HEADERS
 };
 struct str http_header_name(enum http_header id); /* lower case */

@@ -152,9 +152,12 @@ static void read_head(const struct http_head *head, const char *p, struct http_r
         .cookie = HEADER(HTTP_COOKIE),
         .dnt = HEADER(HTTP_DNT),
         .gpc = HEADER(HTTP_SEC_GPC),
+        .fetch_site = HEADER(HTTP_SEC_FETCH_SITE),
         .forwarded_for = HEADER(HTTP_X_FORWARDED_FOR),
+        .forwarded_proto = HEADER(HTTP_X_FORWARDED_PROTO),
         .want_method = HEADER(HTTP_WANT_METHOD),
         .want_headers = HEADER(HTTP_WANT_HEADERS),
+        .want_private = HEADER(HTTP_WANT_PRIVATE),
     };
 #undef HEADER
 }

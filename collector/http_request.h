@@ -52,9 +52,10 @@ struct http_request {
     struct str path, query; /* as sent, without '?' */
     struct str body;        /* de-chunked and inflated */
     struct str host, origin, referer, user_agent, content_type, accept_encoding, accept_language;
-    struct str if_none_match, cookie, dnt, gpc;
-    struct str forwarded_for;             /* X-Forwarded-For; all of them, joined by ", " */
-    struct str want_method, want_headers; /* Access-Control-Request-* */
+    struct str if_none_match, cookie, dnt, gpc, fetch_site; /* Sec-Fetch-Site */
+    struct str forwarded_for;   /* X-Forwarded-For; all of them, joined by ", " */
+    struct str forwarded_proto; /* X-Forwarded-Proto */
+    struct str want_method, want_headers, want_private; /* Access-Control-Request-* */
     struct sockaddr_storage peer;
 };
 

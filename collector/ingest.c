@@ -51,6 +51,7 @@ struct ingest {
     struct page page, target; /* what the last hit borrows, with what follows */
     struct arrival arrival;
     enum identity identity; /* of the last hit, as is what follows */
+    enum cookie_change cookie;
     uint32_t dropped;
     char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
     char list[HIT_LIST_MAX_BYTES];
@@ -90,6 +91,11 @@ enum identity ingest_identity(const struct ingest *in)
     return in->identity;
 }
 
+enum cookie_change ingest_cookie(const struct ingest *in)
+{
+    return in->cookie;
+}
+
 uint32_t ingest_dropped(const struct ingest *in)
 {
     return in->dropped;
@@ -104,7 +110,7 @@ struct work {
     const char **field;
     struct url url;
     int64_t begun_ms; /* before it was sent */
-    bool consent, webdriver;
+    bool consent, fresh, webdriver;
 };
 
 static enum verdict blame(struct work *w, const char *field, enum verdict v)
@@ -167,13 +173,14 @@ static struct str origin_of(const struct url *url, char text[ORIGIN_MAX_BYTES])
 }
 
 /* The Origin header, else the origin of the referring page. A request that names neither may come
- * from any page: privacy settings take both away. */
+ * from any page: privacy settings and Referrer-Policy take both away, and leave "null". */
 static bool origin_allowed(const struct site *site, const struct visit *visit)
 {
     struct url from;
 
     if (site->origins == NULL || site->origins[0] == NULL) return true;
-    if (visit->origin.n > 0) return site_allows(site, visit->origin);
+    if (visit->origin.n > 0 && !str_eq(visit->origin, STR("null")))
+        return site_allows(site, visit->origin);
     if (!url_split(visit->referer, &from)) return true;
 
     char text[ORIGIN_MAX_BYTES];
@@ -242,6 +249,7 @@ static enum verdict check_numbers(struct work *w)
         return blame(w, "x", V_BAD_NUMBER);
     if (!take_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
     if (!take_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
+    if (!take_flag(f->fresh, &w->fresh)) return blame(w, "f", V_BAD_NUMBER);
     if (!take_flag(f->goal, &goal)) return blame(w, "g", V_BAD_NUMBER);
     if (!take_flag(f->more, &more)) return blame(w, "z", V_BAD_NUMBER);
     if (!take_flag(f->passive, &passive)) return blame(w, "q", V_BAD_NUMBER);
@@ -451,13 +459,38 @@ static uint64_t daily_visitor(struct ingest *in, const struct work *w)
     return id != 0 ? id : 1;
 }
 
+/* The id in the cookie outlives the one that a script keeps, so it counts more; but a pageview that
+ * began before there was this cookie remains whose it was, and an id made on purpose replaces it.
+ */
+static uint64_t lasting_visitor(struct ingest *in, const struct work *w, uint64_t told)
+{
+    int64_t now_s = w->visit->now_ms / 1000, begun_s = (w->visit->now_ms - w->begun_ms) / 1000;
+
+    if (!w->site->cookie) return told;
+    struct cookie c = cookie_of(w->visit->cookie, w->hit->site, now_s);
+    if (c.id != 0 && c.created_s > begun_s) return told;
+    if (c.id != 0 && !w->fresh) return c.id;
+    if (c.id != told) in->cookie = COOKIE_SET;
+    return told;
+}
+
+/* Nobody without consent has one. A pixel that says nothing about it stands beside the tracker. */
+static void drop_cookie(struct ingest *in, const struct site *site, const struct visit *visit)
+{
+    if (site->cookie && cookie_of(visit->cookie, str_of(site->name), 0).brought)
+        in->cookie = COOKIE_GONE;
+}
+
 static enum verdict fill_visitor(struct ingest *in, struct work *w)
 {
     uint64_t id = 0;
 
+    if (!w->consent && (w->visit->from_beacon || w->f->consent.n > 0))
+        drop_cookie(in, w->site, w->visit);
+
     if (w->consent && w->f->visitor.n > 0) {
         if (!id_parse(w->f->visitor, &id) || id == 0) return blame(w, "v", V_BAD_NUMBER);
-        w->hit->visitor = id;
+        w->hit->visitor = lasting_visitor(in, w, id);
         w->hit->visitor_kind = VISITOR_CONSENTED;
     } else {
         w->hit->visitor = daily_visitor(in, w);
@@ -548,7 +581,7 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
                         const char **field)
 {
     struct work w;
-    bool opted_out;
+    bool opted_out = false;
 
     w.visit = visit;
     w.f = f;
@@ -557,17 +590,21 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
     *field = NULL;
     *out = (struct hit){.kind = 0};
     in->identity = IDENTITY_NONE;
+    in->cookie = COOKIE_STAYS;
     in->dropped = 0;
     if (f->site.n == 0) return blame(&w, "s", V_BAD_QUERY);
     w.site = sites_find(in->sites, f->site);
     if (w.site == NULL) return blame(&w, "s", V_UNKNOWN_SITE);
     out->site = str_of(w.site->name);
     if (!origin_allowed(w.site, visit)) return V_BAD_ORIGIN;
-    if (visit->opted_out) return V_OPTED_OUT;
-    if (!take_flag(f->optout, &opted_out)) return blame(&w, "o", V_BAD_NUMBER);
-    if (opted_out) return V_OPTED_OUT;
+    if (!visit->opted_out && !take_flag(f->optout, &opted_out)) return blame(&w, "o", V_BAD_NUMBER);
+    if (visit->opted_out || opted_out) {
+        drop_cookie(in, w.site, visit);
+        return V_OPTED_OUT;
+    }
 
     enum verdict v = check_hit(in, &w);
+    if (v != V_COUNTED) in->cookie = COOKIE_STAYS;
     if (v != V_COUNTED) return v;
     fill_agent(in, visit->agent, out);
     fill_bot(&w);

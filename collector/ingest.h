@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cookie.h"
 #include "hit.h"
 #include "site.h"
 
@@ -18,6 +19,7 @@ struct salts; /* days' salts, shared by the threads of a collector */
 /* What a request, or a log line, says about each of its hits. */
 struct visit {
     struct str origin, referer, agent, accept_language;
+    struct str cookie;         /* as it came: with those of others */
     unsigned char address[16]; /* IPv6, or IPv4 mapped into it */
     bool opted_out;            /* GPC or DNT */
     bool from_beacon;          /* sent by script: browser signals are expected */
@@ -57,6 +59,7 @@ struct visit {
     FIELD('O', "O", order)                                                                         \
     FIELD('i', "i", customer)                                                                      \
     FIELD('j', "j", signature)                                                                     \
+    FIELD('f', "f", fresh)                                                                         \
     FIELD('h', "h", dropped)
 /* LIST likewise: those that may stand several times. */
 #define HIT_LISTS(LIST)                                                                            \
@@ -110,6 +113,7 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
 
 /* Of the hit taken last. */
 enum identity ingest_identity(const struct ingest *in);
+enum cookie_change ingest_cookie(const struct ingest *in); /* of its site, to its visitor */
 uint32_t ingest_dropped(const struct ingest *in); /* hits that its browser could not keep */
 
 /* For log lines: the caller has the time and the status and its own visitor key; same checks, same

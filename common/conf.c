@@ -52,6 +52,8 @@ const struct conf_opt site_options[] = {
      "what pages are about: a rule a line, as /boots/* boots, 40:outdoor"},
     {"hash_routing", CONF_BOOL, S(hash_routing), "no", 0, 0,
      "the part after # is part of a page (single-page sites)"},
+    {"cookie", CONF_BOOL, S(cookie), "no", 0, 0,
+     "keep the id of a visitor who consents in a cookie of the collector, too"},
     {"secret", CONF_STR, S(secret), "", 0, 255, "key that signs customer ids; empty: no customers"},
     {"secret_before", CONF_STR, S(secret_before), "", 0, 255,
      "the key before this one, whose signatures still stand; empty: none"},

@@ -21,6 +21,7 @@ struct site {
     char **keep_params;  /* query parameters that are part of a page; NULL-terminated */
     char **topics;       /* rules of topic_rule.h; NULL-terminated */
     bool hash_routing;   /* the fragment is part of a page */
+    bool cookie;         /* ids of visitors who consent also live in a cookie of the collector */
     char *secret;        /* signs customer ids; "" none */
     char *secret_before; /* did so before it: its signatures stand until they end; "" none */
     int64_t spread;      /* partitions this site is spread over */

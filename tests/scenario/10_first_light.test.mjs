@@ -150,7 +150,7 @@ scenario('the tracker, health, and what is neither', {}, async (world) => {
   assert.deepEqual([health.status, '' + health.body], [200, 'ok\n'])
   assert.equal((await world.request({ path: '/nothing' })).status, 404)
   assert.equal((await world.request({ path: '/demo/' })).status, 404, 'no demo unless asked for')
-  for (const [path, method, allow] of [['/b', 'GET', 'POST, OPTIONS'], ['/p.gif', 'POST', 'GET, HEAD, OPTIONS'], ['/s.js', 'PUT', 'GET, HEAD']]) {
+  for (const [path, method, allow] of [['/b', 'DELETE', 'GET, HEAD, POST, OPTIONS'], ['/p.gif', 'POST', 'GET, HEAD, OPTIONS'], ['/s.js', 'PUT', 'GET, HEAD']]) {
     const answer = await world.request({ path, method })
     assert.equal(answer.status, 405, `${method} ${path}`)
     assert.equal(answer.headers.allow, allow)

@@ -27,6 +27,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define SHOP     "https://shop.example"
+#define EXPOSED  "Access-Control-Expose-Headers: Retry-After, X-Sentier-Refused\r\n"
 #define VIEW     "s=shop&u=https%3A%2F%2Fshop.example%2Fa"
 #define CHROME                                                                                     \
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "            \
@@ -47,6 +48,9 @@ static struct {
     struct journal *journal;
     struct endpoints *endpoints;
 } w;
+
+/* Sites with cookies: one more than a reply sets. */
+static const char *const keeping[] = {"k", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8"};
 
 static void open_endpoints(int64_t reserve_bytes)
 {
@@ -98,6 +102,14 @@ static int set_up(void **state)
     shop->origins[0] = strdup(SHOP);
     shop->zone = sites_zone(w.sites, "UTC");
     shop->spread = 1;
+    for (size_t i = 0; i < COUNT(keeping); i++) {
+        struct site *one = sites_add(w.sites, str_of(keeping[i]));
+        one->origins = calloc(2, sizeof *one->origins);
+        one->origins[0] = strdup("https://k.example");
+        one->zone = sites_zone(w.sites, "UTC");
+        one->spread = 1;
+        one->cookie = true;
+    }
     sites_seal(w.sites);
     w.proxies = proxies_new(NULL, &bad);
     w.ingest = ingest_new(&w.lists, w.salts);
@@ -196,8 +208,9 @@ static const struct {
     {"/p.gif", HTTP_POST, 405, "Allow: GET, HEAD, OPTIONS\r\n"},
     {"/p.gif", HTTP_OTHER, 405, "Allow: GET, HEAD, OPTIONS\r\n"},
     {"/p.gif", HTTP_OPTIONS, 204, NULL},
-    {"/b", HTTP_GET, 405, "Allow: POST, OPTIONS\r\n"},
-    {"/b", HTTP_HEAD, 405, "Allow: POST, OPTIONS\r\n"},
+    {"/b", HTTP_GET, 400, NULL}, /* a pixel, too: what scripts do where they may not fetch */
+    {"/b", HTTP_HEAD, 400, NULL},
+    {"/b", HTTP_OTHER, 405, "Allow: GET, HEAD, POST, OPTIONS\r\n"},
     {"/b", HTTP_OPTIONS, 204, NULL},
     {"/s.js", HTTP_GET, 200, NULL},
     {"/s.js", HTTP_HEAD, 200, NULL},
@@ -369,6 +382,153 @@ static void test_dropped_by_browsers(void **state)
     assert_int_equal(metrics_get(w.metrics, M_DROPPED, 0), 9);
 }
 
+#define K       "s=k&u=https%3A%2F%2Fk.example%2F"
+#define MINE    "; Max-Age=34128000; Path=/; HttpOnly; SameSite=Lax; Secure\r\n"
+#define GONE    "Set-Cookie: sentier-k=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure\r\n"
+#define YOUNG   "%lld"
+#define SET_ABC "Set-Cookie: sentier-k=abc." YOUNG MINE
+
+/* %lld: now. What is answered to a body, given the cookies that it came with. */
+static const struct {
+    const char *cookies, *body, *set; /* NULL: nothing */
+} cookies[] = {
+    {"", K "&c=1&v=abc", SET_ABC},
+    {"", K "&v=abc", NULL}, /* no consent */
+    {"", K "&c=1", NULL},
+    {"", K "&c=1&v=abc&n=x", NULL}, /* refused */
+    {"", VIEW "&c=1&v=abc", NULL},  /* the site keeps none */
+    {"", K "&o=1", NULL},
+    {"sentier-k=abc.1", K "&c=1&v=abc", SET_ABC}, /* of 1970: too old, though it is the same */
+    {"sentier-k=xyz.1", K "&c=1&v=abc", SET_ABC},
+    {"sentier-k=xyz.99999999999", K "&c=1&v=abc", SET_ABC}, /* of the future */
+    {"sentier-k=xyz.999999999999", K "&c=1&v=abc", SET_ABC},
+    {"sentier-k=x!.%lld", K "&c=1&v=abc", SET_ABC},
+    {"sentier-k=xyz", K "&c=1&v=abc", SET_ABC},
+    {"sentier-k=xyz.", K "&c=1&v=abc", SET_ABC},
+    {"sentier-k=xyz.%lld", K "&c=1&v=abc", NULL}, /* kept, and not prolonged */
+    {"a=b; sentier-k=xyz.%lld; c", K "&c=1&v=abc", NULL},
+    {"sentier-k1=xyz.%lld", K "&c=1&v=abc", SET_ABC}, /* another site's */
+    {"sentier-k=xyz.%lld", K "&c=1&v=abc&f=1", SET_ABC},
+    {"sentier-k=abc.%lld", K "&c=1&v=abc&f=1", NULL},
+    {"sentier-k=xyz.%lld", K "&c=1&v=abc&f=1&a=60000", NULL}, /* begun before there was this id */
+    {"sentier-k=xyz.%lld", K "&c=1&v=abc&b=60000", NULL},
+    {"sentier-k=xyz.%lld", K, GONE},
+    {"sentier-k=xyz.%lld", K "&c=0", GONE},
+    {"sentier-k=xyz.%lld", K "&o=1", GONE},
+    {"sentier-k=", K "&o=1", GONE},
+    {"sentier-k=xyz.%lld", K "&n=x", NULL},
+    {"sentier-k=xyz.%lld", K "&c=1", NULL}, /* says nothing of who it is */
+    {"sentier-k=xyz.%lld", VIEW "&o=1", NULL},
+    {"sentier-k=xyz.%lld", K "\n" K "&c=1&v=abc&f=1", SET_ABC}, /* the last one counts */
+    {"sentier-k=xyz.%lld", K "&c=1&v=abc&f=1\n" K "&o=1", GONE},
+    {"sentier-kx=xyz.%lld; entier-k=xyz.%lld", K "&o=1", NULL},
+};
+
+static void test_cookies(void **state)
+{
+    (void)state;
+    long long now_s = clock_ms() / 1000;
+    for (size_t i = 0; i < COUNT(cookies); i++) {
+        char brought[256], set[256] = "";
+        snprintf(brought, sizeof brought, cookies[i].cookies, now_s, now_s);
+        struct guard g = guard_copy(str_of(brought));
+        struct http_request req = beacon("https://k.example", cookies[i].body);
+        req.cookie = g.s;
+        struct http_reply r = ask(&req);
+        guard_free(&g);
+        bool any = false;
+        for (long long s = now_s; cookies[i].set != NULL && !any && s < now_s + 60; s++) {
+            snprintf(set, sizeof set, cookies[i].set, s);
+            any = has(r.headers, set);
+        }
+        if (any != (cookies[i].set != NULL) || has(r.headers, "Set-Cookie") != any)
+            fail_msg("%s %s: %.*s", brought, cookies[i].body, STR_ARG(r.headers));
+        assert_false(has(r.otherwise_headers, "Set-Cookie"));
+        assert_well_formed(r.headers);
+    }
+}
+
+/* Where the page is, and what a trusted proxy says of the way to us. */
+static void test_cookies_and_their_scope(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fetch_site, *proto, *peer, *ends;
+    } rows[] = {
+        {"", "", "127.0.0.1", "; Path=/x/; HttpOnly; SameSite=Lax; Secure\r\n"},
+        {"same-origin", "https", "127.0.0.1", "; Path=/x/; HttpOnly; SameSite=Lax; Secure\r\n"},
+        {"same-site", "http", "127.0.0.1", "; Path=/x/; HttpOnly; SameSite=Lax\r\n"},
+        {"same-site", "http", "127.0.0.2", "; Path=/x/; HttpOnly; SameSite=Lax; Secure\r\n"},
+        {"cross-site", "https", "127.0.0.1",
+         "; Path=/x/; HttpOnly; SameSite=None; Secure; Partitioned\r\n"},
+        {"cross-site", "http", "127.0.0.1",
+         "; Path=/x/; HttpOnly; SameSite=None; Secure; Partitioned\r\n"},
+    };
+    const char *bad;
+    char *trusted[] = {"127.0.0.1", NULL};
+    proxies_free(w.proxies);
+    w.proxies = proxies_new(trusted, &bad);
+    w.conf.beacon_path = "/x/b";
+    close_endpoints();
+    open_endpoints(0);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (int gone = 0; gone <= 1; gone++) {
+            struct http_request req = beacon("https://k.example", gone ? K "&o=1" : K "&c=1&v=abc");
+            req.path = STR("/x/b");
+            req.cookie = gone ? STR("sentier-k=x.1") : STR("");
+            req.fetch_site = str_of(rows[i].fetch_site);
+            req.forwarded_proto = str_of(rows[i].proto);
+            inet_pton(AF_INET, rows[i].peer, &((struct sockaddr_in *)&req.peer)->sin_addr);
+            struct http_reply r = ask(&req);
+            if (!has(r.headers, rows[i].ends)) fail_msg("%zu: %.*s", i, STR_ARG(r.headers));
+            assert_int_equal(has(r.headers, "; Max-Age=0;"), gone);
+        }
+    }
+}
+
+/* A pixel may stand beside the tracker and say nothing of consent. */
+static void test_cookies_of_pixels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        bool set, gone;
+    } rows[] = {
+        {K, false, false},
+        {K "&c=0", false, true},
+        {K "&o=1", false, true},
+        {K "&c=1&v=abc&f=1", true, false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char brought[64];
+        snprintf(brought, sizeof brought, "sentier-k=xyz.%lld", (long long)clock_ms() / 1000);
+        struct http_request req = request(HTTP_GET, "/p.gif", rows[i].query);
+        req.cookie = str_of(brought);
+        struct http_reply r = ask(&req);
+        assert_int_equal(r.status, 200);
+        assert_int_equal(has(r.headers, "Set-Cookie: sentier-k=abc."), rows[i].set);
+        assert_int_equal(has(r.headers, GONE), rows[i].gone);
+    }
+}
+
+static void test_cookies_of_many_sites(void **state)
+{
+    (void)state;
+    char body[2048] = "";
+    w.conf.beacon_max_hits = 64;
+    for (size_t i = 0; i < COUNT(keeping); i++)
+        sprintf(body + strlen(body), "s=%s&u=https://k.example&c=1&v=%zu\n", keeping[i], i + 1);
+    struct http_request req = beacon("https://k.example", body);
+    struct http_reply r = ask(&req);
+    assert_int_equal(r.status, 204);
+    for (size_t i = 0; i < COUNT(keeping); i++) {
+        char set[64];
+        snprintf(set, sizeof set, "Set-Cookie: sentier-%s=%zu.", keeping[i], i + 1);
+        assert_int_equal(has(r.headers, set),
+                         i + 1 < COUNT(keeping)); /* the last one has to wait */
+    }
+}
+
 static const struct {
     const char *origin, *body;
     int status;
@@ -377,7 +537,9 @@ static const struct {
     {SHOP, VIEW, 204, true},
     {"", VIEW, 204, false},
     {"https://evil.example", VIEW, 400, false},
-    {"null", VIEW, 400, false},
+    {"null", VIEW, 204, true}, /* a page that says nothing of itself is no other page */
+    {"null", VIEW "&n=x", 400, true},
+    {"nullx", VIEW, 400, false},
     {"http://shop.example", VIEW, 400, false},
     {SHOP, VIEW "&n=x", 400, true}, /* the page may read why */
     {SHOP, "nonsense", 400, true},
@@ -399,6 +561,7 @@ static void test_cors(void **state)
         assert_int_equal(has(r.headers, "Access-Control-Allow-Credentials: true\r\n"),
                          cors[i].allowed);
         assert_int_equal(has(r.headers, "Vary: Origin\r\n"), req.origin.n > 0);
+        assert_true(has(r.headers, "Cross-Origin-Resource-Policy: cross-origin\r\n"));
         assert_false(has(r.headers, "*"));
         if (r.needs_store) assert_int_equal(has(r.otherwise_headers, line), cors[i].allowed);
         assert_well_formed(r.headers);
@@ -406,19 +569,62 @@ static void test_cors(void **state)
     }
 }
 
+/* A pixel that is fetched can be read, and what it says. */
+static void test_cors_of_pixels(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/p.gif", "/b"};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        struct http_request req = request(HTTP_GET, paths[i], VIEW);
+        req.origin = STR(SHOP);
+        struct http_reply r = ask(&req);
+        assert_int_equal(r.status, 200);
+        assert_true(has(r.headers, "Access-Control-Allow-Origin: " SHOP "\r\n"));
+        assert_true(has(r.otherwise_headers, "Access-Control-Allow-Origin: " SHOP "\r\n"));
+        assert_true(has(r.otherwise_headers, EXPOSED));
+        req.query = STR(VIEW "&n=x");
+        r = ask(&req);
+        assert_int_equal(r.status, 400);
+        assert_true(has(r.headers, "X-Sentier-Refused: bad_number n\r\n"));
+        assert_true(has(r.headers, EXPOSED));
+        req.origin = STR("https://evil.example");
+        r = ask(&req);
+        assert_true(has(r.headers, "X-Sentier-Refused: bad_origin\r\n"));
+        assert_false(has(r.headers, "Access-Control-Allow-"));
+        assert_well_formed(r.headers);
+    }
+}
+
 static void test_preflight(void **state)
 {
     (void)state;
-    for (int allowed = 0; allowed <= 1; allowed++) {
+    static const struct {
+        const char *origin, *private;
+        bool allowed, private_allowed;
+    } rows[] = {
+        {SHOP, "", true, false},
+        {SHOP, "true", true, true},
+        {"null", "", true, false},
+        {"https://evil.example", "true", false, false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
         struct http_request req = request(HTTP_OPTIONS, "/b", "");
-        req.origin = allowed ? STR(SHOP) : STR("https://evil.example");
+        char line[128];
+        bool allowed = rows[i].allowed;
+        req.origin = str_of(rows[i].origin);
         req.want_headers = STR("content-type");
+        req.want_private = str_of(rows[i].private);
         struct http_reply r = ask(&req);
         assert_int_equal(r.status, 204);
-        assert_int_equal(has(r.headers, "Access-Control-Allow-Origin: " SHOP "\r\n"), allowed);
+        snprintf(line, sizeof line, "Access-Control-Allow-Origin: %s\r\n", rows[i].origin);
+        assert_int_equal(has(r.headers, line), allowed);
+        assert_int_equal(has(r.headers, "Access-Control-Max-Age: 86400\r\n"), allowed);
+        assert_int_equal(has(r.headers, "Access-Control-Allow-Private-Network: true\r\n"),
+                         rows[i].private_allowed);
         assert_int_equal(has(r.headers, "Access-Control-Allow-Headers: content-type\r\n"), allowed);
         assert_int_equal(has(r.headers, "Access-Control-Allow-Methods: "), allowed);
         assert_true(has(r.headers, "Vary: Origin\r\n"));
+        assert_well_formed(r.headers);
     }
 }
 
@@ -589,6 +795,7 @@ static void test_a_full_disk(void **state)
     assert_true(r.needs_store);
     assert_int_equal(r.otherwise_status, 503);
     assert_true(has(r.otherwise_headers, "Retry-After: 1\r\n"));
+    assert_true(has(r.otherwise_headers, EXPOSED));
     assert_true(has(r.otherwise_headers, "Access-Control-Allow-Origin: " SHOP "\r\n"));
     assert_false(commit());
     assert_int_equal(metrics_get(w.metrics, M_NOT_STORED, 0), 2);
@@ -627,6 +834,11 @@ int main(void)
         IN_WORLD(test_customers),
         IN_WORLD(test_dropped_by_browsers),
         IN_WORLD(test_cors),
+        IN_WORLD(test_cors_of_pixels),
+        IN_WORLD(test_cookies),
+        IN_WORLD(test_cookies_and_their_scope),
+        IN_WORLD(test_cookies_of_pixels),
+        IN_WORLD(test_cookies_of_many_sites),
         IN_WORLD(test_preflight),
         IN_WORLD(test_refusals_are_named),
         IN_WORLD(test_many_refusals),

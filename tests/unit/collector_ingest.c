@@ -58,6 +58,10 @@ static int set_up(void **state)
     struct site *open = sites_add(sites, STR("open"));
     open->zone = sites_zone(sites, "UTC");
     open->spread = 1;
+    struct site *kept = sites_add(sites, STR("kept"));
+    kept->zone = sites_zone(sites, "UTC");
+    kept->spread = 1;
+    kept->cookie = true;
     sites_seal(sites);
     ingest = ingest_new(&lists, salts);
     ingest_set_sites(ingest, sites);
@@ -348,7 +352,10 @@ static void test_origins(void **state)
         {"shop", "https://www.shop.example:8443", "", V_COUNTED},
         {"shop", "http://shop.example", "", V_BAD_ORIGIN},
         {"shop", "https://evil.example", "https://shop.example/", V_BAD_ORIGIN},
-        {"shop", "null", "", V_BAD_ORIGIN},
+        {"shop", "null", "", V_COUNTED},
+        {"shop", "null", "https://shop.example/", V_COUNTED},
+        {"shop", "null", "https://evil.example/", V_BAD_ORIGIN},
+        {"shop", "Null", "", V_BAD_ORIGIN},
         {"shop", "", "https://shop.example/a?b", V_COUNTED},
         {"shop", "", "https://shop.example:443/a", V_COUNTED},
         {"shop", "", "https://www.shop.example:8443/a", V_COUNTED},
@@ -733,6 +740,55 @@ static void test_visitors_and_days(void **state)
     assert_true(hit.visitor != 0 && hit.visitor != 71);
 }
 
+/* The cookie's id is who it is, but of a pageview that is older than the cookie. */
+static void test_visitors_with_cookies(void **state)
+{
+    static const struct {
+        const char *query, *cookie; /* %lld: an hour ago */
+        uint64_t visitor;           /* 0: of the day */
+        enum cookie_change change;
+    } rows[] = {
+        {"&c=1&v=1z", "", 71, COOKIE_SET},
+        {"&c=1&v=1z", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
+        {"&c=1&v=1z&k=pu&b=3599000", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
+        {"&c=1&v=1z&k=pu&b=3601000", "sentier-kept=20.%lld", 71, COOKIE_STAYS},
+        {"&c=1&v=1z&f=1", "sentier-kept=20.%lld", 71, COOKIE_SET},
+        {"&c=1&v=1z&f=0", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
+        {"&c=1&v=1z&f=1&k=pu&b=3601000", "sentier-kept=20.%lld", 71, COOKIE_STAYS},
+        {"&c=1&v=1z", "sentier-shop=20.%lld", 71, COOKIE_SET},
+        {"&c=1&v=1z", "sentier-kept=0.%lld", 71, COOKIE_SET},
+        {"&c=1", "sentier-kept=20.%lld", 0, COOKIE_STAYS},
+        {"&v=1z", "sentier-kept=20.%lld", 0, COOKIE_GONE},
+        {"&c=0", "", 0, COOKIE_STAYS},
+    };
+    struct visit visit = a_visit();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hit hit;
+        char query[128], cookie[64];
+        snprintf(query, sizeof query, "s=kept" PAGE "%s", rows[i].query);
+        snprintf(cookie, sizeof cookie, rows[i].cookie, (long long)now_ms / 1000 - 3600);
+        visit.cookie = str_of(cookie);
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        assert_int_equal(hit.visitor_kind,
+                         rows[i].visitor == 0 ? VISITOR_DAILY : VISITOR_CONSENTED);
+        if (rows[i].visitor != 0) assert_int_equal(hit.visitor, rows[i].visitor);
+        assert_int_equal(ingest_cookie(ingest), rows[i].change);
+    }
+    struct hit hit;
+    visit.cookie = STR("sentier-shop=20.1; sentier-kept=20.1");
+    assert_int_equal(take("s=kept" PAGE "&c=1&v=1z&f=2", &visit, &hit), V_BAD_NUMBER);
+    assert_string_equal(field, "f");
+    assert_int_equal(take("s=shop" PAGE "&c=1&v=1z", &visit, &hit), V_COUNTED);
+    assert_true(hit.visitor == 71 && ingest_cookie(ingest) == COOKIE_STAYS);
+    visit.opted_out = true;
+    assert_int_equal(take("s=kept" PAGE "&c=1&v=1z", &visit, &hit), V_OPTED_OUT);
+    assert_int_equal(ingest_cookie(ingest), COOKIE_GONE);
+    assert_int_equal(take("s=shop" PAGE "&c=1&v=1z", &visit, &hit), V_OPTED_OUT);
+    assert_int_equal(ingest_cookie(ingest), COOKIE_STAYS);
+}
+
 static void test_bots(void **state)
 {
     static const struct {
@@ -862,6 +918,7 @@ int main(void)
         cmocka_unit_test(test_goals_and_purchases),
         cmocka_unit_test(test_pixel_without_url),
         cmocka_unit_test(test_visitors_and_days),
+        cmocka_unit_test(test_visitors_with_cookies),
         cmocka_unit_test(test_bots),
         cmocka_unit_test(test_log_lines),
         cmocka_unit_test(test_speed),

@@ -1,0 +1,176 @@
+// What browsers send, as they send it: preflights, pages that say nothing of themselves, blobs and
+// gzip, and the cookie that keeps a visitor's id where scripts may not.
+
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from './process.mjs'
+import { AGENT, ORIGIN, newId, program, scenario, view } from './world.mjs'
+
+const DAY_S = 86400
+const EXPOSED = 'Retry-After, X-Sentier-Refused'
+const sites = { shop: { origins: ORIGIN, cookie: 'yes' }, plain: { origins: 'https://plain.example' } }
+
+const preflight = (world, path, headers) =>
+  world.request({ path, method: 'OPTIONS', headers: { Origin: ORIGIN, 'Access-Control-Request-Method': 'POST', ...headers } })
+
+async function hitsInJournal(world) {
+  const dir = join(world.data, 'journal')
+  const files = readdirSync(dir).filter((name) => name.endsWith('.seg')).map((name) => join(dir, name))
+  const { out } = await run(program('sentier-journal'), ['dump', ...files])
+  return out.trim().split('\n').map((line) => JSON.parse(line))
+}
+
+async function gzip(text) {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))
+  return Buffer.from(await new Response(stream).arrayBuffer())
+}
+
+scenario('preflights say yes to pages of a site, and no to others', { sites }, async (world) => {
+  const asked = { 'Access-Control-Request-Headers': 'content-type', 'Access-Control-Request-Private-Network': 'true' }
+  for (const path of ['/b', '/p.gif']) {
+    for (const origin of [ORIGIN, 'https://plain.example', 'null']) {
+      const { status, headers } = await preflight(world, path, { Origin: origin, ...asked })
+      assert.equal(status, 204)
+      assert.equal(headers['access-control-allow-origin'], origin)
+      assert.equal(headers['access-control-allow-credentials'], 'true')
+      assert.equal(headers['access-control-allow-headers'], 'content-type')
+      assert.equal(headers['access-control-allow-private-network'], 'true')
+      assert.match(headers['access-control-allow-methods'], /POST/)
+      assert.ok(Number(headers['access-control-max-age']) >= 7200)
+    }
+    const { status, headers } = await preflight(world, path, { Origin: 'https://evil.example', ...asked })
+    assert.deepEqual([status, Object.keys(headers).filter((name) => name.startsWith('access-control'))], [204, []])
+  }
+})
+
+scenario('whatever form a browser gives a body, its hits are taken', { sites }, async (world) => {
+  const pile = (n) => Array.from({ length: n }, (_, i) => '' + new URLSearchParams(view('/' + i))).join('\n')
+  const forms = [
+    ['text/plain;charset=UTF-8', pile(2)],
+    ['application/x-www-form-urlencoded', pile(1)],
+    ['application/json', JSON.stringify([view('/a'), view('/b')])],
+    ['', pile(1)], // a Blob without a type
+    ['application/octet-stream', pile(1)],
+    ['application/gzip', await gzip(pile(3))], // sendBeacon(url, new Blob([…], { type }))
+    ['text/plain', await gzip(JSON.stringify(view('/c')))],
+  ]
+  for (const [type, body] of forms) {
+    const { status, headers } = await world.post(body, { 'Content-Type': type, 'Sec-Fetch-Mode': 'no-cors' })
+    assert.equal(status, 204, type)
+    assert.equal(headers['access-control-allow-origin'], ORIGIN)
+    assert.equal(headers['access-control-allow-credentials'], 'true')
+    assert.equal(headers['cross-origin-resource-policy'], 'cross-origin') // read by no-cors under COEP
+  }
+  const fetched = await world.post(await gzip(pile(2)), { 'Content-Encoding': 'gzip' })
+  assert.equal(fetched.status, 204)
+  const image = await world.request({ path: '/b?' + pile(1), headers: { 'User-Agent': AGENT, 'Accept-Language': 'en', Referer: ORIGIN + '/' } })
+  assert.deepEqual([image.status, image.headers['content-type']], [200, 'image/gif'])
+  await world.settled({ received: 14 })
+  assert.equal((await world.report()).totals.views, 14)
+})
+
+scenario('a page that says nothing of itself counts; one that says it is another does not', { sites }, async (world) => {
+  const ask = async (headers) => (await world.beacon([view('/a')], headers)).status
+  assert.equal(await ask({ Origin: 'null' }), 204) // Referrer-Policy: no-referrer, sandboxed frames
+  assert.equal(await ask({ Origin: 'null', Referer: ORIGIN + '/' }), 204)
+  assert.equal(await ask({ Origin: 'null', Referer: 'https://evil.example/' }), 400)
+  assert.equal(await ask({ Origin: 'https://evil.example' }), 400)
+  const blind = await world.beacon([view('/a')], { Origin: 'null' })
+  assert.equal(blind.headers['access-control-allow-origin'], 'null')
+  const pixel = await world.pixel({ ...view('/a'), n: 'x' }, { Origin: ORIGIN })
+  assert.deepEqual([pixel.status, pixel.headers['x-sentier-refused'], pixel.headers['access-control-expose-headers']], [400, 'bad_number n', EXPOSED])
+  assert.equal(pixel.headers['access-control-allow-origin'], ORIGIN)
+  await world.settled({ received: 6 })
+  const { totals, ledger } = await world.report()
+  assert.deepEqual([totals.views, ledger.verdicts.bad_origin, ledger.verdicts.bad_number], [3, 2, 1])
+})
+
+scenario('a disk that is full says when to come again, and the page can read it', { sites, collector: { journal_reserve: '1024G' } }, async (world) => {
+  const { status, headers } = await world.beacon([view('/a', { c: 1, v: 'abc' })])
+  assert.deepEqual([status, headers['retry-after'], headers['access-control-expose-headers']], [503, '1', EXPOSED])
+  assert.equal(headers['access-control-allow-origin'], ORIGIN)
+  assert.equal(headers['set-cookie'], undefined)
+})
+
+// ---- the cookie
+
+const KEPT = /^sentier-shop=([0-9a-z]+)\.(\d+); Max-Age=34128000; Path=\/; HttpOnly; SameSite=Lax; Secure$/
+const GONE = 'sentier-shop=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure'
+
+// A browser that keeps cookies: what it was told last is what it brings.
+class Browser {
+  constructor(world) {
+    this.world = world
+    this.jar = undefined
+  }
+
+  async send(lines, headers = {}) {
+    const answer = await this.world.beacon(lines, this.jar ? { Cookie: `lang=fr; ${this.jar}`, ...headers } : headers)
+    assert.equal(answer.status, 204, `${answer.body}`)
+    const set = answer.headers['set-cookie']?.[0]
+    if (set === GONE) this.jar = undefined
+    else if (set) this.jar = set.split(';')[0]
+    return set
+  }
+}
+
+scenario('an id outlives the storage of scripts in the cookie, and goes when its visitor says so', { sites, collector: { workers: 1 } }, async (world) => {
+  const browser = new Browser(world)
+  const consented = (v, more = {}) => view('/a', { c: 1, v, p: newId(), ...more })
+  const [first, second, third, fourth] = ['first', 'second', 'third', 'fourth']
+
+  assert.equal(await browser.send([view('/a')]), undefined, 'no consent, no cookie')
+  const [, id, created] = KEPT.exec(await browser.send([consented(first)]))
+  assert.equal(id, first)
+  assert.ok(Math.abs(created - Date.now() / 1000) < 600)
+  assert.equal(await browser.send([consented(first)]), undefined, 'not prolonged')
+
+  // Seven days later: the script has a new id, the cookie knows better.
+  const aged = (created, days) => `sentier-shop=${first}.${created - days * DAY_S}`
+  browser.jar = aged(created, 7)
+  assert.equal(await browser.send([consented(second), consented(second, { k: 'pu', e: 5 })]), undefined)
+  assert.equal(await browser.send([consented(third, { b: 2 * DAY_S * 1000 })]), undefined)
+  // A pageview that is older than the cookie: its hits stay together.
+  browser.jar = aged(created, 1)
+  assert.equal(await browser.send([consented(third, { k: 'pu', b: 2 * DAY_S * 1000 })]), undefined)
+  // 13 months later.
+  browser.jar = aged(created, 395)
+  assert.match(await browser.send([consented(second)]), new RegExp(`^sentier-shop=${second}\\.`))
+  // Logged out: an id made on purpose.
+  browser.jar = aged(created, 1)
+  assert.match(await browser.send([consented(fourth, { f: 1 })]), new RegExp(`^sentier-shop=${fourth}\\.`))
+  assert.equal(await browser.send([consented(fourth, { f: 1, k: 'pu', e: 9 })]), undefined)
+
+  // No consent any more, opted out, or the browser says so for its person.
+  for (const [line, headers] of [[view('/a'), {}], [view('/a', { c: 0 }), {}], [{ s: 'shop', o: 1 }, {}], [consented(first), { 'Sec-GPC': '1' }], [consented(first), { DNT: '1' }]]) {
+    browser.jar = aged(created, 1)
+    assert.equal(await browser.send([line], headers), GONE)
+  }
+
+  await world.settled({ received: 15 })
+  const visitors = (await hitsInJournal(world)).filter((hit) => hit.visitor_kind === 'consented').map((hit) => hit.visitor)
+  assert.deepEqual(visitors, [first, first, first, first, first, third, second, fourth, fourth])
+  const { verdicts } = (await world.report()).ledger
+  assert.equal(verdicts.opted_out, 3)
+})
+
+scenario('the cookie follows where the page is, and how it came here', { sites }, async (world) => {
+  const line = view('/a', { c: 1, v: 'abc' })
+  const ends = async (headers) => (await world.beacon([line], headers)).headers['set-cookie'][0].split('HttpOnly; ')[1]
+  assert.equal(await ends({ 'Sec-Fetch-Site': 'same-origin' }), 'SameSite=Lax; Secure')
+  assert.equal(await ends({ 'Sec-Fetch-Site': 'same-site' }), 'SameSite=Lax; Secure')
+  assert.equal(await ends({ 'Sec-Fetch-Site': 'cross-site' }), 'SameSite=None; Secure; Partitioned')
+  assert.equal(await ends({ 'X-Forwarded-Proto': 'https' }), 'SameSite=Lax; Secure')
+  assert.equal(await ends({ 'X-Forwarded-Proto': 'http' }), 'SameSite=Lax') // loopback is trusted
+  const plain = await world.beacon([{ ...line, s: 'plain', u: 'https://plain.example/' }], { Origin: 'https://plain.example', Cookie: 'sentier-shop=x.1; sentier-plain=x.1' })
+  assert.deepEqual([plain.status, plain.headers['set-cookie']], [204, undefined])
+})
+
+scenario('what browsers lost is counted, and said', { sites }, async (world) => {
+  const status = () => run(program('sentier-report'), ['status', '--conf', world.conf, '--redis', `unix:${world.socket}`])
+  assert.equal((await world.beacon([view('/a', { h: 7 }), view('/b'), view('/c', { h: 5 })])).status, 204)
+  await world.settled({ received: 3 })
+  assert.equal((await world.stats()).dropped_by_browsers, 12)
+  assert.match((await status()).out, /12 hits lost in browsers/)
+})
