@@ -9,7 +9,7 @@
 
 const struct asset *asset_tracker(void)
 {
-    return &tracker_asset;
+    return &tracker_assets[0];
 }
 
 static const struct asset *find(const struct asset *assets, size_t n, struct str path)
@@ -22,7 +22,7 @@ static const struct asset *find(const struct asset *assets, size_t n, struct str
 
 const struct asset *asset_module(struct str name)
 {
-    return find(module_assets, sizeof module_assets / sizeof *module_assets, name);
+    return find(tracker_assets + 1, sizeof tracker_assets / sizeof *tracker_assets - 1, name);
 }
 
 const struct asset *asset_demo(struct str path)

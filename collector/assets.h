@@ -6,15 +6,18 @@
 
 #include "str.h"
 
-struct asset {
-    const char *path, *type, *etag;
-    const unsigned char *bytes;
+struct bytes {
+    const unsigned char *p;
     size_t n;
-    const unsigned char *gzip; /* NULL where it would not be smaller */
-    size_t gzip_n;
 };
 
-const struct asset *asset_tracker(void);
+struct asset {
+    const char *path, *type, *etag;
+    const char *integrity;            /* of its bytes, as <script integrity> has it */
+    struct bytes plain, gzip, brotli; /* p NULL where it would not be smaller */
+};
+
+const struct asset *asset_tracker(void); /* the first of what the build lists as scripts */
 const struct asset *asset_module(struct str name); /* "vitals.js", beside the tracker; NULL: none */
 const struct asset *asset_demo(struct str path);   /* path as requested, "/demo/..."; NULL: none */
 

@@ -13,6 +13,7 @@
 #include "beacon.h"
 #include "clock.h"
 #include "cookie.h"
+#include "negotiate.h"
 #include "stats.h"
 
 enum {
@@ -326,70 +327,28 @@ static void preflight(struct endpoints *e, const struct http_request *req, struc
 
 /* ---- files ---- */
 
-/* ";q=0", ";q=0.000": not this one. */
-static bool has_zero_weight(struct str parameters)
-{
-    struct str q = str_trim(parameters);
-    if (!str_ieq(str_upto(q, 2), STR("q="))) return false;
-    q = str_from(q, 2);
-    if (q.n == 0) return false;
-    for (size_t i = 0; i < q.n; i++) {
-        if (q.p[i] != (i == 1 ? '.' : '0')) return false;
-    }
-    return true;
-}
-
-/* "gzip" is named, or else "*", and not with a weight of zero. */
-static bool accepts_gzip(struct str accept)
-{
-    bool any = false;
-    while (accept.n > 0) {
-        size_t comma = str_find(accept, ',');
-        struct str item = str_trim(str_upto(accept, comma));
-        size_t semicolon = str_find(item, ';');
-        struct str coding = str_trim(str_upto(item, semicolon));
-        bool wanted = !has_zero_weight(str_from(item, semicolon + 1));
-        if (str_ieq(coding, STR("gzip"))) return wanted;
-        if (str_eq(coding, STR("*"))) any = wanted;
-        accept = str_from(accept, comma + 1);
-    }
-    return any;
-}
-
-/* If-None-Match lists the tag, or is a star. Weak comparison: prefixes W/ do not matter. */
-static bool has_etag(struct str header, struct str etag)
-{
-    if (str_starts(etag, STR("W/"))) etag = str_from(etag, 2);
-    if (str_eq(str_trim(header), STR("*"))) return true;
-    while (header.n > 0) {
-        size_t comma = str_find(header, ',');
-        struct str item = str_trim(str_upto(header, comma));
-        if (str_starts(item, STR("W/"))) item = str_from(item, 2);
-        if (str_eq(item, etag)) return true;
-        header = str_from(header, comma + 1);
-    }
-    return false;
-}
-
+/* A file for any page: read by its scripts, timed, checked by an integrity hash. */
 static void send_asset(struct endpoints *e, const struct http_request *req, const struct asset *a,
                        int64_t max_age_s, struct http_reply *out)
 {
-    bool gzip = a->gzip != NULL && accepts_gzip(req->accept_encoding);
+    static const char *const names[CODINGS] = {"Content-Encoding: br\r\n",
+                                               "Content-Encoding: gzip\r\n", ""};
+    const struct bytes forms[CODINGS] = {a->brotli, a->gzip, a->plain};
+    const bool there_is[CODINGS] = {a->brotli.p != NULL, a->gzip.p != NULL, true};
     buf_clear(&e->headers);
     buf_printf(&e->headers,
                "ETag: %s\r\nCache-Control: public, max-age=%lld, stale-while-revalidate=86400\r\n"
-               "Vary: Accept-Encoding\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
-               "Access-Control-Allow-Origin: *\r\n", /* for integrity hashes, and for import() */
+               "Vary: Accept-Encoding\r\n" ANY_PAGE
+               "Access-Control-Allow-Origin: *\r\nTiming-Allow-Origin: *\r\n",
                a->etag, (long long)max_age_s);
-    if (has_etag(req->if_none_match, str_of(a->etag))) {
+    if (negotiate_has_etag(req->if_none_match, str_of(a->etag))) {
         reply(out, 304, buf_str(&e->headers), STR(""));
         return;
     }
+    enum coding c = negotiate_coding(req->accept_encoding, there_is);
     buf_printf(&e->headers, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n%s", a->type,
-               gzip ? "Content-Encoding: gzip\r\n" : "");
-    struct str bytes = gzip ? (struct str){(const char *)a->gzip, a->gzip_n}
-                            : (struct str){(const char *)a->bytes, a->n};
-    reply(out, 200, buf_str(&e->headers), bytes);
+               names[c]);
+    reply(out, 200, buf_str(&e->headers), (struct str){(const char *)forms[c].p, forms[c].n});
 }
 
 static void get_script(struct endpoints *e, const struct http_request *req, struct http_reply *out)
@@ -400,10 +359,8 @@ static void get_script(struct endpoints *e, const struct http_request *req, stru
 /* What the path names in the tracker's folder. */
 static const struct asset *module_of(const struct endpoints *e, struct str path)
 {
-    struct str script = str_of(e->o.conf->script_path);
-    while (script.n > 0 && script.p[script.n - 1] != '/')
-        script.n--;
-    return str_starts(path, script) ? asset_module(str_from(path, script.n)) : NULL;
+    struct str folder = folder_of(e->o.conf->script_path);
+    return str_starts(path, folder) ? asset_module(str_from(path, folder.n)) : NULL;
 }
 
 static void get_module(struct endpoints *e, const struct http_request *req, struct http_reply *out)

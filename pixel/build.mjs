@@ -3,9 +3,10 @@
 //   node pixel/build.mjs OUT.js TRACKER.inc [DEMO.inc]
 //
 // The same sources give the same bytes. What uses the includes defines, before them:
-//   struct asset { const char *path, *type, *etag; const unsigned char *bytes; size_t n;
-//                  const unsigned char *gzip; size_t gzip_n; };
-// gzip is NULL where it would not be smaller.
+//   struct bytes { const unsigned char *p; size_t n; };
+//   struct asset { const char *path, *type, *etag, *integrity; struct bytes plain, gzip, brotli; };
+// A compressed form is {NULL, 0} where it would not be smaller. TRACKER.inc has tracker_assets[], the
+// tracker first, then what lies beside it.
 
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -17,7 +18,9 @@ import { buildModules } from './modules.mjs'
 
 export const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
 
-export const brotliSize = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
+const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } })
+
+export const brotliSize = (bytes) => brotli(bytes).length
 
 export async function buildTracker() {
   const result = await build({
@@ -45,15 +48,14 @@ const cBytes = (bytes) => {
 
 // One file: its arrays, and the initialiser of its struct asset.
 function asset(name, { path, type, bytes }) {
-  const gzip = gzipSync(bytes, { level: 9 })
-  const smaller = gzip.length < bytes.length
-  const etag = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
-  const arrays = [`static const unsigned char ${name}_bytes[] = {\n${cBytes(bytes)}\n};`]
-  if (smaller) arrays.push(`static const unsigned char ${name}_gzip[] = {\n${cBytes(gzip)}\n};`)
-  const gzipped = smaller ? `${name}_gzip, sizeof ${name}_gzip` : 'NULL, 0'
-  // Weak: the plain and the compressed form share it.
-  const init = `{"${path}", "${type}", "W/\\"${etag}\\"", ${name}_bytes, sizeof ${name}_bytes, ${gzipped}}`
-  return { arrays: arrays.join('\n'), init }
+  const forms = { plain: bytes, gzip: gzipSync(bytes, { level: 9 }), brotli: brotli(bytes) }
+  const worth = Object.entries(forms).map(([form, made]) => [`${name}_${form}`, form === 'plain' || made.length < bytes.length ? made : null])
+  const arrays = worth.filter(([, made]) => made).map(([array, made]) => `static const unsigned char ${array}[] = {\n${cBytes(made)}\n};`)
+  const inits = worth.map(([array, made]) => (made ? `{${array}, sizeof ${array}}` : '{NULL, 0}'))
+  const hash = (algorithm, encoding) => createHash(algorithm).update(bytes).digest(encoding)
+  // Weak: all forms share it.
+  const etag = `W/\\"${hash('sha256', 'hex').slice(0, 16)}\\"`
+  return { arrays: arrays.join('\n'), init: `{"${path}", "${type}", "${etag}", "sha384-${hash('sha384', 'base64')}", ${inits.join(', ')}}` }
 }
 
 const table = (name, assets) => {
@@ -62,9 +64,8 @@ const table = (name, assets) => {
 }
 
 function trackerInclude(bytes, modules) {
-  const { arrays, init } = asset('tracker', { path: '/s.js', type: 'text/javascript; charset=utf-8', bytes })
-  const beside = table('module_assets', modules.map((module, i) => asset(`module${i}`, module)))
-  return `${arrays}\nstatic const struct asset tracker_asset = ${init};\n${beside}`
+  const scripts = [{ path: 's.js', type: 'text/javascript; charset=utf-8', bytes }, ...modules]
+  return table('tracker_assets', scripts.map((script, i) => asset(`script${i}`, script)))
 }
 
 const demoInclude = (files) => table('demo_assets', files.map((file, i) => asset(`demo${i}`, file)))

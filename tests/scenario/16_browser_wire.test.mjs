@@ -1,9 +1,12 @@
 // What browsers send, as they send it: preflights, pages that say nothing of themselves, blobs and
-// gzip, and the cookie that keeps a visitor's id where scripts may not.
+// gzip, and the cookie that keeps a visitor's id where scripts may not. What they load: the tracker
+// and what lies beside it, in the form and with the hash that a page asks for.
 
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { run } from './process.mjs'
 import { AGENT, ORIGIN, newId, program, scenario, view } from './world.mjs'
 
@@ -173,4 +176,46 @@ scenario('what browsers lost is counted, and said', { sites }, async (world) => 
   await world.settled({ received: 3 })
   assert.equal((await world.stats()).dropped_by_browsers, 12)
   assert.match((await status()).out, /12 hits lost in browsers/)
+})
+
+// ---- what is loaded
+
+scenario('scripts come in the smallest form that is asked for, and may be read by any page', { sites, collector: { script_path: '/js/t.js' } }, async (world) => {
+  for (const path of ['/js/t.js', '/js/vitals.js', '/js/gzip.js']) {
+    const get = (headers) => world.request({ path, headers })
+    const [plain, gzip, brotli] = [await get({}), await get({ 'Accept-Encoding': 'gzip, deflate' }), await get({ 'Accept-Encoding': 'gzip, deflate, br, zstd' })]
+    assert.deepEqual([plain, gzip, brotli].map(({ headers }) => headers['content-encoding']), [undefined, 'gzip', 'br'])
+    assert.deepEqual(gunzipSync(gzip.body), plain.body)
+    assert.deepEqual(brotliDecompressSync(brotli.body), plain.body)
+    assert.ok(brotli.body.length < gzip.body.length && gzip.body.length < plain.body.length)
+    for (const { status, headers } of [plain, gzip, brotli, await get({ 'If-None-Match': brotli.headers.etag })]) {
+      assert.equal(status, headers['content-type'] ? 200 : 304)
+      assert.deepEqual([headers['access-control-allow-origin'], headers['timing-allow-origin'], headers.vary], ['*', '*', 'Accept-Encoding'])
+      assert.equal(headers.etag, plain.headers.etag)
+    }
+    assert.deepEqual([plain.headers['content-type'], plain.headers['x-content-type-options']], ['text/javascript; charset=utf-8', 'nosniff'])
+  }
+  assert.equal((await world.request({ path: '/s.js' })).status, 404)
+})
+
+scenario('sentier site snippet prints what a page needs, with the hash of what is served', { sites: { ...sites, app: { hash_routing: 'yes' } } }, async (world) => {
+  const snippet = (...args) => run(program('sentier-site'), ['snippet', ...args, '--conf', world.conf])
+  const at = ['--url', 'https://stats.example/']
+  const { body } = await world.request({ path: '/s.js' })
+  const hash = 'sha384-' + createHash('sha384').update(body).digest('base64')
+  const shop = await snippet('shop', ...at)
+  assert.deepEqual([shop.code, shop.out.split('\n')], [0, [
+    `<script async src="https://stats.example/s.js" data-site="shop" data-cookie integrity="${hash}" crossorigin="anonymous"></script>`,
+    '<noscript><img src="https://stats.example/p.gif?s=shop" width="1" height="1" alt="" referrerpolicy="no-referrer-when-downgrade"></noscript>',
+    '',
+  ]])
+  assert.match(shop.err, /after an upgrade of the collector/)
+  const app = await snippet('app', ...at, '--no-integrity', '--set', 'collector.script_path=/js/t.js')
+  assert.equal(app.out.split('\n')[0], '<script async src="https://stats.example/js/t.js" data-site="app" data-endpoint="https://stats.example/b" data-hash></script>')
+  assert.equal(app.err, '')
+  for (const [args, message] of [[['nobody', ...at], /there is no \[site nobody\]/], [['shop', '--url', 'stats.example'], /--url: must be/], [['shop', 'more', ...at], /sentier site snippet NAME/]]) {
+    const refused = await snippet(...args)
+    assert.equal(refused.code, 2)
+    assert.match(refused.err, message)
+  }
 })

@@ -22,6 +22,7 @@
 #include "endpoints.h"
 #include "guard.h"
 #include "lists.h"
+#include "negotiate.h"
 #include "salt.h"
 #include "stats.h"
 
@@ -256,7 +257,7 @@ static void test_modules(void **state)
     struct http_request req = request(HTTP_GET, "/static/vitals.js", "");
     struct http_reply r = ask(&req);
     assert_int_equal(r.status, 200);
-    assert_int_equal(r.body.n, asset_module(STR("vitals.js"))->n);
+    assert_int_equal(r.body.n, asset_module(STR("vitals.js"))->plain.n);
     assert_true(has(r.headers, "Access-Control-Allow-Origin: *\r\n"));
     assert_well_formed(r.headers);
     for (size_t i = 0; i < 4; i++) {
@@ -694,47 +695,69 @@ static void test_empty_body_is_a_pile_of_one(void **state)
 
 static const struct {
     const char *accept;
-    bool gzip;
+    enum coding coding;
 } encodings[] = {
-    {"", false},
-    {"gzip", true},
-    {"GZIP", true},
-    {"br, gzip", true},
-    {"br,gzip;q=0.5", true},
-    {"gzip;q=1.0", true},
-    {"gzip;q=0", false},
-    {"gzip; q=0.000", false},
-    {"gzip;Q=0", false},
-    {"gzip;q=0.001", true},
-    {"gzip;q=", true}, /* no weight */
-    {"*", true},
-    {"*;q=0", false},
-    {"*;q=0, gzip", true}, /* what is named counts before the star */
-    {"gzip;q=0, *", false},
-    {"*, gzip;q=0", false},
-    {"br, deflate", false},
-    {"gzipped", false},
-    {"x, , ;, gzip", true},
+    {"", CODING_IDENTITY},
+    {"gzip", CODING_GZIP},
+    {"GZIP", CODING_GZIP},
+    {"gzip, deflate, br, zstd", CODING_BROTLI}, /* as browsers ask over TLS */
+    {"gzip, deflate", CODING_GZIP},             /* and without it */
+    {"Br", CODING_BROTLI},
+    {"br,gzip;q=0.5", CODING_BROTLI},
+    {"br;q=0.5,gzip", CODING_GZIP},
+    {"br;q=0.5,gzip;q=0.51", CODING_GZIP},
+    {"br;q=0.999,gzip;q=0.998,identity;q=0.997", CODING_BROTLI},
+    {"br;q=0.1, gzip;q=0.1", CODING_BROTLI},
+    {"gzip;q=1.0", CODING_GZIP},
+    {"br;q=0, gzip", CODING_GZIP},
+    {"gzip;q=0", CODING_IDENTITY},
+    {"gzip; q=0.000", CODING_IDENTITY},
+    {"gzip;Q=0", CODING_IDENTITY},
+    {"gzip;q=0.001", CODING_GZIP},
+    {"gzip;q=", CODING_GZIP},        /* no weight */
+    {"gzip;q=0,5", CODING_IDENTITY}, /* "5" is a coding that nobody knows */
+    {"gzip;q=x", CODING_GZIP},
+    {"gzip;q=9", CODING_GZIP},
+    {"*", CODING_BROTLI},
+    {"*;q=0", CODING_IDENTITY},
+    {"*;q=0, gzip", CODING_GZIP}, /* what is named counts before the star */
+    {"gzip;q=0, *", CODING_BROTLI},
+    {"br;q=0, *", CODING_GZIP},
+    {"*, gzip;q=0, br;q=0", CODING_IDENTITY},
+    {"identity, gzip;q=0.5", CODING_IDENTITY},
+    {"identity;q=0.5, gzip;q=0.5", CODING_GZIP},
+    {"identity;q=0", CODING_IDENTITY}, /* better than nothing */
+    {"deflate", CODING_IDENTITY},
+    {"gzipped", CODING_IDENTITY},
+    {"x, , ;, gzip", CODING_GZIP},
 };
 
 static void test_encodings(void **state)
 {
     (void)state;
-    const struct asset *tracker = asset_tracker();
+    const struct asset *t = asset_tracker();
+    const size_t sizes[CODINGS] = {t->brotli.n, t->gzip.n, t->plain.n};
     for (size_t i = 0; i < COUNT(encodings); i++) {
         struct http_request req = request(HTTP_GET, "/s.js", "");
         struct guard g = guard_copy(str_of(encodings[i].accept));
         req.accept_encoding = g.s;
         struct http_reply r = ask(&req);
         guard_free(&g);
+        enum coding got = has(r.headers, "Content-Encoding: br\r\n")     ? CODING_BROTLI
+                          : has(r.headers, "Content-Encoding: gzip\r\n") ? CODING_GZIP
+                                                                         : CODING_IDENTITY;
         assert_int_equal(r.status, 200);
-        if (has(r.headers, "Content-Encoding: gzip\r\n") != encodings[i].gzip)
-            fail_msg("%s", encodings[i].accept);
-        assert_int_equal(r.body.n, encodings[i].gzip ? tracker->gzip_n : tracker->n);
+        if (got != encodings[i].coding) fail_msg("%s: %d", encodings[i].accept, got);
+        assert_int_equal(r.body.n, sizes[got]);
         assert_true(has(r.headers, "Vary: Accept-Encoding\r\n"));
         assert_true(has(r.headers, "Cache-Control: public, max-age=3600"));
+        assert_true(has(r.headers, "Timing-Allow-Origin: *\r\n"));
+        assert_true(has(r.headers, "X-Content-Type-Options: nosniff\r\n"));
         assert_well_formed(r.headers);
     }
+    const bool only_gzip[CODINGS] = {[CODING_GZIP] = true, [CODING_IDENTITY] = true};
+    assert_int_equal(negotiate_coding(STR("br, gzip;q=0.5"), only_gzip), CODING_GZIP);
+    assert_int_equal(negotiate_coding(STR("br"), only_gzip), CODING_IDENTITY);
 }
 
 /* What a browser inflates is the tracker. */
@@ -742,15 +765,15 @@ static void test_gzip_is_the_same_file(void **state)
 {
     (void)state;
     const struct asset *t = asset_tracker();
-    unsigned char *plain = malloc(t->n);
-    z_stream z = {.next_in = (unsigned char *)t->gzip,
-                  .avail_in = (uInt)t->gzip_n,
+    unsigned char *plain = malloc(t->plain.n);
+    z_stream z = {.next_in = (unsigned char *)t->gzip.p,
+                  .avail_in = (uInt)t->gzip.n,
                   .next_out = plain,
-                  .avail_out = (uInt)t->n};
+                  .avail_out = (uInt)t->plain.n};
     assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
     assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
-    assert_int_equal(z.total_out, t->n);
-    assert_memory_equal(plain, t->bytes, t->n);
+    assert_int_equal(z.total_out, t->plain.n);
+    assert_memory_equal(plain, t->plain.p, t->plain.n);
     inflateEnd(&z);
     free(plain);
 }
