@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ enum {
     REQUESTS_PER_TURN = 32,               /* of one connection */
     CONN_OUT_MAX_BYTES = 64 * 1024,       /* no further request of it in this turn */
     TURN_OUT_MAX_BYTES = 4 * 1024 * 1024, /* no further request of anyone */
+    ORIGIN_MAX_BYTES = 512,               /* of one that a refusal repeats */
     LINGER_MAX_BYTES = 256 * 1024,
     LINGER_MS = 2000,
     SPARE_BUFFERS = 64,
@@ -313,17 +315,30 @@ static void stage_reply(struct conn *c, const struct http_reply *r)
     if (!stage(c, s) || !ok) c->broken = true;
 }
 
+#define REFUSAL_TYPE "Content-Type: text/plain\r\nCache-Control: no-store\r\n"
+
 static struct http_reply refusal_reply(enum http_refusal why)
 {
-    struct str headers = STR("Content-Type: text/plain\r\nCache-Control: no-store\r\n");
     return (struct http_reply){.status = http_refused(why)->status,
-                               .headers = headers,
+                               .headers = STR(REFUSAL_TYPE),
                                .body = str_of(http_refused(why)->text)};
 }
 
-static void refuse(struct conn *c, enum http_refusal why)
+/* Scripts of any page may read this much of the request at p: what cannot be read looks like a
+ * network that failed, and they would send the same again. */
+static void refuse(struct conn *c, enum http_refusal why, const char *p)
 {
     struct http_reply r = refusal_reply(why);
+    struct str origin = http_head_str(p, c->req.head.header[HTTP_ORIGIN]);
+    char headers[ORIGIN_MAX_BYTES + 256];
+    if (origin.n > 0 && origin.n <= ORIGIN_MAX_BYTES) {
+        int n = snprintf(headers, sizeof headers,
+                         REFUSAL_TYPE "Access-Control-Allow-Origin: %.*s\r\n"
+                                      "Access-Control-Allow-Credentials: true\r\n"
+                                      "Vary: Origin\r\n",
+                         STR_ARG(origin));
+        r.headers = (struct str){headers, (size_t)n};
+    }
     if (http_refused(why)->closes) c->closing = c->linger = true;
     count_refusal(c->http, why);
     stage_reply(c, &r);
@@ -348,7 +363,7 @@ static void answer(struct conn *c, const char *p)
     c->closing = !c->req.head.keep_alive || h->draining;
     c->linger = h->draining;
     if (!http_incoming_read(&c->req, &h->limits, p, &h->desk, &req)) {
-        refuse(c, c->req.why);
+        refuse(c, c->req.why, p);
         return;
     }
     memcpy(&req.peer, &c->peer, sizeof c->peer);
@@ -366,7 +381,7 @@ static size_t take_request(struct conn *c, char *p, size_t *n)
     case HTTP_INCOMING_MORE:
         if (c->req.asks_continue) stage_continue(c);
         return 0;
-    case HTTP_INCOMING_REFUSED: refuse(c, c->req.why); return 0;
+    case HTTP_INCOMING_REFUSED: refuse(c, c->req.why, p); return 0;
     case HTTP_INCOMING_WHOLE: break;
     }
     answer(c, p);

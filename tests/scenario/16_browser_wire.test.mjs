@@ -29,7 +29,7 @@ async function gzip(text) {
   return Buffer.from(await new Response(stream).arrayBuffer())
 }
 
-scenario('preflights say yes to pages of a site, and no to others', { sites }, async (world) => {
+scenario('preflights say yes to pages of a site; what is no request is refused so that a page can read it', { sites }, async (world) => {
   const asked = { 'Access-Control-Request-Headers': 'content-type', 'Access-Control-Request-Private-Network': 'true' }
   for (const path of ['/b', '/p.gif']) {
     for (const origin of [ORIGIN, 'https://plain.example', 'null']) {
@@ -45,6 +45,22 @@ scenario('preflights say yes to pages of a site, and no to others', { sites }, a
     const { status, headers } = await preflight(world, path, { Origin: 'https://evil.example', ...asked })
     assert.deepEqual([status, Object.keys(headers).filter((name) => name.startsWith('access-control'))], [204, []])
   }
+
+  const cut = (await gzip('x'.repeat(1000))).subarray(0, -9)
+  for (const [body, headers, want] of [
+    ['x'.repeat(70_000), {}, 413],
+    [await gzip('x'.repeat(70_000)), {}, 413],
+    [cut, {}, 400],
+    ['x', { 'Content-Encoding': 'br' }, 415],
+    ['x', { Origin: 'https://' + 'x'.repeat(20_000) }, 431],
+  ]) {
+    const answer = await world.post(body, headers)
+    assert.equal(answer.status, want)
+    const readable = want !== 431
+    assert.equal(answer.headers['access-control-allow-origin'], readable ? ORIGIN : undefined)
+    assert.equal(answer.headers['access-control-allow-credentials'], readable ? 'true' : undefined)
+  }
+  assert.equal((await world.stats()).hits.bad_query, 0, 'none of them is a hit')
 })
 
 scenario('whatever form a browser gives a body, its hits are taken', { sites }, async (world) => {
@@ -158,7 +174,7 @@ scenario('an id outlives the storage of scripts in the cookie, and goes when its
   assert.equal(verdicts.opted_out, 3)
 })
 
-scenario('the cookie follows where the page is, and how it came here', { sites }, async (world) => {
+scenario('the cookie follows where the page is, and how it came here; what browsers lost is counted, and said', { sites }, async (world) => {
   const line = view('/a', { c: 1, v: 'abc' })
   const ends = async (headers) => (await world.beacon([line], headers)).headers['set-cookie'][0].split('HttpOnly; ')[1]
   assert.equal(await ends({ 'Sec-Fetch-Site': 'same-origin' }), 'SameSite=Lax; Secure')
@@ -168,12 +184,10 @@ scenario('the cookie follows where the page is, and how it came here', { sites }
   assert.equal(await ends({ 'X-Forwarded-Proto': 'http' }), 'SameSite=Lax') // loopback is trusted
   const plain = await world.beacon([{ ...line, s: 'plain', u: 'https://plain.example/' }], { Origin: 'https://plain.example', Cookie: 'sentier-shop=x.1; sentier-plain=x.1' })
   assert.deepEqual([plain.status, plain.headers['set-cookie']], [204, undefined])
-})
 
-scenario('what browsers lost is counted, and said', { sites }, async (world) => {
   const status = () => run(program('sentier-report'), ['status', '--conf', world.conf, '--redis', `unix:${world.socket}`])
   assert.equal((await world.beacon([view('/a', { h: 7 }), view('/b'), view('/c', { h: 5 })])).status, 204)
-  await world.settled({ received: 3 })
+  await world.settled({ received: 9 })
   assert.equal((await world.stats()).dropped_by_browsers, 12)
   assert.match((await status()).out, /12 hits lost in browsers/)
 })
