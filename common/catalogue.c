@@ -62,9 +62,7 @@ static int compare(const struct catalogue_page *p, const struct hit *h, struct s
 {
     if (h->at_ms != p->last_ms) return h->at_ms > p->last_ms ? 1 : -1;
     if (h->modified != p->modified) return h->modified > p->modified ? 1 : -1;
-    size_t n = title.n < p->title.n ? title.n : p->title.n;
-    int order = n == 0 ? 0 : memcmp(title.p, p->title.p, n);
-    return order != 0 ? order : (title.n > p->title.n) - (title.n < p->title.n);
+    return str_order(title, p->title);
 }
 
 void catalogue_page_take(struct catalogue_page *p, const struct hit *h)
