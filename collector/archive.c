@@ -231,7 +231,7 @@ static bool store_new(struct archive *a, const struct storing *s)
     char temporary[TEMPORARY_NAME_BYTES];
     unsigned random = randombytes_random();
     if (s->journal_dir_fd < 0) /* no other process takes this one for abandoned */
-        snprintf(temporary, sizeof temporary, ".forget.%s", s->file);
+        snprintf(temporary, sizeof temporary, REDACT_LEFT_OVER "%s", s->file);
     else
         snprintf(temporary, sizeof temporary, ".%s.%08x", s->file, random);
     int out = openat(a->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -19,7 +18,6 @@
 
 #include "archive.h"
 
-#define LEFT_OVER ".forget." /* begins the names of files that are being made */
 enum { NAME_BYTES = ARCHIVE_NAME_BYTES + 24 };
 
 static int fail(struct buf *err, const char *file, const char *what)
@@ -80,8 +78,7 @@ void forget_files_tidy(int dir_fd)
     DIR *dir = open_list(dir_fd);
     if (dir == NULL) return;
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        if (strncmp(e->d_name, LEFT_OVER, sizeof LEFT_OVER - 1) == 0)
-            unlinkat(dir_fd, e->d_name, 0);
+        if (str_starts(str_of(e->d_name), STR(REDACT_LEFT_OVER))) unlinkat(dir_fd, e->d_name, 0);
     }
     closedir(dir);
 }
@@ -129,7 +126,7 @@ static int rewrite(int dir_fd, int from, const char *file, const struct segment_
     char made[NAME_BYTES];
     struct redact_count count;
     struct stat st;
-    snprintf(made, sizeof made, LEFT_OVER "%s", file);
+    snprintf(made, sizeof made, REDACT_LEFT_OVER "%s", file);
     int to = openat(dir_fd, made, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (to < 0) return -1;
     bool ok = fstat(from, &st) == 0 && redact_copy_file(from, to) == 0 &&
@@ -169,21 +166,12 @@ int forget_journal(int dir_fd, const struct forget_names *names, const struct er
 
 /* ---- the archive ---- */
 
-static int unnamed_file(int dir_fd)
-{
-    char name[NAME_BYTES];
-    snprintf(name, sizeof name, LEFT_OVER "%08x", (unsigned)randombytes_random());
-    int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0) unlinkat(dir_fd, name, 0);
-    return fd;
-}
-
 /* What can be unpacked of it. < 0: errno. */
 static int unpacked(int dir_fd, const char *file)
 {
     const char *why;
     int from = openat(dir_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int to = from < 0 ? -1 : unnamed_file(dir_fd);
+    int to = from < 0 ? -1 : redact_unnamed_file(dir_fd);
     bool ok = to >= 0 && archive_unpack(from, to, &why) != UNPACK_FAILED;
     int err = errno;
     if (from >= 0) close(from);

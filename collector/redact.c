@@ -110,10 +110,10 @@ static int walk(int fd, const struct segment_name *name, const struct erased *e,
     return ok ? 0 : -1;
 }
 
-static int unnamed_file(int dir_fd)
+int redact_unnamed_file(int dir_fd)
 {
     char name[32];
-    snprintf(name, sizeof name, ".redacted.%08x", (unsigned)randombytes_random());
+    snprintf(name, sizeof name, REDACT_LEFT_OVER "%08x", (unsigned)randombytes_random());
     int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) unlinkat(dir_fd, name, 0);
     return fd;
@@ -124,7 +124,7 @@ int redact_clean(int fd, const struct segment_name *name, const struct erased *e
     struct redact_count count = {.records = 0};
     if (e->n > 0 && redact_look(fd, name, e, &count) < 0 && errno != EBADMSG) return -1;
     if (count.records == 0) return fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int copy = unnamed_file(dir_fd);
+    int copy = redact_unnamed_file(dir_fd);
     if (copy < 0) return -1;
     if (redact_copy_file(fd, copy) == 0 && redact_copy(copy, name, e, &count) == 0) return copy;
     int err = errno;

@@ -29,6 +29,10 @@ int redact_copy(int fd, const struct segment_name *name, const struct erased *e,
  * of dir_fd. The caller's; -1: errno. */
 int redact_clean(int fd, const struct segment_name *name, const struct erased *e, int dir_fd);
 
+/* Begins the names of files while they are made; a kill may leave one. */
+#define REDACT_LEFT_OVER ".forget."
+int redact_unnamed_file(int dir_fd); /* on the file system of dir_fd; the caller's; -1: errno */
+
 /* All bytes of a file, into another. 0; -1: errno. */
 int redact_copy_file(int from, int to);
 
