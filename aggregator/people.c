@@ -218,7 +218,7 @@ static int pause_here(struct people *people, struct buf *err)
 static int tell_customers(struct people *people, struct person_whole *list, unsigned n,
                           struct buf *err)
 {
-    int result = person_gather(people->source, list, n, &people->damaged, err);
+    int result = person_gather(people->source, people->border_ms, list, n, &people->damaged, err);
     for (unsigned i = 0; i < n; i++) {
         if (result == 0 && list[i].profile.views > 0 &&
             !people->each(people->arg, &list[i].person)) {

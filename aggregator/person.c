@@ -141,12 +141,10 @@ static int read_profiles(const struct range_source *s, struct person_whole *p, i
     return result;
 }
 
-int person_gather(const struct range_source *s, struct person_whole *list, unsigned n,
-                  uint64_t *damaged, struct buf *err)
+int person_gather(const struct range_source *s, int64_t border_ms, struct person_whole *list,
+                  unsigned n, uint64_t *damaged, struct buf *err)
 {
-    int64_t border_ms;
-    int result = expiry_border(s, &border_ms, err);
-    if (result == 0) result = read_records(s, list, n, damaged, err);
+    int result = read_records(s, list, n, damaged, err);
     for (unsigned i = 0; result == 0 && i < n; i++)
         result = read_profiles(s, &list[i], border_ms, damaged, err);
     return result;
@@ -154,12 +152,12 @@ int person_gather(const struct range_source *s, struct person_whole *list, unsig
 
 /* One person. */
 
-static int read_customer(const struct range_source *s, uint64_t key, struct person_whole *out,
-                         struct buf *err)
+static int read_customer(const struct range_source *s, int64_t border_ms, uint64_t key,
+                         struct person_whole *out, struct buf *err)
 {
     uint64_t damaged = 0;
     out->person.id = key;
-    if (person_gather(s, out, 1, &damaged, err) < 0) return -1;
+    if (person_gather(s, border_ms, out, 1, &damaged, err) < 0) return -1;
     if (damaged > 0) {
         buf_printf(err, "the stored profile is damaged");
         return -1;
@@ -168,7 +166,7 @@ static int read_customer(const struct range_source *s, uint64_t key, struct pers
 }
 
 /* *link: of the customer who signed in there first. */
-static int read_visitor(const struct range_source *s, unsigned part, uint64_t id,
+static int read_visitor(const struct range_source *s, int64_t border_ms, unsigned part, uint64_t id,
                         struct person_whole *out, uint64_t *link, struct buf *err)
 {
     struct profile *p = &out->profile;
@@ -187,8 +185,6 @@ static int read_visitor(const struct range_source *s, unsigned part, uint64_t id
     }
     freeReplyObject(reply);
     if (result != 1) return result;
-    int64_t border_ms;
-    if (expiry_border(s, &border_ms, err) < 0) return -1;
     if (p->recent.newest_ms < border_ms) {
         profile_fini(p);
         return 0;
@@ -204,14 +200,15 @@ static int read_visitor(const struct range_source *s, unsigned part, uint64_t id
     return -1;
 }
 
-static int read_any_visitor(const struct range_source *s, uint64_t id, struct person_whole *out,
-                            struct buf *err)
+static int read_any_visitor(const struct range_source *s, int64_t border_ms, uint64_t id,
+                            struct person_whole *out, struct buf *err)
 {
     uint64_t link = CUSTOMER_NONE;
     int found = 0;
     for (unsigned i = 0; found == 0 && i < range_parts(s); i++)
-        found = read_visitor(s, range_part(s, i), id, out, &link, err);
-    return found == 1 && link != CUSTOMER_NONE ? read_customer(s, link, out, err) : found;
+        found = read_visitor(s, border_ms, range_part(s, i), id, out, &link, err);
+    return found == 1 && link != CUSTOMER_NONE ? read_customer(s, border_ms, link, out, err)
+                                               : found;
 }
 
 int person_read(const struct range_source *s, struct str id, struct person_whole *out,
@@ -223,8 +220,10 @@ int person_read(const struct range_source *s, struct str id, struct person_whole
     if (reply == NULL) return -1;
     uint64_t customer = customer_key(text_of(reply), s->site, id);
     freeReplyObject(reply);
-    int found = read_customer(s, customer, out, err);
+    int64_t border_ms;
+    if (expiry_border(s, &border_ms, err) < 0) return -1;
+    int found = read_customer(s, border_ms, customer, out, err);
     if (found != 0) return found;
     person_fini(out);
-    return id_parse(id, &visitor) ? read_any_visitor(s, visitor, out, err) : 0;
+    return id_parse(id, &visitor) ? read_any_visitor(s, border_ms, visitor, out, err) : 0;
 }

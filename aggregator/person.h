@@ -37,9 +37,10 @@ int person_read(const struct range_source *s, struct str id, struct person_whole
                 struct buf *err);
 
 /* Fills n customers, of which only person.id is set: their keys. One without a record stays without
- * visitors. 0, or -1 with why in err. *damaged counts values that cannot be read. */
-int person_gather(const struct range_source *s, struct person_whole *list, unsigned n,
-                  uint64_t *damaged, struct buf *err);
+ * visitors. border_ms: expiry_border. 0, or -1 with why in err. *damaged counts values that cannot
+ * be read. */
+int person_gather(const struct range_source *s, int64_t border_ms, struct person_whole *list,
+                  unsigned n, uint64_t *damaged, struct buf *err);
 
 /* How reports call this person: the customer's id, or the visitor's in base36. */
 struct str person_name(const struct person *p, char room[ID_TEXT_BYTES]);
