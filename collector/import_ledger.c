@@ -167,29 +167,30 @@ static int64_t packed_live(struct str packed)
     return live;
 }
 
-/* Live hits of a day in one partition; -1: Redis. */
+/* Live hits in one field, by what reads its value; -1: Redis. */
+static int64_t live_in(struct redis_now *redis, const struct key *key, struct str field,
+                       int64_t (*of)(struct str value), struct buf *err)
+{
+    redisReply *r = redis_now(redis, ARGV(STR("HGET"), key_str(key), field));
+    if (failed(redis, r, err)) return -1;
+    int64_t live = r->type == REDIS_REPLY_STRING ? of((struct str){r->str, r->len}) : 0;
+    freeReplyObject(r);
+    return live;
+}
+
+/* Live hits of a day in one partition, or of its month, when its days are known no more; -1: Redis.
+ */
 static int64_t live_hits(struct redis_now *redis, const struct site *site, unsigned p, uint32_t day,
                          struct buf *err)
 {
     struct day_field field;
-    struct key key = key_day(p, str_of(site->name), day);
-    struct key month = key_month(p, str_of(site->name), day, &field);
-    redisReply *r = redis_now(redis, ARGV(STR("HGET"), key_str(&key), STR("T")));
-    if (failed(redis, r, err)) return -1;
-    int64_t live = r->type == REDIS_REPLY_STRING ? live_of((struct str){r->str, r->len}) : 0;
-    freeReplyObject(r);
-    if (live != 0) return live;
-    r = redis_now(redis, ARGV(STR("HGET"), key_str(&month), str_of(field.text)));
-    if (failed(redis, r, err)) return -1;
-    live = r->type == REDIS_REPLY_STRING ? packed_live((struct str){r->str, r->len}) : 0;
-    freeReplyObject(r);
-    if (live != 0) return live;
-    struct key months = key_months(p, str_of(site->name));
-    struct month_field of = key_month_field(day_to_month(day)); /* its days are known no more */
-    r = redis_now(redis, ARGV(STR("HGET"), key_str(&months), str_of(of.text)));
-    if (failed(redis, r, err)) return -1;
-    live = r->type == REDIS_REPLY_STRING ? packed_live((struct str){r->str, r->len}) : 0;
-    freeReplyObject(r);
+    struct str name = str_of(site->name);
+    struct month_field of_month = key_month_field(day_to_month(day));
+    struct key open = key_day(p, name, day), month = key_month(p, name, day, &field),
+               months = key_months(p, name);
+    int64_t live = live_in(redis, &open, STR("T"), live_of, err);
+    if (live == 0) live = live_in(redis, &month, str_of(field.text), packed_live, err);
+    if (live == 0) live = live_in(redis, &months, str_of(of_month.text), packed_live, err);
     return live;
 }
 
