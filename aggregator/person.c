@@ -165,26 +165,32 @@ static int read_customer(const struct range_source *s, int64_t border_ms, uint64
     return out->profile.recent.newest_ms > 0; /* else nothing is left of it but its record */
 }
 
+int person_profile(const struct range_source *s, unsigned part, uint64_t visitor,
+                   struct profile *out, struct buf *err)
+{
+    struct key key = key_profiles(part, s->site, key_bucket(visitor));
+    char field[8];
+    store_le64(field, visitor);
+    redisReply *reply =
+        ask(s->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
+    if (reply == NULL) return -1;
+    int result = reply->type == REDIS_REPLY_STRING;
+    if (result == 1 && !profile_decode(text_of(reply), out)) {
+        buf_printf(err, "the stored profile is damaged");
+        result = -1;
+    }
+    freeReplyObject(reply);
+    return result;
+}
+
 /* *link: of the customer who signed in there first. */
 static int read_visitor(const struct range_source *s, int64_t border_ms, unsigned part, uint64_t id,
                         struct person_whole *out, uint64_t *link, struct buf *err)
 {
     struct profile *p = &out->profile;
-    struct key key = key_profiles(part, s->site, key_bucket(id));
-    char field[8];
-    store_le64(field, id);
-    redisReply *reply =
-        ask(s->redis, err, ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
-    if (reply == NULL) return -1;
-    bool found = reply->type == REDIS_REPLY_STRING;
-    int result = found;
+    int found = person_profile(s, part, id, p, err);
     *link = CUSTOMER_NONE;
-    if (found && !profile_decode(text_of(reply), p)) {
-        buf_printf(err, "the stored profile is damaged");
-        result = -1;
-    }
-    freeReplyObject(reply);
-    if (result != 1) return result;
+    if (found != 1) return found;
     if (p->recent.newest_ms < border_ms) {
         profile_fini(p);
         return 0;

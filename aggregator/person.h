@@ -42,6 +42,11 @@ int person_read(const struct range_source *s, struct str id, struct person_whole
 int person_gather(const struct range_source *s, int64_t border_ms, struct person_whole *list,
                   unsigned n, uint64_t *damaged, struct buf *err);
 
+/* What is stored of a visitor in that partition, not yet whole, whoever signed in there and
+ * whenever it was seen. 1; 0: nothing; -1 with why in err. profile_fini either way. */
+int person_profile(const struct range_source *s, unsigned part, uint64_t visitor,
+                   struct profile *out, struct buf *err);
+
 /* How reports call this person: the customer's id, or the visitor's in base36. */
 struct str person_name(const struct person *p, char room[ID_TEXT_BYTES]);
 

@@ -25,24 +25,6 @@ struct held {
     struct buf *err;
 };
 
-/* 1: found; 0: not in this partition; -1. */
-static int read_state(struct held *h)
-{
-    struct key key = key_profiles(h->part, h->r->source.site, key_bucket(h->id));
-    char field[8];
-    store_le64(field, h->id);
-    redisReply *reply = ask(h->r->redis, h->err,
-                            ARGV(STR("HGET"), key_str(&key), (struct str){field, sizeof field}));
-    if (reply == NULL) return -1;
-    int result = reply->type == REDIS_REPLY_STRING;
-    if (result == 1 && !profile_decode((struct str){reply->str, reply->len}, &h->profile)) {
-        buf_printf(h->err, "the stored profile is damaged");
-        result = -1;
-    }
-    freeReplyObject(reply);
-    return result;
-}
-
 /* ---- names of pages ---- */
 
 static json_t *name_json(struct held *h, uint64_t page)
@@ -160,7 +142,7 @@ static int tell_visitor(struct held *h, uint64_t owner)
 {
     const struct visitor *v = &h->profile.recent;
     char id[ID_TEXT_BYTES];
-    int found = read_state(h);
+    int found = person_profile(&h->r->source, h->part, h->id, &h->profile, h->err);
     if (found <= 0) return found;
     id_format(h->id, id);
     if (!is_shared(&h->profile, owner)) json_array_append_new(h->own, json_string(id));
