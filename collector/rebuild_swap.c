@@ -169,9 +169,8 @@ static bool split_month(struct str name, struct str *site, uint32_t *first, uint
     if (name.n < colon + 2 + MONTH_DIGITS + 1) return false;
     *site = (struct str){name.p + colon + 1, name.n - colon - 2 - MONTH_DIGITS};
     int month = (int)strtoul(name.p + name.n - MONTH_DIGITS, NULL, 10);
-    bool december = month % 100 == 12;
     *first = date_to_day(month / 100, month % 100, 1);
-    *last = date_to_day(month / 100 + december, december ? 1 : month % 100 + 1, 1) - 1;
+    *last = month_to_day(day_to_month(*first) + 1) - 1;
     return true;
 }
 
@@ -355,8 +354,9 @@ static int keep_month(const struct swap *s, unsigned p, struct generation_names 
     if (kind != KIND_MONTH || !split_month(whole, &site, &first, &last)) return 0;
     uint32_t kept = rebuild_kept_day(s->sites, site, s->until_ms[p]);
     if (kept < first || kept >= last) return 0;
-    char day[3] = {(char)('0' + (kept - first + 1) / 10), (char)('0' + (kept - first + 1) % 10), 0};
-    return keep_upto(s, p, g, name, day, err);
+    struct day_field day;
+    key_month(p, site, kept, &day);
+    return keep_upto(s, p, g, name, day.text, err);
 }
 
 static int keep_months(const struct swap *s, unsigned p, struct generation_names *g,
