@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "rebuild_names.h"
 #include "sitestate.h"
 
 static const char swap_lua[] =
@@ -59,11 +60,6 @@ enum kind {
 
 enum { DATE_DIGITS = 8, MONTH_DIGITS = 6, HEAD_KEYS = 9, HEAD_ARGS = 8 };
 
-struct names {
-    char **at; /* what follows {pN}: */
-    size_t n, cap;
-};
-
 struct generation_names {
     struct names live, next;
 };
@@ -77,61 +73,6 @@ struct call {
 };
 
 /* ---- names of keys ---- */
-
-static bool name_add(struct names *l, struct str name)
-{
-    if (l->n == l->cap) {
-        size_t cap = l->cap == 0 ? 16 : 2 * l->cap;
-        char **grown = realloc(l->at, cap * sizeof(char *));
-        if (grown == NULL) return false;
-        l->at = grown;
-        l->cap = cap;
-    }
-    l->at[l->n] = strndup(name.p, name.n);
-    return l->at[l->n] != NULL && ++l->n > 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* SCAN may show a key twice. */
-static void sort_names(struct names *l)
-{
-    size_t kept = 0;
-    if (l->n > 0) qsort(l->at, l->n, sizeof(char *), by_name);
-    for (size_t i = 0; i < l->n; i++) {
-        if (kept > 0 && strcmp(l->at[kept - 1], l->at[i]) == 0) {
-            free(l->at[i]);
-        } else {
-            l->at[kept++] = l->at[i];
-        }
-    }
-    l->n = kept;
-}
-
-static void drop_name(struct names *l, const char *name)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        if (strcmp(l->at[i], name) != 0) continue;
-        free(l->at[i]);
-        memmove(l->at + i, l->at + i + 1, (--l->n - i) * sizeof(char *));
-        return;
-    }
-}
-
-static bool has_name(const struct names *l, const char *name)
-{
-    return l->n > 0 && bsearch(&name, l->at, l->n, sizeof(char *), by_name) != NULL;
-}
-
-static void free_names(struct names *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        free(l->at[i]);
-    free(l->at);
-}
 
 static enum kind kind_of(struct str name)
 {
@@ -180,7 +121,7 @@ static int collect(void *arg, const struct key_parts *key, struct str whole)
     (void)whole;
     if (kind_of(key->name) == KIND_OTHER) return 0;
     struct generation_names *g = &all[key->partition];
-    return name_add(key->next ? &g->next : &g->live, key->name) ? 0 : -1;
+    return names_add(key->next ? &g->next : &g->live, key->name) ? 0 : -1;
 }
 
 /* ---- what is kept of an incomplete partition ---- */
@@ -291,7 +232,7 @@ static int keep_hashes(const struct swap *s, unsigned p, const struct generation
         const char *name = g->live.at[i];
         enum kind kind = kind_of(str_of(name));
         if (!keeps_fields(kind)) continue;
-        if (!has_name(&g->next, name)) continue; /* it stays as it is */
+        if (!names_have(&g->next, name)) continue; /* it stays as it is */
         uint64_t *kept = kind == KIND_PROFILES ? &out->kept_profiles : &others;
         if (keep_fields(s, p, name, kept, err) < 0 || live_renew(s->live, err) < 0) return -1;
     }
@@ -321,12 +262,12 @@ static int keep_upto(const struct swap *s, unsigned p, struct generation_names *
     redisReply *r = live_ask(s->live, err, 6, argv);
     if (r == NULL) return -1;
     bool there = r->type == REDIS_REPLY_INTEGER && r->integer == 1;
-    bool known = has_name(&g->next, name);
+    bool known = names_have(&g->next, name);
     freeReplyObject(r);
-    if (known && !there) drop_name(&g->next, name);
+    if (known && !there) names_drop(&g->next, name);
     if (there && !known) {
-        if (!name_add(&g->next, str_of(name))) return -1;
-        sort_names(&g->next);
+        if (!names_add(&g->next, str_of(name))) return -1;
+        names_sort(&g->next);
     }
     return live_renew(s->live, err);
 }
@@ -335,7 +276,7 @@ static int keep_upto(const struct swap *s, unsigned p, struct generation_names *
 static bool mix_is_kept(const struct swap *s, unsigned p, const struct generation_names *g,
                         const char *name)
 {
-    return kind_of(str_of(name)) == KIND_MIX && s->until_ms[p] != 0 && has_name(&g->live, name);
+    return kind_of(str_of(name)) == KIND_MIX && s->until_ms[p] != 0 && names_have(&g->live, name);
 }
 
 /* Packed days of a month in which the kept days end; months up to that one. */
@@ -367,7 +308,7 @@ static int keep_months(const struct swap *s, unsigned p, struct generation_names
     }
     for (size_t i = g->next.n; i-- > 0;) { /* those that the old one does not have; some may go */
         const char *name = g->next.at[i];
-        if (!has_name(&g->live, name) && keep_month(s, p, g, name, err) < 0) return -1;
+        if (!names_have(&g->live, name) && keep_month(s, p, g, name, err) < 0) return -1;
     }
     return 0;
 }
@@ -493,7 +434,7 @@ static bool add_unlinks(const struct swap *s, unsigned p, const struct generatio
             continue;
         }
         if (mix_is_kept(s, p, g, g->live.at[i])) continue;
-        if (has_name(&g->next, g->live.at[i])) continue; /* it is renamed over */
+        if (names_have(&g->next, g->live.at[i])) continue; /* it is renamed over */
         bool stays = !whole && keeps_fields(kind);
         if (!stays && !add_key(c, key_of(p, false, name))) return false;
     }
@@ -577,7 +518,7 @@ static int swap_one(const struct swap *s, unsigned p, struct generation_names *g
 {
     struct call c = {.n_healed = 0};
     int result = -1;
-    if (!has_name(&g->next, "sites")) { /* nothing was read for it: what there is stays */
+    if (!names_have(&g->next, "sites")) { /* nothing was read for it: what there is stays */
         out->kept_partitions += g->live.n > 0;
         return 0;
     }
@@ -609,14 +550,14 @@ int rebuild_swap(const struct swap *s, struct swap_account *out, struct buf *err
     }
     int result = live_scan(s->live, err, "{p*", collect, all);
     for (unsigned p = 0; p < n && result == 0; p++) {
-        sort_names(&all[p].live);
-        sort_names(&all[p].next);
+        names_sort(&all[p].live);
+        names_sort(&all[p].next);
         result = swap_one(s, p, &all[p], out, err);
         if (result == 0) result = live_renew(s->live, err);
     }
     for (unsigned p = 0; p < n; p++) {
-        free_names(&all[p].live);
-        free_names(&all[p].next);
+        names_fini(&all[p].live);
+        names_fini(&all[p].next);
     }
     free(all);
     return result;
