@@ -217,6 +217,11 @@ void report_close(struct report *r)
 
 /* ---- printing ---- */
 
+size_t report_limit(const struct report *r, size_t otherwise)
+{
+    return r->args.limit < 0 ? otherwise : (size_t)r->args.limit;
+}
+
 int report_print_json(struct report *r, json_t *document)
 {
     /* A terminal is shown no character that could steer it; a pipe gets plain UTF-8. */

@@ -75,6 +75,9 @@ int report_choose_days(const struct report *r, const struct range_extent *extent
 /* The same, and reads the extent before; a site without data is refused. */
 int report_days(struct report *r, struct range_extent *extent, struct report_days *out);
 
+/* Rows that --limit asks for, or `otherwise` without it; 0: all. */
+size_t report_limit(const struct report *r, size_t otherwise);
+
 /* Puts the document, and a newline, into out; takes it. */
 int report_print_json(struct report *r, json_t *document);
 

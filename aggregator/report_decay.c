@@ -105,12 +105,12 @@ static int64_t sessions(const struct range *r)
 
 static json_t *document(const struct report *r, const struct decay *d)
 {
-    size_t limit = r->args.limit <= 0 ? d->n : (size_t)r->args.limit;
+    size_t limit = report_limit(r, 0);
     json_t *pages = json_array(), *changes = json_object();
     for (int i = 0; i < CHANGES; i++)
         json_object_set_new(changes, change_name((enum change)i),
                             json_integer((json_int_t)d->changes[i]));
-    for (size_t i = 0; i < d->n && i < limit; i++)
+    for (size_t i = 0; i < d->n && (limit == 0 || i < limit); i++)
         json_array_append_new(pages, page_json(&d->pages[i]));
     return json_pack("{s:i, s:s, s:s, s:o, s:o, s:s, s:b, s:I, s:I, s:o, s:I, s:f, s:I, s:o}",
                      "version", DECAY_VERSION, "site", r->args.site, "range", d->days.label,
@@ -219,7 +219,7 @@ static struct str shared_host(const struct decay *d)
 static int print_table(struct report *r, struct decay *d)
 {
     d->host = shared_host(d);
-    size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
+    size_t rows = report_limit(r, REPORT_TABLE_ROWS);
     struct table *t = make_table(r, d, 0);
     if (t == NULL) return report_fail("out of memory");
     print_head(r, d);
@@ -232,7 +232,7 @@ static int print_table(struct report *r, struct decay *d)
 
 static int print_csv(struct report *r, const struct decay *d)
 {
-    struct table *t = make_table(r, d, r->args.limit < 0 ? 0 : (size_t)r->args.limit);
+    struct table *t = make_table(r, d, report_limit(r, 0));
     bool ok = t != NULL && table_print_csv(t, &r->out);
     table_free(t);
     return ok ? REPORT_OK : report_fail("out of memory");

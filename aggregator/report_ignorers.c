@@ -87,8 +87,7 @@ static int read_cohort(struct report *r, struct cohort *c)
 /* How many are printed. */
 static size_t shown(const struct report *r, const struct cohort *c)
 {
-    size_t limit = (size_t)r->args.limit;
-    if (r->args.limit < 0) limit = r->args.format == FORMAT_TABLE ? REPORT_TABLE_ROWS : 0;
+    size_t limit = report_limit(r, r->args.format == FORMAT_TABLE ? REPORT_TABLE_ROWS : 0);
     return limit == 0 || limit > c->n ? c->n : limit;
 }
 

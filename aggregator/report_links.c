@@ -362,9 +362,8 @@ static int show(struct graph *g, struct buf *err)
     if (g->r->args.page != NULL && of == NULL)
         return report_fail("no page of the site links to %s in these days", g->r->args.page);
     size_t n = of == NULL ? g->targets_n : of->run.n;
-    int64_t limit = g->r->args.limit;
-    if (limit < 0 && g->r->args.format == FORMAT_TABLE) limit = REPORT_TABLE_ROWS;
-    if (limit > 0 && n > (size_t)limit) n = (size_t)limit;
+    size_t limit = report_limit(g->r, g->r->args.format == FORMAT_TABLE ? REPORT_TABLE_ROWS : 0);
+    if (limit > 0 && n > limit) n = limit;
     uint64_t *pages = calloc(n + 1, sizeof *pages);
     if (pages == NULL) return report_fail("out of memory");
     for (size_t i = 0; i < n; i++)

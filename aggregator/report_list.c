@@ -465,8 +465,7 @@ static int print_nothing(struct report *r, const struct reading *g)
 
 static int print_table(struct report *r, struct reading *g)
 {
-    size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
-    if (g->list->kind == DAYS && r->args.limit < 0) rows = 0;
+    size_t rows = report_limit(r, g->list->kind == DAYS ? 0 : REPORT_TABLE_ROWS);
     if (strchr("pt", g->list->kind) != NULL) g->host = shared_host(g->range);
     struct table *t = make_table(g, false);
     if (t == NULL) return report_fail("out of memory");
@@ -485,7 +484,7 @@ static int print_table(struct report *r, struct reading *g)
 
 static int print_csv(struct report *r, struct reading *g)
 {
-    g->limit = r->args.limit < 0 ? 0 : (size_t)r->args.limit;
+    g->limit = report_limit(r, 0);
     struct table *t = make_table(g, true);
     bool ok = t != NULL && table_print_csv(t, &r->out);
     table_free(t);
@@ -499,7 +498,7 @@ static int print_document(struct report *r, const struct reading *g)
                                 .made_ms = r->now_ms,
                                 .late_after_h = LATE_AFTER_MS / 3600000,
                                 .event = g->event,
-                                .limit = r->args.limit < 0 ? 0 : (size_t)r->args.limit};
+                                .limit = report_limit(r, 0)};
     return report_print_json(r, summary_document(g->range, &opts));
 }
 

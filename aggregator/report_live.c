@@ -40,7 +40,7 @@ static int print_table(struct report *r, const struct live *l)
                r->args.site, (long long)live_visitors(l, SHORT_MINUTES), SHORT_MINUTES,
                (long long)live_visitors(l, LIVE_MINUTES), LIVE_MINUTES,
                (long long)live_views(l, LIVE_MINUTES), r->time_zone);
-    ok = ok && table_print(t, r->width, r->args.limit < 0 ? 0 : (size_t)r->args.limit, &r->out) &&
+    ok = ok && table_print(t, r->width, report_limit(r, 0), &r->out) &&
          buf_add(&r->out, STR("\nLast seen: visitors whose newest sign of life was in that minute; "
                               "so each is counted once.\n"));
     table_free(t);

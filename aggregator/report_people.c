@@ -322,8 +322,7 @@ static int print_customers(struct report *r, const struct newest *k)
 int report_customers(struct report *r)
 {
     if (report_open(r) != 0) return REPORT_FAILED;
-    struct newest k = {.limit = CUSTOMERS_DEFAULT};
-    if (r->args.limit >= 0) k.limit = (size_t)r->args.limit;
+    struct newest k = {.limit = report_limit(r, CUSTOMERS_DEFAULT)};
     if (k.limit == 0 || k.limit > CUSTOMERS_MAX) k.limit = CUSTOMERS_MAX;
     int result = report_newest(r, &k.newest);
     if (result == REPORT_OK) result = read_customers(r, &k);

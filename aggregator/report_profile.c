@@ -31,8 +31,8 @@ struct printer {
 
 static size_t most(const struct printer *w, size_t otherwise)
 {
-    if (w->r->args.limit < 0) return otherwise;
-    return w->r->args.limit == 0 ? SIZE_MAX : (size_t)w->r->args.limit;
+    size_t limit = report_limit(w->r, otherwise);
+    return limit == 0 ? SIZE_MAX : limit;
 }
 
 static const char *plural(uint64_t n)

@@ -46,14 +46,10 @@ static void print_notes(struct report *r, const struct told *t)
                    (unsigned long long)t->damaged);
 }
 
-static size_t rows_of_table(const struct report *r)
-{
-    return r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
-}
-
 static size_t rows_of_csv(const struct report *r)
 {
-    return r->args.limit <= 0 ? SIZE_MAX : (size_t)r->args.limit;
+    size_t limit = report_limit(r, 0);
+    return limit == 0 ? SIZE_MAX : limit;
 }
 
 /* ---- classes ---- */
@@ -165,7 +161,7 @@ static bool print_block(struct report *r, const struct told *t, size_t b)
     if (ok && table_rows(table) == 0)
         ok = buf_add(&r->out, STR("Nobody.\n"));
     else if (ok)
-        ok = table_print(table, r->width, rows_of_table(r), &r->out);
+        ok = table_print(table, r->width, report_limit(r, REPORT_TABLE_ROWS), &r->out);
     table_free(table);
     return ok;
 }
@@ -231,8 +227,9 @@ static bool print_ignored(struct report *r, const struct told *t)
     } else if (ok) {
         print_head(r, t, "persons who ignore a page of");
         ok = buf_add_char(&r->out, '\n') &&
-             (table_rows(table) == 0 ? buf_add(&r->out, STR("No page is ignored by enough.\n"))
-                                     : table_print(table, r->width, rows_of_table(r), &r->out));
+             (table_rows(table) == 0
+                  ? buf_add(&r->out, STR("No page is ignored by enough.\n"))
+                  : table_print(table, r->width, report_limit(r, REPORT_TABLE_ROWS), &r->out));
         print_notes(r, t);
     }
     table_free(table);
@@ -266,7 +263,7 @@ static int print_json(struct report *r, const struct told *t)
     struct segment_view view = {.site = str_of(r->args.site),
                                 .time_zone = r->time_zone,
                                 .today = t->newest.day,
-                                .limit = r->args.limit < 0 ? 0 : (size_t)r->args.limit};
+                                .limit = report_limit(r, 0)};
     return report_print_json(r, segment_document(&view, &t->list));
 }
 

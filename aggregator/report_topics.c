@@ -44,7 +44,6 @@ static bool print_table(struct report *r, const struct site_pages *p, const stru
                         const struct table *t)
 {
     char today[DATE_TEXT_BYTES];
-    size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
     date_format(p->today, today);
     buf_printf(&r->out, "topics of %s on %s (%s)\n\n", r->args.site, today, r->time_zone);
     if (l->n == 0)
@@ -52,7 +51,7 @@ static bool print_table(struct report *r, const struct site_pages *p, const stru
             &r->out, STR("No page has a topic yet: rules `topics =` in the site's section of the\n"
                          "configuration say what pages are about, and so may the pages "
                          "themselves.\n"));
-    return table_print(t, r->width, rows, &r->out) &&
+    return table_print(t, r->width, report_limit(r, REPORT_TABLE_ROWS), &r->out) &&
            buf_printf(&r->out,
                       "\nInterest: of all consented visitors, halves every 30 days. Views, visits "
                       "and\nuse: the last %d days; a page with several topics counts in each. %zu "
@@ -63,10 +62,8 @@ static bool print_table(struct report *r, const struct site_pages *p, const stru
 static int print(struct report *r, const struct site_view *v, const struct site_pages *p,
                  const struct topic_list *l)
 {
-    if (r->args.format == FORMAT_JSON) {
-        size_t limit = r->args.limit < 0 ? 0 : (size_t)r->args.limit;
-        return report_print_json(r, topic_document(v, p, l, limit));
-    }
+    if (r->args.format == FORMAT_JSON)
+        return report_print_json(r, topic_document(v, p, l, report_limit(r, 0)));
     struct table *t = topics_table(l);
     bool ok = t != NULL && (r->args.format == FORMAT_CSV ? table_print_csv(t, &r->out)
                                                          : print_table(r, p, l, t));

@@ -81,7 +81,7 @@ static json_t *document(const struct report *r, const struct verdicts *v)
                                 .time_zone = r->time_zone,
                                 .made_ms = r->now_ms,
                                 .only = v->only,
-                                .limit = r->args.limit < 0 ? 0 : (size_t)r->args.limit};
+                                .limit = report_limit(r, 0)};
     return verdict_document(&view, &v->list);
 }
 
@@ -247,7 +247,7 @@ static struct str shared_host(const struct verdicts *v)
 static int print_table(struct report *r, struct verdicts *v)
 {
     v->host = shared_host(v);
-    size_t rows = r->args.limit < 0 ? REPORT_TABLE_ROWS : (size_t)r->args.limit;
+    size_t rows = report_limit(r, REPORT_TABLE_ROWS);
     struct table_column shown[COLUMNS + 1] = {{0}};
     struct table *t = make_table(r, v, shown, 0);
     if (t == NULL) return report_fail("out of memory");
@@ -262,7 +262,7 @@ static int print_table(struct report *r, struct verdicts *v)
 static int print_csv(struct report *r, const struct verdicts *v)
 {
     struct table_column shown[COLUMNS + 1] = {{0}};
-    struct table *t = make_table(r, v, shown, r->args.limit < 0 ? 0 : (size_t)r->args.limit);
+    struct table *t = make_table(r, v, shown, report_limit(r, 0));
     bool ok = t != NULL && table_print_csv(t, &r->out);
     table_free(t);
     return ok ? REPORT_OK : report_fail("out of memory");
