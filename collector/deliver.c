@@ -5,17 +5,14 @@
  */
 #include "deliver.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "import_ledger.h"
+#include "running.h"
 #include "shipper.h"
 
-enum { PATH_BYTES = 4096, SHIP_CHECK_MS = 50 };
+enum { SHIP_CHECK_MS = 50 };
 
 /* How much of it Redis has, 0..1; 1 is all. < 0: Redis does not answer. */
 static double arrived(const struct delivery *d, uint64_t *seen, struct buf *err)
@@ -53,17 +50,6 @@ static const char *ship_state(const struct shipper *shipper, bool *stuck)
     return "waiting for the aggregator to make room in Redis (is it running? To stop here is safe)";
 }
 
-/* Or has just been started: it takes this lock first. */
-bool deliver_collector_runs(const char *data)
-{
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/collector.lock", data);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool runs = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-    if (fd >= 0) close(fd);
-    return runs;
-}
-
 int deliver(const struct delivery *d, struct buf *err)
 {
     const struct timeval pause = {0, SHIP_CHECK_MS * 1000};
@@ -74,7 +60,7 @@ int deliver(const struct delivery *d, struct buf *err)
     uint64_t *seen = calloc((size_t)d->redis_conf->partitions, sizeof *seen);
     double done = base == NULL || seen == NULL ? -1 : arrived(d, seen, err);
     while (done >= 0 && done < 1 && !stuck) {
-        if (deliver_collector_runs(d->conf->data)) {
+        if (running_here(d->conf->data)) {
             shipper_free(shipper); /* it ships everything, once it has the lock */
             shipper = NULL;
         } else if (shipper == NULL) {

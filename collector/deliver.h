@@ -20,6 +20,4 @@ struct delivery {
 /* 0; -1: *err says why. What is in the journal is shipped sooner or later all the same. */
 int deliver(const struct delivery *d, struct buf *err);
 
-bool deliver_collector_runs(const char *data); /* with this data directory */
-
 #endif

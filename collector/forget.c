@@ -13,17 +13,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "address.h"
 #include "bytes.h"
 #include "clock.h"
 #include "customer.h"
@@ -33,6 +30,7 @@
 #include "journal.h"
 #include "keys.h"
 #include "rebuild_live.h"
+#include "running.h"
 #include "staging.h"
 
 enum {
@@ -40,7 +38,6 @@ enum {
     CHECK_MS = 20,
     FOLD_SILENT_MS = 60 * 1000, /* nothing was folded for so long: no aggregator runs */
     LOG_WAIT_MS = 120 * 1000,
-    HTTP_WAIT_S = 10,
 };
 
 /* A visitor of the person. */
@@ -496,48 +493,6 @@ static void rewrite_logs(struct forget *f)
 
 /* ---- files ---- */
 
-static int connect_to(const char *host, int port)
-{
-    char service[16];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all = NULL;
-    const struct timeval wait = {HTTP_WAIT_S, 0};
-    int fd = -1;
-    snprintf(service, sizeof service, "%d", port);
-    if (getaddrinfo(host[0] == '\0' ? "127.0.0.1" : host, service, &hints, &all) != 0) return -1;
-    for (struct addrinfo *a = all; a != NULL && fd < 0; a = a->ai_next) {
-        fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, 0);
-        if (fd < 0) continue;
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-        if (connect(fd, a->ai_addr, a->ai_addrlen) == 0) break;
-        close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(all);
-    return fd;
-}
-
-/* The running collector's workers go on in new files. */
-static int leave_segments(struct forget *f)
-{
-    static const char request[] = "POST /leave-segments HTTP/1.1\r\nHost: collector\r\n"
-                                  "Content-Length: 0\r\nConnection: close\r\n\r\n";
-    char host[ADDRESS_HOST_BYTES], answer[16] = "";
-    int port;
-    if (!deliver_collector_runs(f->o->conf->data)) return 0;
-    int fd = address_split(f->o->conf->admin, host, &port) ? connect_to(host, port) : -1;
-    bool ok = fd >= 0 && send(fd, request, sizeof request - 1, MSG_NOSIGNAL) > 0 &&
-              recv(fd, answer, sizeof answer - 1, MSG_WAITALL) > 0 &&
-              strncmp(answer + 8, " 200", 4) == 0;
-    if (fd >= 0) close(fd);
-    if (ok) return 0;
-    buf_printf(f->err,
-               "the collector that runs does not answer at its admin port, admin = %s; it must "
-               "begin new files before those of now can be rewritten",
-               f->o->conf->admin);
-    return -1;
-}
-
 /* Listed before they are left: what is in these does not grow any more. */
 static int rewrite_files(struct forget *f)
 {
@@ -546,7 +501,7 @@ static int rewrite_files(struct forget *f)
     struct erased e = {.n = 0};
     int result = forget_names_list(f->dir_fd, false, &names, f->err);
     f->o->tell(f->o->arg, "rewriting files");
-    if (result == 0) result = leave_segments(f);
+    if (result == 0) result = running_leave_segments(f->o->conf, f->err);
     if (result == 0 && erased_load(&e, f->dir_fd) < 0) result = fail(f, f->journal_dir);
     if (result == 0)
         result = forget_journal(f->dir_fd, &names, &e, &tick, &f->out->journal, f->err);
