@@ -14,7 +14,6 @@
 #include "bytes.h"
 #include "fold.h"
 #include "forgetting.h"
-#include "hash.h"
 #include "intake.h"
 #include "listing.h"
 #include "log.h"
@@ -252,6 +251,12 @@ static enum batch_result damaged(const struct store_entry *e)
     return BATCH_DAMAGED;
 }
 
+static enum batch_result result_of(enum pack_result result, const struct store_entry *bad)
+{
+    if (result == PACK_OK) return BATCH_READY;
+    return result == PACK_DAMAGED ? damaged(bad) : BATCH_MEMORY;
+}
+
 /* The key of a site's date; neighbours in a batch mostly share it, and formatting it costs more
  * than finding what it names. Zero it to begin. */
 struct day_key {
@@ -466,24 +471,24 @@ static struct packed_day *packed_day(struct batch *b, const struct delta *row)
     return is_packed(row) ? packing_find(&b->packing, row->site, row->day) : NULL;
 }
 
-static enum batch_result unpack_rows(struct batch *b)
+/* PACK_DAMAGED: *bad says which. */
+static enum pack_result unpack_rows(struct batch *b, const struct store_entry **bad)
 {
     struct deltas *d = fold_deltas(b->fold);
-    const struct store_entry *bad;
-    enum pack_result packed = packing_load(&b->packing, &bad);
-    if (packed != PACK_OK) return packed == PACK_DAMAGED ? damaged(bad) : BATCH_MEMORY;
+    enum pack_result packed = packing_load(&b->packing, bad);
+    if (packed != PACK_OK) return packed;
     b->rows = calloc(deltas_count(d) + 1, sizeof b->rows[0]);
-    if (b->rows == NULL) return BATCH_MEMORY;
+    if (b->rows == NULL) return PACK_MEMORY;
     b->rows_n = deltas_count(d);
     for (size_t i = 0; i < b->rows_n; i++) {
         struct delta *row = deltas_at(d, i);
         const struct packed_day *day = packed_day(b, row);
-        const struct store_entry *e = day == NULL ? b->entries[i] : day->packed;
-        struct str value = day == NULL ? e->value : bundle_find(&day->bundle, row->name);
-        if (value.n > 0 && !row_decode(value, &b->rows[i])) return damaged(e);
+        *bad = day == NULL ? b->entries[i] : day->packed;
+        struct str value = day == NULL ? (*bad)->value : bundle_find(&day->bundle, row->name);
+        if (value.n > 0 && !row_decode(value, &b->rows[i])) return PACK_DAMAGED;
         row->target = &b->rows[i];
     }
-    return BATCH_READY;
+    return PACK_OK;
 }
 
 static bool pack_rows(struct batch *b)
@@ -573,39 +578,19 @@ static bool pack_sites(struct batch *b)
     return true;
 }
 
-static enum batch_result name_customers(struct batch *b)
-{
-    const struct store_entry *at = NULL;
-    switch (namings_apply(&b->namings, b->store, &at)) {
-    case NAMINGS_DAMAGED: return damaged(at);
-    case NAMINGS_MEMORY: return BATCH_MEMORY;
-    default: return BATCH_READY;
-    }
-}
-
-static enum batch_result list_pages(struct batch *b)
-{
-    const struct store_entry *at = NULL;
-    switch (listings_apply(&b->listings, b->store, &b->use, fold_deltas(b->fold), &at)) {
-    case LISTINGS_DAMAGED: return damaged(at);
-    case LISTINGS_MEMORY: return BATCH_MEMORY;
-    default: return BATCH_READY;
-    }
-}
-
 static enum batch_result change_all(struct batch *b)
 {
-    enum batch_result unpacked = unpack_rows(b);
-    if (unpacked != BATCH_READY) return unpacked;
-    if (!deltas_apply(fold_deltas(b->fold))) return BATCH_MEMORY;
-    if (!pack_rows(b) || !pack_days(b) || !pack_sites(b)) return BATCH_MEMORY;
-    b->figures.approximated = fold_approximated(b->fold);
-    enum pack_result told = tellings_apply(&b->told, b->fold);
-    b->figures.approximated += b->told.approximated;
-    if (told == PACK_DAMAGED) return damaged(b->told.damaged);
-    if (told != PACK_OK) return BATCH_MEMORY;
-    enum batch_result named = name_customers(b);
-    return named == BATCH_READY ? list_pages(b) : named;
+    struct deltas *d = fold_deltas(b->fold);
+    const struct store_entry *bad = NULL;
+    enum pack_result result = unpack_rows(b, &bad);
+    if (result != PACK_OK) return result_of(result, bad);
+    if (!deltas_apply(d) || !pack_rows(b) || !pack_days(b) || !pack_sites(b)) return BATCH_MEMORY;
+    result = tellings_apply(&b->told, b->fold);
+    bad = b->told.damaged;
+    b->figures.approximated = fold_approximated(b->fold) + b->told.approximated;
+    if (result == PACK_OK) result = namings_apply(&b->namings, b->store, &bad);
+    if (result == PACK_OK) result = listings_apply(&b->listings, b->store, &b->use, d, &bad);
+    return result_of(result, bad);
 }
 
 static enum batch_result need_sites(struct batch *b)

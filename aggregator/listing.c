@@ -59,40 +59,39 @@ static bool set_page(const struct listing *one, struct store *store, struct stor
            name_page(one, store, use);
 }
 
-static enum listings_result apply(const struct listing *one, struct store *store,
-                                  struct store_batch *use, struct deltas *ledger,
-                                  struct buf *packed, const struct store_entry **damaged)
+static enum pack_result apply(const struct listing *one, struct store *store,
+                              struct store_batch *use, struct deltas *ledger, struct buf *packed,
+                              const struct store_entry **damaged)
 {
     struct catalogue_head head = {.complete_ms = 0};
     struct catalogue_page page = {.first_ms = 0};
     bool is_new = one->page != NULL && one->page->value.n == 0;
     *damaged = one->head;
     if (one->head->value.n > 0 && !catalogue_head_decode(one->head->value, &head))
-        return LISTINGS_DAMAGED;
+        return PACK_DAMAGED;
     if (one->page == NULL) {
         catalogue_head_take(&head, one->hit);
     } else if (is_new && head.pages >= CATALOGUE_PAGES_MAX) {
         head.over++;
         deltas_verdict(ledger, V_TOO_MANY, one->weight);
-        return set_head(one, store, &head, packed) ? LISTINGS_OK : LISTINGS_MEMORY;
+        return set_head(one, store, &head, packed) ? PACK_OK : PACK_MEMORY;
     } else {
         *damaged = one->page;
-        if (!is_new && !catalogue_page_decode(one->page->value, &page)) return LISTINGS_DAMAGED;
-        if (!set_page(one, store, use, &page, packed)) return LISTINGS_MEMORY;
+        if (!is_new && !catalogue_page_decode(one->page->value, &page)) return PACK_DAMAGED;
+        if (!set_page(one, store, use, &page, packed)) return PACK_MEMORY;
         head.pages += is_new;
     }
     deltas_verdict(ledger, V_CATALOGUE, one->weight);
-    return set_head(one, store, &head, packed) ? LISTINGS_OK : LISTINGS_MEMORY;
+    return set_head(one, store, &head, packed) ? PACK_OK : PACK_MEMORY;
 }
 
-enum listings_result listings_apply(struct listings *l, struct store *store,
-                                    struct store_batch *use, struct deltas *ledger,
-                                    const struct store_entry **damaged)
+enum pack_result listings_apply(struct listings *l, struct store *store, struct store_batch *use,
+                                struct deltas *ledger, const struct store_entry **damaged)
 {
-    enum listings_result result = LISTINGS_OK;
+    enum pack_result result = PACK_OK;
     struct buf packed;
     buf_init(&packed, 0);
-    for (size_t i = 0; i < l->n && result == LISTINGS_OK; i++)
+    for (size_t i = 0; i < l->n && result == PACK_OK; i++)
         result = apply(&l->all[i], store, use, ledger, &packed, damaged);
     buf_fini(&packed);
     return result;

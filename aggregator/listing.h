@@ -8,6 +8,7 @@
 
 #include "catalogue.h"
 #include "delta.h"
+#include "pack.h"
 #include "store.h"
 
 struct listing {
@@ -32,11 +33,10 @@ static inline bool is_listing(const struct hit *h)
 bool listings_need(struct listings *l, struct store *store, struct store_batch *use,
                    unsigned partition, struct str site, const struct hit *hit, uint32_t weight);
 
-/* All of them, in their order, into the store and the ledger. */
-enum listings_result { LISTINGS_OK, LISTINGS_DAMAGED, LISTINGS_MEMORY };
-enum listings_result listings_apply(struct listings *l, struct store *store,
-                                    struct store_batch *use, struct deltas *ledger,
-                                    const struct store_entry **damaged);
+/* All of them, in their order, into the store and the ledger. PACK_DAMAGED: *damaged says which
+ * value. */
+enum pack_result listings_apply(struct listings *l, struct store *store, struct store_batch *use,
+                                struct deltas *ledger, const struct store_entry **damaged);
 
 void listings_clear(struct listings *l); /* keeps the memory */
 void listings_fini(struct listings *l);

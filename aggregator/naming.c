@@ -32,28 +32,28 @@ bool namings_need(struct namings *l, struct store *store, struct store_batch *us
     return true;
 }
 
-static enum namings_result apply(const struct naming *one, struct store *store, struct buf *packed)
+static enum pack_result apply(const struct naming *one, struct store *store, struct buf *packed)
 {
     struct customer c = {.id = one->named->id};
     struct str value = one->record->value;
-    if (!one->named->counts) return NAMINGS_OK;
-    if (value.n > 0 && !customer_decode(value, &c)) return NAMINGS_DAMAGED;
+    if (!one->named->counts) return PACK_OK;
+    if (value.n > 0 && !customer_decode(value, &c)) return PACK_DAMAGED;
     bool changed = one->named->forgets ? customer_remove(&c, one->named->visitor)
                                        : customer_add(&c, one->named->visitor);
-    if (!changed && !one->named->anew) return NAMINGS_OK;
+    if (!changed && !one->named->anew) return PACK_OK;
     buf_clear(packed);
     return (c.visitors_n == 0 || customer_encode(&c, packed)) &&
                    store_set(store, one->record, buf_str(packed))
-               ? NAMINGS_OK
-               : NAMINGS_MEMORY;
+               ? PACK_OK
+               : PACK_MEMORY;
 }
 
-enum namings_result namings_apply(struct namings *l, struct store *store,
-                                  const struct store_entry **damaged)
+enum pack_result namings_apply(struct namings *l, struct store *store,
+                               const struct store_entry **damaged)
 {
-    enum namings_result result = NAMINGS_OK;
+    enum pack_result result = PACK_OK;
     struct buf packed = {0};
-    for (size_t i = 0; i < l->n && result == NAMINGS_OK; i++) {
+    for (size_t i = 0; i < l->n && result == PACK_OK; i++) {
         *damaged = l->all[i].record;
         result = apply(&l->all[i], store, &packed);
     }

@@ -6,6 +6,7 @@
 #define SENTIER_NAMING_H
 
 #include "fold.h"
+#include "pack.h"
 #include "store.h"
 
 struct naming {
@@ -23,9 +24,9 @@ struct namings {
 bool namings_need(struct namings *l, struct store *store, struct store_batch *use,
                   unsigned partition, const struct fold_named *named);
 
-enum namings_result { NAMINGS_OK, NAMINGS_DAMAGED, NAMINGS_MEMORY };
-enum namings_result namings_apply(struct namings *l, struct store *store,
-                                  const struct store_entry **damaged);
+/* All of them, in their order, into the store. PACK_DAMAGED: *damaged says which value. */
+enum pack_result namings_apply(struct namings *l, struct store *store,
+                               const struct store_entry **damaged);
 
 void namings_clear(struct namings *l); /* keeps the memory */
 void namings_fini(struct namings *l);

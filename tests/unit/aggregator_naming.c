@@ -56,7 +56,7 @@ static void records(void **state)
         struct customer c = {.visitors_n = 0};
         assert_true(namings_need(&namings, store, &use, 3, &named));
         load(store, &use);
-        assert_int_equal(namings_apply(&namings, store, &damaged), NAMINGS_OK);
+        assert_int_equal(namings_apply(&namings, store, &damaged), PACK_OK);
         assert_int_equal(use.entries[0]->dirty, rows[i].written);
         assert_int_equal(use.entries[0]->value.n > 0, rows[i].visitors > 0);
         if (rows[i].visitors > 0) assert_true(customer_decode(use.entries[0]->value, &c));
