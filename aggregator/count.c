@@ -84,13 +84,12 @@ static void count_bot_view(const struct count *c, const struct pageview *p, stru
     add(c, page, COL_BOT_NOT_FOUND, 1);
 }
 
-void count_view(const struct count *c, const struct pageview *p, struct str page_text,
-                struct str rule)
+void count_view(const struct count *c, const struct pageview *p, const struct hit *h)
 {
     struct delta *page = page_row(c, p->day, p->page);
-    if (page != NULL) page->page = page_text;
+    if (page != NULL) page->page = h->page;
     if (p->flags & PV_BOT) {
-        count_bot_view(c, p, page, rule);
+        count_bot_view(c, p, page, h->bot);
         return;
     }
     struct delta *total = total_row(c, p->day);
@@ -101,6 +100,10 @@ void count_view(const struct count *c, const struct pageview *p, struct str page
     add(c, class_row(c, p->day, 'v', p->device), COL_VIEWS, 1);
     add(c, class_row(c, p->day, 'b', p->browser), COL_VIEWS, 1);
     add(c, class_row(c, p->day, 'o', p->os), COL_VIEWS, 1);
+    if (h->name.n > 0) {
+        add(c, total, COL_SEARCHES, 1);
+        add(c, text_row(c, p->day, 'q', h->name), COL_SEARCHES, 1);
+    }
     if (!(p->flags & PV_NOT_FOUND)) return;
     add(c, total, COL_NOT_FOUND, 1);
     add(c, page, COL_NOT_FOUND, 1);
@@ -219,10 +222,14 @@ static struct hit_links count_left_out(const struct count *c, const struct click
 
 static void count_seen(const struct count *c, const struct click *click)
 {
-    struct hit_links links = count_left_out(c, click);
-    struct str page;
+    struct hit_links links = count_left_out(c, click), controls = links;
+    struct str page, name;
     while (hit_links_next(&links, &page))
         count_target(c, click->day, page, COL_EXPOSURES);
+    while (hit_controls_next(&controls, &name)) {
+        add(c, total_row(c, click->day), COL_CONTROLS_IN_VIEW, 1);
+        add(c, text_row(c, click->day, 'k', name), COL_CONTROLS_IN_VIEW, 1);
+    }
 }
 
 void count_click(const struct count *c, const struct click *click)

@@ -15,8 +15,8 @@ struct count {
 /* The hit's verdict, into the ledgers of the partition and of the site's day. */
 void count_verdict(const struct count *c, const struct hit *h, enum verdict v, uint32_t weight);
 
-/* A pageview came. `page` names its id; `rule` is the bot's, for bots. */
-void count_view(const struct count *c, const struct pageview *p, struct str page, struct str rule);
+/* A pageview came with the hit. */
+void count_view(const struct count *c, const struct pageview *p, const struct hit *h);
 /* In its minute of the live rows: it comes, or goes to another one. Nothing of bots and logs. */
 void count_live(const struct count *c, const struct pageview *p, int sign);
 void count_engaged(const struct count *c, const struct pageview *p, uint32_t grown_ms);

@@ -369,7 +369,7 @@ static bool count_plain(struct fold *f, struct sitestate *site, const struct hit
     count_verdict(&c, h, V_COUNTED, weight);
     if (h->kind == HIT_PAGEVIEW) {
         struct pageview p = trail_pageview(h);
-        count_view(&c, &p, h->page, h->bot);
+        count_view(&c, &p, h);
     } else if (!bot) {
         struct click click = {.day = h->day,
                               .page_id = hash64(h->page),

@@ -380,7 +380,7 @@ static bool begin_view(struct trail *t, const struct hit *h, const struct signal
     }
     struct pageview *at = visitor_insert(t->v, &p);
     if (at == NULL) return false;
-    count_view(&t->count, at, h->page, h->bot);
+    count_view(&t->count, at, h);
     if (grown > 0 && !(at->flags & PV_BOT)) count_engaged(&t->count, at, grown);
     if (at->errors > 0 && !(at->flags & PV_BOT)) count_errors(&t->count, at, at->errors);
     return at->id == 0 || apply_waiting(t, at);

@@ -30,6 +30,7 @@
 #include "page.h"
 #include "property.h"
 #include "salt.h"
+#include "search_term.h"
 #include "url.h"
 #include "utf8.h"
 #include "visitor.h"
@@ -57,6 +58,8 @@ struct ingest {
     char list[HIT_LIST_MAX_BYTES];
     struct meta_room meta;
     struct property_room properties;
+    struct search_room search;
+    locale_t letters;
 };
 
 struct ingest *ingest_new(const struct lists *lists, struct salts *salts)
@@ -66,18 +69,18 @@ struct ingest *ingest_new(const struct lists *lists, struct salts *salts)
     if (in == NULL) return NULL;
     in->lists = lists;
     in->salts = salts;
+    in->letters = search_letters();
     in->agents = agent_cache_new(lists->agents);
-    if (in->agents == NULL) {
-        free(in);
-        return NULL;
-    }
-    return in;
+    if (in->agents != NULL) return in;
+    ingest_free(in);
+    return NULL;
 }
 
 void ingest_free(struct ingest *in)
 {
     if (in == NULL) return;
     agent_cache_free(in->agents);
+    if (in->letters != (locale_t)0) freelocale(in->letters);
     free(in);
 }
 
@@ -324,6 +327,33 @@ static enum verdict own_page(const struct work *w, struct str link, struct page 
     return page_write(&url, w->site, out);
 }
 
+/* A control that came into view: its name behind a star, which no page begins with. */
+static enum verdict control_entry(struct work *w, struct str name, struct page *out)
+{
+    enum verdict v = check_text(w, name, HIT_NAME_MAX_BYTES, "l");
+
+    if (v != V_COUNTED) return v;
+    if (name.n == 0 || w->hit->kind != HIT_SEEN) return V_NOT_A_PAGE;
+    out->text[0] = HIT_CONTROL_MARK;
+    if (!mask_text(name, out->text + 1, &out->n)) {
+        memcpy(out->text + 1, name.p, name.n);
+        out->n = name.n;
+    }
+    out->n++;
+    return V_COUNTED;
+}
+
+/* V_COUNTED: in->target is what the list gets. V_BAD_PAGE: a link to be left out. V_NOT_A_PAGE: no
+ * link. */
+static enum verdict link_entry(struct work *w, struct ingest *in, struct str link)
+{
+    if (link.n > 0 && link.p[0] == HIT_CONTROL_MARK)
+        return control_entry(w, str_from(link, 1), &in->target);
+    enum verdict v = check_text(w, link, URL_TEXT_MAX_BYTES, "l");
+    if (v != V_COUNTED) return v;
+    return own_page(w, link, &in->target) == V_COUNTED ? V_COUNTED : V_BAD_PAGE;
+}
+
 /* Links as hit_links_open reads them; in->list holds them. What is no page of the site is left out:
  * a page may link to anything. */
 static enum verdict check_links(struct work *w, struct ingest *in)
@@ -337,12 +367,10 @@ static enum verdict check_links(struct work *w, struct ingest *in)
     if (links->given > HIT_LINKS_MAX) return blame(w, "l", V_TOO_MANY);
     char *p = in->list + 1, *end = in->list + sizeof in->list; /* the number left out: one byte */
     for (unsigned i = 0; i < links->n; i++) {
-        enum verdict v = check_text(w, links->at[i], URL_TEXT_MAX_BYTES, "l");
+        enum verdict v = link_entry(w, in, links->at[i]);
+        left_out += v == V_BAD_PAGE;
+        if (v == V_BAD_PAGE || v == V_NOT_A_PAGE) continue;
         if (v != V_COUNTED) return v;
-        if (own_page(w, links->at[i], &in->target) != V_COUNTED) {
-            left_out++;
-            continue;
-        }
         struct str page = page_str(&in->target);
         bool again = false;
         pages[n] = hash64(page);
@@ -609,7 +637,10 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
     fill_agent(in, visit->agent, out);
     fill_bot(&w);
     geo_country(in->lists->geo, visit->address, out->country);
-    if (out->kind == HIT_PAGEVIEW) fill_channel(in, &w.url, f->referrer, w.site, out);
+    if (out->kind == HIT_PAGEVIEW) {
+        fill_channel(in, &w.url, f->referrer, w.site, out);
+        out->name = search_term(&w.url, w.site, in->letters, &in->search);
+    }
     *partition = key_partition(out->site, out->visitor, (unsigned)w.site->spread, partitions);
     return V_COUNTED;
 }
@@ -655,6 +686,7 @@ enum verdict ingest_log_hit(struct ingest *in, const struct log_hit *l, unsigned
     fill_agent(in, l->agent, out);
     if (l->has_address) geo_country(in->lists->geo, l->address, out->country);
     fill_channel(in, &url, l->referrer, l->site, out);
+    out->name = search_term(&url, l->site, in->letters, &in->search);
     *partition = key_partition(out->site, out->visitor, (unsigned)l->site->spread, partitions);
     return V_COUNTED;
 }

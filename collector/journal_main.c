@@ -264,16 +264,24 @@ static void put_flags(uint32_t flags)
                flags & ~(uint32_t)(HIT_INTERACTION | HIT_IMPORTED | HIT_GOAL | HIT_MORE));
 }
 
+/* next: hit_links_next or hit_controls_next. */
+static void put_entries(const char *field, struct hit_links links,
+                        bool (*next)(struct hit_links *l, struct str *entry))
+{
+    struct str entry;
+    printf(",\"%s\":[", field);
+    for (bool first = true; next(&links, &entry); first = false) {
+        if (!first) putchar(',');
+        put_string(entry);
+    }
+    putchar(']');
+}
+
 static void put_links(const struct hit *h)
 {
     struct hit_links links = hit_links_open(h->list);
-    struct str page;
-    fputs(",\"links\":[", stdout);
-    for (bool first = true; hit_links_next(&links, &page); first = false) {
-        if (!first) putchar(',');
-        put_string(page);
-    }
-    putchar(']');
+    put_entries("links", links, hit_links_next);
+    if (h->kind == HIT_SEEN) put_entries("controls", links, hit_controls_next);
     put_number("left_out", links.left_out);
 }
 
@@ -345,7 +353,7 @@ static void put_visit(const struct hit *h)
     put_number("depth", h->depth);
     put_number("errors", h->errors);
     put_text("target", h->target);
-    put_text("name", h->name);
+    put_text(h->kind == HIT_PAGEVIEW ? "search" : "name", h->name);
     put_list(h);
 }
 

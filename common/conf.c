@@ -48,6 +48,8 @@ const struct conf_opt site_options[] = {
     {"sitemap", CONF_STR, S(sitemap), "", 0, 2048, "URL or file of the sitemap; empty: none"},
     {"keep_params", CONF_LIST, S(keep_params), "", 0, SITE_PARAMS_MAX,
      "query parameters that are part of a page; all others are dropped"},
+    {"search_params", CONF_LIST, S(search_params), "", 0, SITE_PARAMS_MAX,
+     "query parameters that hold what was searched for on the site, as q; the first one counts"},
     {"topics", CONF_TOPICS, S(topics), "", 0, TOPIC_RULES_MAX,
      "what pages are about: a rule a line, as /boots/* boots, 40:outdoor"},
     {"hash_routing", CONF_BOOL, S(hash_routing), "no", 0, 0,

@@ -228,12 +228,26 @@ struct hit_links hit_links_open(struct str list)
     return (struct hit_links){str_from(list, list.n - reader_left(&r)), left_out};
 }
 
+static bool next_entry(struct hit_links *l, bool control, struct str *entry)
+{
+    do {
+        struct reader r = reader_of(l->rest);
+        *entry = get_bytes(&r, get_varint(&r));
+        if (r.bad || entry->n == 0 || entry->n > HIT_PAGE_MAX_BYTES) return false;
+        l->rest = str_from(l->rest, l->rest.n - reader_left(&r));
+    } while ((entry->p[0] == HIT_CONTROL_MARK) != control);
+    return true;
+}
+
 bool hit_links_next(struct hit_links *l, struct str *page)
 {
-    struct reader r = reader_of(l->rest);
-    *page = get_bytes(&r, get_varint(&r));
-    if (r.bad || page->n == 0 || page->n > HIT_PAGE_MAX_BYTES) return false;
-    l->rest = str_from(l->rest, l->rest.n - reader_left(&r));
+    return next_entry(l, false, page);
+}
+
+bool hit_controls_next(struct hit_links *l, struct str *name)
+{
+    if (!next_entry(l, true, name)) return false;
+    *name = str_from(*name, 1);
     return true;
 }
 

@@ -42,7 +42,7 @@ enum hit_kind {
     HIT_CATALOGUE = 7,     /* lists a page; name = its title, modified */
     HIT_CATALOGUE_END = 8, /* the run named all pages of the site, n of them */
     HIT_LINKS = 9,         /* the links of the page, once per pageview; list = their pages */
-    HIT_SEEN = 10,         /* links of the page that came into view; list = their pages */
+    HIT_SEEN = 10,         /* links, controls that came into view; list = their pages, names */
     HIT_CLICK = 11,        /* click on a link to a page of the site; target = that page */
     HIT_META = 12,         /* what the page says of itself; list as in about.h */
     HIT_PURCHASE = 13,     /* list = what was paid */
@@ -146,7 +146,7 @@ struct hit {
     uint32_t depth;       /* %, likewise */
     uint32_t errors;      /* JavaScript errors so far, likewise */
     struct str target;    /* outbound link or file, normalised */
-    struct str name;      /* event or control */
+    struct str name;      /* event or control; of a pageview: what was searched for */
     struct str list;      /* packed: hit_links_open, hit_properties_next, hit_money */
     uint32_t flags;       /* enum hit_flag */
     enum verdict verdict; /* tallies: of what */
@@ -173,6 +173,10 @@ struct hit_links {
 };
 struct hit_links hit_links_open(struct str list);
 bool hit_links_next(struct hit_links *l, struct str *page); /* borrowed; false: no more */
+/* Controls that came into view stand in the list of HIT_SEEN among the pages, with a mark before
+ * their names. hit_links_next passes over them, and this over all others. */
+#define HIT_CONTROL_MARK '*'
+bool hit_controls_next(struct hit_links *l, struct str *name);
 
 /* What an event carries besides: its properties, each key once, the keys rising. */
 struct hit_property {

@@ -42,9 +42,12 @@ enum column {
     COL_ROWS_STEP,
     COL_ERRORS, /* JavaScript errors */
     COL_ROWS_PROPERTY,
+    COL_ROWS_SEARCH,
+    COL_SEARCHES,
+    COL_CONTROLS_IN_VIEW,
 };
 /* Kinds of rows of which a day has no more than so many. */
-#define ROW_LIMITED_KINDS "prsexfmkta"
+#define ROW_LIMITED_KINDS "prsexfmktaq"
 /* Between event, key and value in the name of a property's row: no text that is kept has it. */
 #define ROW_NAME_BORDER '\t'
 
@@ -70,14 +73,14 @@ static inline bool column_is_persons(uint32_t column)
  */
 static inline uint32_t column_of_limit(size_t i)
 {
-    static const uint32_t later[] = {COL_ROWS_STEP, COL_ROWS_PROPERTY};
+    static const uint32_t later[] = {COL_ROWS_STEP, COL_ROWS_PROPERTY, COL_ROWS_SEARCH};
     const size_t first = COL_EXPOSURES - COL_ROWS_PAGE;
     return i < first ? COL_ROWS_PAGE + (uint32_t)i : later[i - first];
 }
 static inline bool column_is_limit(uint32_t column)
 {
     return (column >= COL_ROWS_PAGE && column < COL_EXPOSURES) || column == COL_ROWS_STEP ||
-           column == COL_ROWS_PROPERTY;
+           column == COL_ROWS_PROPERTY || column == COL_ROWS_SEARCH;
 }
 
 struct row_cell {

@@ -188,6 +188,7 @@ void sites_free(struct sites *s)
         free(site->time_zone);
         free(site->sitemap);
         site_free_list(site->keep_params);
+        site_free_list(site->search_params);
         site_free_list(site->topics);
         free(site->secret);
         free(site->secret_before);

@@ -17,14 +17,15 @@ struct site {
     char **origins;  /* "https://shop.example"; a * for any subdomain; NULL-terminated */
     char *time_zone; /* IANA name */
     const struct zone *zone;
-    char *sitemap;       /* URL or file; "" none */
-    char **keep_params;  /* query parameters that are part of a page; NULL-terminated */
-    char **topics;       /* rules of topic_rule.h; NULL-terminated */
-    bool hash_routing;   /* the fragment is part of a page */
-    bool cookie;         /* ids of visitors who consent also live in a cookie of the collector */
-    char *secret;        /* signs customer ids; "" none */
-    char *secret_before; /* did so before it: its signatures stand until they end; "" none */
-    int64_t spread;      /* partitions this site is spread over */
+    char *sitemap;        /* URL or file; "" none */
+    char **keep_params;   /* query parameters that are part of a page; NULL-terminated */
+    char **search_params; /* query parameters that hold what was searched for, likewise */
+    char **topics;        /* rules of topic_rule.h; NULL-terminated */
+    bool hash_routing;    /* the fragment is part of a page */
+    bool cookie;          /* ids of visitors who consent also live in a cookie of the collector */
+    char *secret;         /* signs customer ids; "" none */
+    char *secret_before;  /* did so before it: its signatures stand until they end; "" none */
+    int64_t spread;       /* partitions this site is spread over */
 };
 
 struct sites;

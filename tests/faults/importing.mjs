@@ -23,7 +23,7 @@ export class Importing {
       const hit = { kind: 'view', page: `/i/n${n}x`, acknowledged: false, sent: 0 }
       this.hits.push(hit)
       const time = `01/Mar/2024:${String(8 + Math.floor(n / 3600)).padStart(2, '0')}:${String(Math.floor(n / 60) % 60).padStart(2, '0')}:${String(n % 60).padStart(2, '0')} +0000`
-      return `203.0.113.${n % 50} - - [${time}] "GET ${hit.page} HTTP/1.1" 200 512 "-" "${AGENT}"\n`
+      return `203.0.113.${n % 50} - - [${time}] "GET ${hit.page}${n % 3 ? '' : '?q=Boots'} HTTP/1.1" 200 512 "-" "${AGENT}"\n`
     })
     appendFileSync(this.log, text.join(''))
   }

@@ -7,7 +7,7 @@ import { crc32 } from './crc32.mjs'
 const HEAD_BYTES = 64
 const RECORD_HEAD_BYTES = 32
 const MAGIC = Buffer.from('SNTR')
-const KINDS = ['', 'pageview', 'pulse', 'outbound', 'download', 'event', 'tally']
+const KINDS = ['', 'pageview', 'pulse', 'outbound', 'download', 'event', 'tally', 'catalogue', 'catalogue_end', 'links', 'seen']
 const LIST = 40
 const FIELDS = {
   1: 'kind', 2: 'site', 3: 'at', 4: 'day', 5: 'visitor', 6: 'visitor_kind', 7: 'pageview', 8: 'number', 9: 'page', 10: 'status', 11: 'channel',
@@ -60,6 +60,11 @@ function decodeHit(bytes) {
 }
 
 function listOf(kind, list) {
+  if (kind === 'seen') {
+    const [left_out, at] = varint(list, 0)
+    const entries = texts(list.subarray(at))
+    return { left_out, links: entries.filter((text) => text[0] !== '*'), controls: entries.filter((text) => text[0] === '*').map((text) => text.slice(1)) }
+  }
   if (kind !== 'event') return {}
   const parts = texts(list)
   return { properties: Object.fromEntries(Array.from({ length: parts.length / 2 }, (_, i) => [parts[2 * i], parts[2 * i + 1]])) }

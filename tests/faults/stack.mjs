@@ -30,7 +30,7 @@ export class Stack {
   }
 
   async #start(plan) {
-    const sites = { shop: { origins: 'https://shop.example', spread: SPREAD } }
+    const sites = { shop: { origins: 'https://shop.example', spread: SPREAD, search_params: 'q' } }
     const world = await World.lay({ sites, collector: { workers: 2, ...plan.collector }, aggregator: { days_kept: DAYS_KEPT, ...plan.aggregator } })
     Object.assign(this, { world, top: world.top, servers: [], problems: [], mounts: [], old: [] })
     world.options.collector.data = join(this.top, 'journals')

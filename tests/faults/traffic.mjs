@@ -76,7 +76,7 @@ export class Traffic {
       return
     }
     const p = random.id()
-    const view = this.#hit('view', { page, fields: { p, n: 0 } })
+    const view = this.#hit('view', { page, search: random.chance(0.2) ? `?q=Red+${random.int(1, 3)}` : '', fields: { p, n: 0 } })
     if (way < 0.3) {
       await this.#pixel([view], { visitor, begun, tries: random.int(1, 40) })
       return
@@ -88,6 +88,7 @@ export class Traffic {
   #queue(page, p, view, random) {
     const queue = [view]
     let engaged = 0
+    if (random.chance(0.3)) queue.push(this.#hit('seen', { page, fields: { k: 'sn', p, n: 9, l: `*control-${random.int(1, 3)}` } }))
     for (let n = 1; n <= random.int(0, 3); n++) {
       if (random.chance(0.3) && this.#events < EVENTS_MAX) {
         queue.push(this.#hit('event', { page, name: `event-${++this.#events}`, fields: { k: 'ev', p, n, m: `event-${this.#events}` + (random.chance(0.5) ? `?way=${random.int(1, 3)}&size=s` : ''), ...(random.chance(0.3) && { q: 1 }) } }))
@@ -117,7 +118,7 @@ export class Traffic {
   #fields(hit, { visitor, begun }) {
     const age = Date.now() - begun
     const person = visitor.id ? { c: 1, v: visitor.id } : {}
-    return new URLSearchParams({ s: 'shop', u: ORIGIN + hit.page, a: age, b: age, ...person, ...hit.fields })
+    return new URLSearchParams({ s: 'shop', u: ORIGIN + hit.page + (hit.search ?? ''), a: age, b: age, ...person, ...hit.fields })
   }
 
   #get(hit, context) {

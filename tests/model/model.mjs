@@ -20,7 +20,7 @@
 //
 // A hit: kind ("pageview" "pulse" "outbound" "download" "event" "seen" "links" "meta" "click" "control" "purchase" "tally"), site, at, day, visitor (decimal text),
 // consented, pageview (decimal text, "0": none), number, page, status, channel, source, country, device,
-// browser, os, bot, engaged, depth, errors, target, name, interaction (of outbound, download, click, control and purchase: always), imported, verdict, n; goal and properties { KEY: VALUE } (of an event), links (seen, links: pages),
+// browser, os, bot, engaged, depth, errors, target, name (of a pageview: what was searched for), interaction (of outbound, download, click, control and purchase: always), imported, verdict, n; goal and properties { KEY: VALUE } (of an event), links (seen, links: pages), controls (seen: names),
 // left_out (so many more), customer (who signed it), currency, value and order (a purchase). Absent: zero or empty.
 // Pageviews without id in the same millisecond are ordered by page_id (decimal text), if given.
 import { readFileSync } from 'node:fs'
@@ -40,7 +40,7 @@ export const COLUMN = {
   views: 1, bot_views: 2, sessions: 3, exits: 4, bounces: 5, engaged_ms: 6, daily_visitors: 7, not_found: 8,
   bot_not_found: 9, outbound: 10, downloads: 11, events: 12, imported: 13, live: 14, used: 15, rows_page: 16, rows_free: 17,
   exposures: 24, clicks: 25, controls: 26, goals: 27, purchases: 28, revenue: 29, links_left_out: 30, visits: 31, verdict: 32, gap: 64,
-  steps: 482, rows_step: 483, errors: 484, rows_property: 485,
+  steps: 482, rows_step: 483, errors: 484, rows_property: 485, rows_search: 486, searches: 487, controls_in_view: 488,
   seen: 480, seen_opened: 481,
 }
 
@@ -91,7 +91,7 @@ function complete(h) {
   const defaults = {
     kind: 'pageview', visitor: '0', consented: false, pageview: '0', number: 0, page: '', status: 0, channel: 0,
     source: '', country: '', device: 0, browser: 0, os: 0, bot: '', engaged: 0, depth: 0, errors: 0, target: '', name: '',
-    interaction: false, imported: false, verdict: 0, n: 1, page_id: '0', goal: false, links: [], left_out: 0,
+    interaction: false, imported: false, verdict: 0, n: 1, page_id: '0', goal: false, links: [], controls: [], left_out: 0,
     customer: '',
   }
   return { ...defaults, ...h }
@@ -235,6 +235,7 @@ function addView(out, site, v, bot) {
   const names = bot ? ['T', 'p:' + v.page, 'r:' + bot]
     : ['T', 'p:' + v.page, 'g:' + (v.country || '??'), 'v:' + v.device, 'b:' + v.browser, 'o:' + v.os]
   for (const name of names) add(out, site, v.day, name, bot ? COLUMN.bot_views : COLUMN.views, 1)
+  if (!bot && v.name) addTo(out, site, v.day, ['T', 'q:' + v.name], COLUMN.searches)
   for (const name of names.slice(0, 2)) {
     if (v.notFound) add(out, site, v.day, name, bot ? COLUMN.bot_not_found : COLUMN.not_found, 1)
     if (!bot) add(out, site, v.day, name, COLUMN.engaged_ms, v.engaged)
@@ -250,6 +251,7 @@ function addClick(out, site, day, page, h) {
   if (h.kind === 'seen' || h.kind === 'links') add(out, site, day, 'T', COLUMN.links_left_out, h.left_out)
   if (h.kind === 'seen') {
     for (const link of h.links) addTo(out, site, day, ['T', 'p:' + link], COLUMN.exposures)
+    for (const name of h.controls) addTo(out, site, day, ['T', 'k:' + name], COLUMN.controls_in_view)
   } else if (h.kind === 'click') addTo(out, site, day, ['T', 'p:' + h.target], COLUMN.clicks)
   else if (h.kind === 'purchase') {
     addTo(out, site, day, ['T', 'p:' + page, 'm:' + h.currency], COLUMN.purchases)
@@ -463,7 +465,7 @@ function addProfile(out, site, who, views, sessions, newest) {
   })
 }
 
-const LIMITS = Object.fromEntries([['p', COLUMN.rows_page], ['t', COLUMN.rows_step], ['a', COLUMN.rows_property],
+const LIMITS = Object.fromEntries([['p', COLUMN.rows_page], ['t', COLUMN.rows_step], ['a', COLUMN.rows_property], ['q', COLUMN.rows_search],
   ...[...'rsexfmk'].map((kind, i) => [kind, COLUMN.rows_free + i])])
 export const isLimit = (column) => Object.values(LIMITS).includes(column)
 

@@ -59,10 +59,10 @@ async function visit(world) {
     const [home, a] = [open('/', ago, { r: 'https://news.example/story' }), open('/a', ago - 60_000)]
     const then = (of, k, number, more) => ({ ...of, r: undefined, k, n: number, a: Math.max(of.b - 20_000, 0), ...more })
     return [
-      home, then(home, 'ln', 1, { l: ['/a', '/b', '/menu', 'https://other.example/'] }), then(home, 'sn', 2, { l: ['/a', '/b'] }), then(home, 'pu', 3, { e: 12_000, d: 80, E: 2 }),
+      home, then(home, 'ln', 1, { l: ['/a', '/b', '/menu', 'https://other.example/'] }), then(home, 'sn', 2, { l: ['/a', '/b', '*menu'] }), then(home, 'pu', 3, { e: 12_000, d: 80, E: 2 }),
       then(home, 'mt', 4, { T: 'Home', S: 'shop', L: 'en', y: 'run' }), a, then(a, 'ck', 1, { t: '/b' }), then(a, 'ev', 2, { m: 'signup?plan=pro', g: 1 }), then(a, 'ct', 3, { m: 'menu' }),
       then(a, 'pc', 4, { V: 1999, C: 'EUR' }), then(a, 'ol', 5, { t: 'https://other.example/x' }), then(a, 'dl', 6, { t: 'https://shop.example/a.pdf' }),
-      open('/b', ago - 120_000), open('/gone', ago - 180_000, { x: 404 }),
+      open('/b?q=red', ago - 120_000), open('/gone', ago - 180_000, { x: 404 }),
     ].map((hit) => Object.fromEntries(Object.entries(hit).filter(([, value]) => value !== undefined)))
   }
   let sent = 0
@@ -78,7 +78,7 @@ async function visit(world) {
   return sent + 1
 }
 
-const SITES = { shop: { origins: ORIGIN, topics: '/never run' } }
+const SITES = { shop: { origins: ORIGIN, topics: '/never run', search_params: 'q' } }
 
 scenario('documents are what their schemas say', { sites: SITES, aggregator: { summary_ms: 50 } }, async (world) => {
   const sent = await visit(world)
@@ -96,7 +96,7 @@ scenario('documents are what their schemas say', { sites: SITES, aggregator: { s
   })
   for (const [name, document] of published) check(name, document)
 
-  const lists = ['pages', 'entries', 'exits', 'errors', 'transitions', 'channels', 'sources', 'countries', 'devices', 'browsers', 'systems', 'bots', 'outbound', 'downloads', 'events', 'properties', 'controls', 'purchases', 'days']
+  const lists = ['pages', 'entries', 'exits', 'errors', 'transitions', 'channels', 'sources', 'countries', 'devices', 'browsers', 'systems', 'bots', 'outbound', 'downloads', 'events', 'properties', 'controls', 'searches', 'purchases', 'days']
   const summary = published.find(([name, { range }]) => name === 'summary' && range === '28d')[1]
   for (const list of lists) assert.ok(summary[list].length > 0, `${list} has something to check`)
   assert.ok(published.some(([, { live }]) => live?.views_30m > 0))

@@ -25,11 +25,12 @@ const OPTED_OUT = 3
 const PHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
 const AGENTS = [{ text: AGENT, device: 1, browser: 1, os: 3 }, { text: PHONE, device: 2, browser: 3, os: 5 }]
 const SITES = {
-  shop: { origins: 'https://shop.example', time_zone: 'UTC', topics: TOPICS },
-  blog: { origins: 'https://blog.example', time_zone: 'Asia/Tokyo', spread: 4, topics: TOPICS },
+  shop: { origins: 'https://shop.example', time_zone: 'UTC', topics: TOPICS, search_params: 'q' },
+  blog: { origins: 'https://blog.example', time_zone: 'Asia/Tokyo', spread: 4, topics: TOPICS, search_params: 'suche q' },
 }
 const OFFSET_MS = { shop: 0, blog: 9 * 3600 * 1000 } // no summer time in either zone
 const KINDS = { pageview: 'pv', pulse: 'pu', outbound: 'ol', download: 'dl', event: 'ev', seen: 'sn', links: 'ln', click: 'ck', control: 'ct', purchase: 'pc', meta: 'mt' }
+const SEARCHES = [['?q=Red%20%20Shoes', 'red shoes'], ['?page=2&q=red+shoes', 'red shoes'], ['?q=Me@mail.example', '(email)'], ['?q=', ''], ['?x=red', '']]
 const DIRECT = 1
 const REFERRAL = 15
 
@@ -57,7 +58,7 @@ const dateOf = (day) => new Date(day * DAY_MS).toISOString().slice(0, 10)
 // One hit: what is sent (times as moments), and what the model is told.
 function makeHit(who, view, kind, at, more) {
   const { site, agent } = who
-  const fields = { s: site, k: KINDS[kind], u: `https://${site}.example${view.path}`, ...more.fields }
+  const fields = { s: site, k: KINDS[kind], u: `https://${site}.example${view.path}${view.query}`, ...more.fields }
   if (view.id) fields.p = view.id.toString(36)
   if (who.consented) Object.assign(fields, { c: 1, v: who.id.toString(36) })
   if (who.bot) fields.w = 1
@@ -67,7 +68,7 @@ function makeHit(who, view, kind, at, more) {
   const model = {
     kind, site, at, day: dayOf(site, view.at), visitor: String(who.id), consented: who.consented,
     pageview: String(view.id ?? 0), page: `${site}.example${view.path}`, status: first && view.notFound ? 404 : 0,
-    channel: !first ? 0 : view.referred ? REFERRAL : DIRECT, source: first && view.referred ? 'news.example' : '',
+    channel: !first ? 0 : view.referred ? REFERRAL : DIRECT, source: first && view.referred ? 'news.example' : '', ...(first && { name: view.term }),
     device: agent.device, browser: agent.browser, os: agent.os, bot: who.bot ? 'webdriver' : '', ...more.model,
   }
   return { who, at, begun: view.at, fields, model }
@@ -76,9 +77,10 @@ function makeHit(who, view, kind, at, more) {
 // A pageview and what follows it.
 function makeView(random, who, at) {
   const pixel = random.chance(0.1)
+  const [query, term] = random.chance(0.3) ? SEARCHES[random.below(SEARCHES.length)] : ['', '']
   const view = {
     at, id: pixel ? undefined : random.id(), path: `/p/n${random.below(who.pages)}x`,
-    referred: random.chance(0.3), notFound: random.chance(0.05),
+    referred: random.chance(0.3), notFound: random.chance(0.05), query, term,
   }
   const hits = [makeHit(who, view, 'pageview', at, { fields: { n: 0 }, model: { number: 0 } })]
   if (pixel) return hits
@@ -121,15 +123,16 @@ function makeEvidence(random, who, view) {
   const hits = []
   if (random.chance(0.5)) {
     const paths = ['/menu', ...new Set(Array.from({ length: random.below(6) }, () => `/p/n${random.below(who.pages + 3)}x`))]
-    const fields = { n: 19, l: [...paths, 'https://other.example/'] }
+    const fields = { n: 19, l: [...paths, '*menu', 'https://other.example/'] }
     hits.push(makeHit(who, view, 'links', view.at + 19_000, { fields, model: { number: 19, links: paths.map((path) => `${who.site}.example${path}`), left_out: 1 } }))
   }
   const link = () => `/p/n${random.below(who.pages + 3)}x`
   const page = (path) => `${who.site}.example${path}`
   for (let n = 20, last = n + random.below(3); n < last; n++) {
     const paths = [...new Set(Array.from({ length: 1 + random.below(4) }, link))]
-    const fields = { n, l: [...paths, paths[0] + '/#top', `https://${page(paths[0])}`, 'https://other.example/', 'mailto:x'] }
-    hits.push(makeHit(who, view, 'seen', view.at + n * 1000, { fields, model: { number: n, links: paths.map(page), left_out: 2 } }))
+    const controls = ['menu', 'Sign up'].filter(() => random.chance(0.3))
+    const fields = { n, l: [...paths, ...controls.map((name) => '*' + name), paths[0] + '/#top', `https://${page(paths[0])}`, 'https://other.example/', 'mailto:x'] }
+    hits.push(makeHit(who, view, 'seen', view.at + n * 1000, { fields, model: { number: n, links: paths.map(page), controls, left_out: 2 } }))
   }
   if (random.chance(0.3)) {
     const path = link()
@@ -200,7 +203,7 @@ function rowsOf(model, site, from, to) {
 const figures = (row, names) => Object.fromEntries(names.map(([name, column]) => [name, row?.[column] ?? 0]))
 const NAMED = ['views', 'bot_views', 'bounces', 'engaged_ms', 'daily_visitors', 'not_found', 'bot_not_found', 'outbound', 'downloads', 'events', 'goals', 'exposures', 'clicks', 'controls', 'purchases', 'errors']
 const named = (...more) => [...NAMED.map((name) => [name, COLUMN[name]]), ...more]
-const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported], ['links_left_out', COLUMN.links_left_out])
+const TOTALS = named(['sessions', COLUMN.sessions], ['live', COLUMN.live], ['imported', COLUMN.imported], ['links_left_out', COLUMN.links_left_out], ['searches', COLUMN.searches], ['controls_in_view', COLUMN.controls_in_view])
 const PAGE = named(['entries', COLUMN.sessions], ['exits', COLUMN.exits], ['visits', COLUMN.visits], ['used', COLUMN.used])
 const CHANNEL = ['views', 'sessions', 'bounces', 'engaged_ms', 'daily_visitors'].map((name) => [name, COLUMN[name]])
 const CLASS = ['views', 'sessions', 'daily_visitors'].map((name) => [name, COLUMN[name]])
@@ -325,7 +328,9 @@ async function compareRange(world, model, views, site, from, to) {
   compareList(report.browsers, 'browser', rows, 'b', { 1: 'Chrome', 3: 'Safari' }, CLASS)
   compareList(report.outbound, 'target', rows, 'x', { 'other.example/x': 'other.example/x' }, [['clicks', COLUMN.outbound]])
   compareList(report.events, 'name', rows, 'e', { signup: 'signup', played: 'played' }, [['count', COLUMN.events], ['goals', COLUMN.goals]])
-  compareList(report.controls, 'name', rows, 'k', { menu: 'menu' }, [['count', COLUMN.controls]])
+  compareList(report.controls, 'name', rows, 'k', { menu: 'menu', 'Sign up': 'Sign up' }, [['count', COLUMN.controls], ['in_view', COLUMN.controls_in_view]])
+  compareList(report.searches, 'term', rows, 'q', { 'red shoes': 'red shoes', '(email)': '(email)' }, [['count', COLUMN.searches]])
+  assert.ok(report.searches.every(({ term }) => ['red shoes', '(email)'].includes(term)))
   compareList(report.purchases, 'currency', rows, 'm', { EUR: 'EUR' }, [['count', COLUMN.purchases], ['revenue_minor', COLUMN.revenue]])
   return report
 }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { run } from './process.mjs'
 import { ORIGIN, newId, program, scenario, view } from './world.mjs'
 
-const SITES = { shop: { origins: ORIGIN, spread: 4 }, two: { origins: 'https://one.example https://other.example' }, club: { origins: ORIGIN } }
+const SITES = { shop: { origins: ORIGIN, spread: 4, search_params: 'q' }, two: { origins: 'https://one.example https://other.example', search_params: 's q' }, club: { origins: ORIGIN } }
 const LONG = '/garden/furniture/chairs/folding-chair-x'
 
 function report(args, env = {}) {
@@ -89,6 +89,22 @@ scenario('reports for people and for programs', { sites: SITES }, async (world, 
     assert.deepEqual(json.properties, [{ event: 'play', key: 'file', value: 'a.mp4', count: 1, goals: 0, share: 1 }])
     const wrong = await report(['report', 'events', ...shop, '--event', 'play'])
     assert.deepEqual([wrong.code, wrong.err], [2, 'sentier: --event is for the report properties\n'])
+  })
+
+  await t.test('controls in view beside those used; what was searched for', async () => {
+    const { p, ...seen } = view('/a')
+    const [found, ...again] = ['Red  Shoes', 'red shoes', 'boots'].map((q) => ({ ...seen, u: `${ORIGIN}/a?q=${encodeURIComponent(q)}`, w: 1, p: newId() }))
+    await world.beacon([{ ...seen, k: 'sn', l: ['*menu', '*help'] }, { ...seen, k: 'sn', l: '*menu' }, { ...seen, k: 'ct', m: 'menu' }, found])
+    const human = ({ w, ...hit }) => hit
+    const searches = [found, ...again].map(human).map((hit) => ({ ...hit, s: 'two', u: hit.u.replace('shop', 'one') }))
+    await world.beacon(searches, { Origin: 'https://one.example' })
+    await world.beacon(searches.slice(0, 1), { Origin: 'https://one.example' })
+    await world.settled({ received: 107 })
+    const controls = await report(['report', 'controls', ...shop])
+    assert.match(controls.out, /\n\nControl +In view +Used +Share\n.*\nmenu +2 +1 +50\.0%\nhelp +1 +0 +0\.0%\n/)
+    assert.match((await report(['report', 'searches', ...shop])).out, /Nothing in this range/) // a bot's is none
+    const two = await report(['report', 'searches', '--site', 'two', '--conf', world.conf, '--format', 'csv'])
+    assert.equal(two.out, 'term,count\r\nred shoes,2\r\nboots,1\r\n')
   })
 
   await t.test('pages of several hosts keep them', async () => {

@@ -56,23 +56,23 @@ async function recorded(world, n) {
 
 const alone = { start: false, collector: { workers: 1, ship_drain_ms: 0 } }
 
-scenario('a dump says what was sent', { start: false, collector: { ship_drain_ms: 0 } }, async (world) => {
+scenario('a dump says what was sent', { start: false, sites: { shop: { origins: ORIGIN, search_params: 'q' } }, collector: { ship_drain_ms: 0 } }, async (world) => {
   await world.collector.start()
   const [read, bought, visitor] = [newId(), newId(), newId()]
   const name = 'say "no\\yes" – ünï 💡'
   const beacon = [
-    view('/a/./b%20c/?utm_x=1', { p: read, r: 'https://www.google.com/' }),
-    { s: 'shop', k: 'pu', p: read, n: 1, u: ORIGIN + '/a', e: 5000, d: 40, a: 1000, b: 6000 },
+    view('/a/./b%20c/?utm_x=1&q=Red+Shoes', { p: read, r: 'https://www.google.com/' }),
+    { s: 'shop', k: 'pu', p: read, n: 1, u: ORIGIN + '/a', e: 5000, d: 40, E: 3, a: 1000, b: 6000 },
     { s: 'shop', k: 'ev', p: read, n: 2, u: ORIGIN + '/a', m: name, a: 0, b: 6000 },
     { s: 'shop', k: 'ol', p: read, n: 3, u: ORIGIN + '/a', t: 'https://elsewhere.example/x', a: 0, b: 6000 },
     { s: 'shop', k: 'dl', p: read, n: 4, u: ORIGIN + '/a', t: ORIGIN + '/list.pdf', a: 0, b: 6000 },
-    { s: 'shop', k: 'sn', p: read, n: 5, u: ORIGIN + '/a', l: ['/b/', '/c', 'mailto:x'], a: 0, b: 6000 },
+    { s: 'shop', k: 'sn', p: read, n: 5, u: ORIGIN + '/a', l: ['/b/', '/c', '*menu', 'mailto:x'], a: 0, b: 6000 },
     { s: 'shop', k: 'mt', p: read, n: 10, u: ORIGIN + '/a', T: 'Shoes', S: 'Sport', L: 'en', D: '2026-01-31', t: '/b', y: ['run', '40:sport'], a: 0, b: 6000 },
     { s: 'shop', k: 'ln', p: read, n: 11, u: ORIGIN + '/a', l: '/b', z: 1, a: 0, b: 6000 },
     { s: 'shop', k: 'ck', p: read, n: 6, u: ORIGIN + '/a', t: '/b', a: 0, b: 6000 },
     { s: 'shop', k: 'ct', p: read, n: 7, u: ORIGIN + '/a', m: 'menu', a: 0, b: 6000 },
     { s: 'shop', k: 'pc', p: read, n: 8, u: ORIGIN + '/a', V: 1999, C: 'EUR', a: 0, b: 6000 },
-    { s: 'shop', k: 'ev', p: read, n: 9, u: ORIGIN + '/a', m: 'won', g: 1, a: 0, b: 6000 },
+    { s: 'shop', k: 'ev', p: read, n: 9, u: ORIGIN + '/a', m: 'won?plan=pro&size=2', g: 1, q: 1, a: 0, b: 6000 },
     view('/buy?utm_source=letter&utm_medium=email&utm_campaign=may', { p: bought, c: 1, v: visitor }),
   ]
   const before = Date.now()
@@ -102,16 +102,16 @@ scenario('a dump says what was sent', { start: false, collector: { ship_drain_ms
   const of = (pageview) => hits.filter((one) => one.pageview === pageview).sort((a, b) => a.number - b.number)
   const same = { site: 'shop', visitor_kind: 'daily', pageview: read, device: 'desktop', browser: 'Chrome', os: 'Linux' }
   assert.deepEqual(of(read).map(plain), [
-    { ...same, kind: 'pageview', number: 0, page: 'shop.example/a/b%20c', channel: 'Organic Search', source: 'Google' },
-    { ...same, kind: 'pulse', number: 1, page: 'shop.example/a', engaged_ms: 5000, depth: 40 },
+    { ...same, kind: 'pageview', number: 0, page: 'shop.example/a/b%20c', channel: 'Organic Search', source: 'Google', search: 'red shoes' },
+    { ...same, kind: 'pulse', number: 1, page: 'shop.example/a', engaged_ms: 5000, depth: 40, errors: 3 },
     { ...same, kind: 'event', number: 2, page: 'shop.example/a', name, interaction: true },
     { ...same, kind: 'outbound', number: 3, page: 'shop.example/a', target: 'elsewhere.example/x', interaction: true },
     { ...same, kind: 'download', number: 4, page: 'shop.example/a', target: 'shop.example/list.pdf', interaction: true },
-    { ...same, kind: 'seen', number: 5, page: 'shop.example/a', links: ['shop.example/b', 'shop.example/c'], left_out: 1 },
+    { ...same, kind: 'seen', number: 5, page: 'shop.example/a', links: ['shop.example/b', 'shop.example/c'], controls: ['menu'], left_out: 1 },
     { ...same, kind: 'click', number: 6, page: 'shop.example/a', target: 'shop.example/b', interaction: true },
     { ...same, kind: 'control', number: 7, page: 'shop.example/a', name: 'menu', interaction: true },
     { ...same, kind: 'purchase', number: 8, page: 'shop.example/a', currency: 'EUR', value: 1999, interaction: true },
-    { ...same, kind: 'event', number: 9, page: 'shop.example/a', name: 'won', interaction: true, goal: true },
+    { ...same, kind: 'event', number: 9, page: 'shop.example/a', name: 'won', properties: { plan: 'pro', size: '2' }, goal: true },
     { ...same, kind: 'meta', number: 10, page: 'shop.example/a', title: 'Shoes', section: 'Sport', language: 'en', canonical: 'shop.example/b', published: '2026-01-31', topics: [{ weight: 100, topic: 'run' }, { weight: 40, topic: 'sport' }] },
     { ...same, kind: 'links', number: 11, page: 'shop.example/a', links: ['shop.example/b'], more: true },
   ])

@@ -512,6 +512,7 @@ static void make_lists(void)
             taken |= 1u << page;
             buf_add_varint(&lists[i], strlen(page_names[page]));
             buf_add(&lists[i], str_of(page_names[page]));
+            if (draw(&r, 4) == 0) buf_add(&lists[i], draw(&r, 2) ? STR("\5*menu") : STR("\4*buy"));
         }
     }
 }
@@ -563,6 +564,7 @@ static void tell_signal(struct story *s, const struct hit *view, uint32_t number
                                                     : span < 98 ? 3
                                                                 : 4]);
     h.number = number;
+    h.name = STR("");
     if (draw(&s->r, 2)) h.customer = STR("");
     if (view->customer.n > 0 && draw(&s->r, 20) == 0) h.customer = any_customer(s);
     h.status = 0;
@@ -605,12 +607,14 @@ static void tell_pageview(struct story *s, struct hit who, int64_t at_ms)
     h.source = str_of(sources[draw(&s->r, 4)]);
     h.channel = 1 + (enum channel)draw(&s->r, 4);
     h.status = draw(&s->r, 20) == 0 ? 404 : 200;
+    h.name = draw(&s->r, 5) == 0 ? STR("red shoes") : draw(&s->r, 5) == 0 ? STR("boots") : STR("");
     h.errors = draw(&s->r, 20) == 0 ? (uint32_t)draw(&s->r, 5) : 0;
     if (draw(&s->r, 6) == 0 || (h.flags & HIT_IMPORTED)) {
         tell(s, h); /* by image: no id */
         if (draw(&s->r, 4) == 0) tell(s, h);
         if (draw(&s->r, 3) != 0 || (h.flags & HIT_IMPORTED)) return;
         h.kind = HIT_PURCHASE;
+        h.name = STR("");
         h.at_ms += (int64_t)draw(&s->r, MINUTE);
         h.list = purchases[draw(&s->r, PURCHASES)];
         tell(s, h);
@@ -758,6 +762,10 @@ static void write_list(FILE *out, const struct hit *h)
         struct hit_links links = hit_links_open(h->list);
         fprintf(out, ",\"left_out\":%u,\"links\":[", (unsigned)links.left_out);
         for (const char *comma = ""; hit_links_next(&links, &text); comma = ",")
+            fprintf(out, "%s\"%.*s\"", comma, STR_ARG(text));
+        links = hit_links_open(h->list);
+        fprintf(out, "],\"controls\":[");
+        for (const char *comma = ""; hit_controls_next(&links, &text); comma = ",")
             fprintf(out, "%s\"%.*s\"", comma, STR_ARG(text));
         fprintf(out, "]");
     } else if (h->kind == HIT_EVENT) {

@@ -65,7 +65,8 @@ static const struct put rows_put[] = {
       {COL_GAP_NONE + 5, 1},
       {COL_SEEN, 5},
       {COL_SEEN_OPENED, 2},
-      {COL_ERRORS, 9}}},
+      {COL_ERRORS, 9},
+      {COL_SEARCHES, 3}}},
     {DAY,
      NAME("p\1\0\0\0\0\0\0\0"),
      {{COL_VIEWS, 3},
@@ -104,7 +105,10 @@ static const struct put rows_put[] = {
     {DAY + 1, NAME("asignup\tplan\t"), {{COL_EVENTS, 1}}},
     {DAY, NAME("aplay\tfile\tx"), {{COL_EVENTS, 4}}},
     {DAY, NAME("a"), {{COL_EVENTS, 1}}},
-    {DAY, NAME("kmenu"), {{COL_CONTROLS, 5}}},
+    {DAY, NAME("qred shoes"), {{COL_SEARCHES, 2}}},
+    {DAY, NAME("q"), {{COL_SEARCHES, 1}}},
+    {DAY, NAME("khelp"), {{COL_CONTROLS_IN_VIEW, 2}}},
+    {DAY, NAME("kmenu"), {{COL_CONTROLS, 5}, {COL_CONTROLS_IN_VIEW, 9}}},
     {DAY, NAME("mEUR"), {{COL_PURCHASES, 2}, {COL_REVENUE, 1999}}},
     {DAY, NAME("t\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"), {{COL_STEPS, 1}}},
     {DAY + 1, NAME("t\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0"), {{COL_STEPS, 3}}},
@@ -127,7 +131,7 @@ static const char want[] =
     "  'visitors': 3, 'visitors_exact': true, 'daily_visitors': 1, 'not_found': 1,"
     "  'bot_not_found': 0, 'outbound': 1, 'downloads': 2, 'events': 3, 'goals': 1,"
     "  'exposures': 0, 'clicks': 0, 'controls': 0, 'purchases': 2, 'seen': 5, 'seen_opened': 2, "
-    "'links_left_out': 0, 'errors': 9,"
+    "'links_left_out': 0, 'errors': 9, 'controls_in_view': 0, 'searches': 3,"
     "  'imported': 4, 'live': 3},"
     " 'ledger': {'received': 20, 'counted': 9, 'duplicate': 1, 'late': 1, 'opted_out': 0,"
     "  'malformed': 5, 'over_limit': 0, 'left_out': 4, 'verdicts': {'counted': 9, 'duplicate': 1,"
@@ -189,7 +193,9 @@ static const char want[] =
     "  {'event': 'signup', 'key': 'plan', 'value': 'pro', 'count': 2, 'goals': 1, 'share': 0.6666},"
     "  {'event': '(other)', 'key': '', 'value': '', 'count': 1, 'goals': 0, 'share': null},"
     "  {'event': 'signup', 'key': 'plan', 'value': '', 'count': 1, 'goals': 0, 'share': 0.3333}],"
-    " 'controls': [{'name': 'menu', 'count': 5}],"
+    " 'controls': [{'name': 'menu', 'count': 5, 'in_view': 9},"
+    "  {'name': 'help', 'count': 0, 'in_view': 2}],"
+    " 'searches': [{'term': 'red shoes', 'count': 2}, {'term': '(other)', 'count': 1}],"
     " 'purchases': [{'currency': 'EUR', 'count': 2, 'revenue_minor': 1999}]}";
 
 static const struct summary_opts opts = {
@@ -239,8 +245,8 @@ static void a_limit_cuts_lists_and_says_so(void **state)
     struct summary_opts limited = opts;
     limited.limit = 1;
     json_t *doc = summary_document(r, &limited);
-    json_t *cut = json_pack("[s, s, s, s, s, s]", "pages", "channels", "sources", "countries",
-                            "transitions", "properties");
+    json_t *cut = json_pack("[s, s, s, s, s, s, s, s]", "pages", "channels", "sources", "countries",
+                            "controls", "searches", "transitions", "properties");
     assert_true(json_equal(json_object_get(doc, "truncated"), cut));
     assert_int_equal(json_array_size(json_object_get(doc, "pages")), 1);
     assert_int_equal(json_array_size(json_object_get(doc, "days")), 2);

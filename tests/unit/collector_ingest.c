@@ -52,6 +52,7 @@ static int set_up(void **state)
     shop->origins = list_of("https://shop.example", "https://www.shop.example:8443");
     shop->zone = sites_zone(sites, "Europe/Paris");
     shop->keep_params = list_of("id", NULL);
+    shop->search_params = list_of("q", "s");
     shop->spread = 4;
     shop->secret = strdup("today");
     shop->secret_before = strdup("yesterday");
@@ -527,6 +528,24 @@ static void test_what_browsers_get_wrong(void **state)
     assert_true(str_eq(hit.bot, STR("webdriver")));
 }
 
+/* What was searched for is told by pageviews alone. */
+static void test_searches(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+
+    (void)state;
+    assert_int_equal(take("s=shop&u=https://shop.example/find%3Fq=Red%2BShoes", &visit, &hit),
+                     V_COUNTED);
+    assert_true(str_eq(hit.name, STR("red shoes")));
+    assert_true(str_eq(hit.page, STR("shop.example/find")));
+    assert_int_equal(take("s=shop&k=pu&u=https://shop.example/find%3Fq=Red", &visit, &hit),
+                     V_COUNTED);
+    assert_int_equal(hit.name.n, 0);
+    assert_int_equal(take("s=open&u=https://shop.example/find%3Fq=Red", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.name.n, 0);
+}
+
 /* "left out:page page" */
 static const char *links_of(const struct hit *hit)
 {
@@ -536,6 +555,9 @@ static const char *links_of(const struct hit *hit)
     int n = snprintf(text, sizeof text, "%u:", (unsigned)links.left_out);
     while (hit_links_next(&links, &page))
         n += snprintf(text + n, sizeof text - (size_t)n, "%.*s ", STR_ARG(page));
+    links = hit_links_open(hit->list);
+    while (hit_controls_next(&links, &page))
+        n += snprintf(text + n, sizeof text - (size_t)n, "*%.*s ", STR_ARG(page));
     return text;
 }
 
@@ -551,6 +573,8 @@ static void test_links(void **state)
         {"&l=/b%3Fid=7%26utm_source=x&l=/b%3Fid=8", "0:shop.example/b?id=7 shop.example/b?id=8 "},
         {"&l=/u/me@mail.example", "0:shop.example/u/(email) "},
         {"&l=javascript:void(0)", "1:"},
+        {"&l=*menu&l=/b&l=*Sign+up&l=*menu", "0:shop.example/b *menu *Sign up "},
+        {"&l=*me@mail.example&l=*", "0:*(email) "},
     };
     struct visit visit = a_visit();
     struct hit hit;
@@ -563,6 +587,12 @@ static void test_links(void **state)
         assert_string_equal(links_of(&hit), cases[i].want);
         assert_int_equal(hit.flags, 0); /* to see is not to act */
     }
+    assert_int_equal(take("s=shop" PAGE "&k=ln&l=*menu&l=/b&l=mailto:x", &visit, &hit), V_COUNTED);
+    assert_string_equal(links_of(&hit), "1:shop.example/b "); /* no link, and none left out */
+    snprintf(query, sizeof query, "s=shop" PAGE "&k=sn&l=*%0*d-", HIT_NAME_MAX_BYTES, 0);
+    assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
+    assert_string_equal(field, "l");
+    assert_int_equal(take("s=shop" PAGE "&k=sn&l=*%01", &visit, &hit), V_BAD_UTF8);
     strcpy(query, "s=shop" PAGE "&k=sn");
     for (int i = 0; i < HIT_LINKS_MAX; i++)
         sprintf(query + strlen(query), "&l=/%d", i);
@@ -828,17 +858,19 @@ static void test_log_lines(void **state)
     static const struct {
         const char *host, *target, *page;
         enum verdict want;
+        const char *term;
     } rows[] = {
-        {"shop.example", "/a/?id=1&x=2", "shop.example/a?id=1", V_COUNTED},
-        {"Shop.example:80", "/", "shop.example/", V_COUNTED},
-        {"shop.example:443", "/index.html", "shop.example/", V_COUNTED},
-        {"shop.example", "//x/y", "shop.example//x/y", V_COUNTED},
-        {"shop.example", "/%ff\xff", "shop.example/%FF%FF", V_COUNTED},
-        {"shop.example", "http://shop.example/a", "shop.example/a", V_COUNTED},
-        {"shop.example", "*", "", V_NOT_A_PAGE},
-        {"shop.example", "shop.example:443", "", V_NOT_A_PAGE},
-        {"", "/a", "", V_BAD_PAGE},
-        {"a b", "/", "", V_BAD_PAGE},
+        {"shop.example", "/find?s=Red%20Shoes", "shop.example/find", V_COUNTED, "red shoes"},
+        {"shop.example", "/a/?id=1&x=2", "shop.example/a?id=1", V_COUNTED, ""},
+        {"Shop.example:80", "/", "shop.example/", V_COUNTED, ""},
+        {"shop.example:443", "/index.html", "shop.example/", V_COUNTED, ""},
+        {"shop.example", "//x/y", "shop.example//x/y", V_COUNTED, ""},
+        {"shop.example", "/%ff\xff", "shop.example/%FF%FF", V_COUNTED, ""},
+        {"shop.example", "http://shop.example/a", "shop.example/a", V_COUNTED, ""},
+        {"shop.example", "*", "", V_NOT_A_PAGE, ""},
+        {"shop.example", "shop.example:443", "", V_NOT_A_PAGE, ""},
+        {"", "/a", "", V_BAD_PAGE, ""},
+        {"a b", "/", "", V_BAD_PAGE, ""},
     };
     static const unsigned char key[IMPORT_KEY_BYTES] = "import";
 
@@ -861,6 +893,7 @@ static void test_log_lines(void **state)
         assert_true(str_eq(hit.site, STR("shop")));
         if (rows[i].want != V_COUNTED) continue;
         assert_int_equal(hit.flags, HIT_IMPORTED);
+        assert_true(str_eq(hit.name, str_of(rows[i].term)));
         assert_int_equal(hit.day, DAY_PARIS);
         assert_int_equal(hit.status, 404);
         assert_int_equal(hit.channel, CHANNEL_ORGANIC_SEARCH);
@@ -913,6 +946,7 @@ int main(void)
         cmocka_unit_test(test_kinds_of_clicks),
         cmocka_unit_test(test_what_browsers_get_wrong),
         cmocka_unit_test(test_links),
+        cmocka_unit_test(test_searches),
         cmocka_unit_test(test_about),
         cmocka_unit_test(test_long_about),
         cmocka_unit_test(test_goals_and_purchases),

@@ -63,7 +63,7 @@ static void good(void **state)
                   "[site shop]\norigins = https://shop.example, https://*.shop.example,\n  "
                   "https://b\xc3\xbc\x63her.example, http://*.b\xc3\xbc\x63her.example:81\n"
                   "time_zone = Europe/Paris\ntopics = /boots/* boots, 40:hiking gear ; why\n"
-                  "  /maps maps\n[site b]\n keep_params = id\n[site empty]\n",
+                  "  /maps maps\n[site b]\n keep_params = id\nsearch_params = q, s\n[site empty]\n",
                   &sites, &err),
         0);
     assert_int_equal(shared, 4);
@@ -84,6 +84,7 @@ static void good(void **state)
     assert_string_equal(shop->topics[1], "/maps maps");
     assert_null(shop->topics[2]);
     assert_null(sites_find(sites, STR("b"))->topics);
+    assert_string_equal(sites_find(sites, STR("b"))->search_params[1], "s");
     assert_true(site_allows(shop, STR("https://shop.example")));
     assert_true(site_allows(shop, STR("https://a.shop.example")));
     assert_true(site_allows(shop, STR("https://xn--bcher-kva.example")));

@@ -148,8 +148,9 @@ static void packed_lists(void **state)
         {{"\0", 1}, "0:"},
         {{"\2\3h/a\3h/b", 9}, "2:h/a h/b "},
         {{"\0\3h/a\4h/b", 9}, "0:h/a "}, /* cut off */
-        {{"\0\0\3h/a", 6}, "0:"},        /* no page is empty */
-        {{"\x41\3h/a", 5}, "0:"},        /* more than a hit has links */
+        {{"\1\3h/a\5*menu\3h/b\2*x", 18}, "1:h/a h/b *menu *x "},
+        {{"\0\0\3h/a", 6}, "0:"}, /* no page is empty */
+        {{"\x41\3h/a", 5}, "0:"}, /* more than a hit has links */
         {{"\x80", 1}, "0:"},
     };
     (void)state;
@@ -161,6 +162,9 @@ static void packed_lists(void **state)
         int n = snprintf(got, sizeof got, "%u:", (unsigned)links.left_out);
         while (hit_links_next(&links, &page))
             n += snprintf(got + n, sizeof got - (size_t)n, "%.*s ", STR_ARG(page));
+        links = hit_links_open(g.s);
+        while (hit_controls_next(&links, &page))
+            n += snprintf(got + n, sizeof got - (size_t)n, "*%.*s ", STR_ARG(page));
         assert_string_equal(got, lists[i].want);
         guard_free(&g);
     }
