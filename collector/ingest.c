@@ -17,13 +17,13 @@
 #include <stdlib.h>
 
 #include "about.h"
-#include "bytes.h"
 #include "channel.h"
 #include "click.h"
 #include "clock.h"
 #include "hash.h"
 #include "identity.h"
 #include "keys.h"
+#include "link.h"
 #include "lists.h"
 #include "mask.h"
 #include "meta.h"
@@ -41,7 +41,6 @@ enum {
     STATUS_MIN = 100,
     STATUS_MAX = 599,
     LOG_URL_BYTES = URL_TEXT_MAX_BYTES + URL_HOST_MAX_BYTES + 16,
-    ORIGIN_MAX_BYTES = URL_HOST_MAX_BYTES + URL_PORT_MAX_BYTES + 8,
 };
 
 struct ingest {
@@ -167,14 +166,6 @@ static bool take_age(struct str s, int64_t *out)
     return take_number(str_from(s, 1), 0, INT64_MAX, &(int64_t){0});
 }
 
-static struct str origin_of(const struct url *url, char text[ORIGIN_MAX_BYTES])
-{
-    struct str scheme = url->https ? STR("https://") : STR("http://");
-    memcpy(text, scheme.p, scheme.n);
-    memcpy(text + scheme.n, url->authority, url->authority_n);
-    return (struct str){text, scheme.n + url->authority_n};
-}
-
 /* The Origin header, else the origin of the referring page. A request that names neither may come
  * from any page: privacy settings and Referrer-Policy take both away, and leave "null". */
 static bool origin_allowed(const struct site *site, const struct visit *visit)
@@ -186,8 +177,8 @@ static bool origin_allowed(const struct site *site, const struct visit *visit)
         return site_allows(site, visit->origin);
     if (!url_split(visit->referer, &from)) return true;
 
-    char text[ORIGIN_MAX_BYTES];
-    return site_allows(site, origin_of(&from, text));
+    char text[URL_ORIGIN_MAX_BYTES];
+    return site_allows(site, url_origin(&from, text));
 }
 
 static bool acts(enum hit_kind k)
@@ -292,111 +283,34 @@ static enum verdict check_page(struct work *w, struct ingest *in, struct str url
     return V_COUNTED;
 }
 
-enum { LINK_MAX_BYTES = ORIGIN_MAX_BYTES + URL_TEXT_MAX_BYTES };
-
-/* A link may be told by its path alone, or without its scheme. *out borrows from it and from text.
- */
-static bool link_url(const struct work *w, struct str link, char text[LINK_MAX_BYTES],
-                     struct url *out)
+static struct link_base base_of(const struct work *w)
 {
-    if (str_starts(link, STR("/"))) {
-        struct str before = origin_of(&w->url, text);
-        if (str_starts(link, STR("//"))) before.n = str_find(before, ':') + 1;
-        memcpy(text + before.n, link.p, link.n);
-        link = (struct str){text, before.n + link.n};
-    }
-    return url_split(link, out);
+    return (struct link_base){&w->url, w->site};
 }
 
-static bool is_own(const struct work *w, const struct url *url)
-{
-    char origin[ORIGIN_MAX_BYTES];
-
-    if (str_eq(url_hostname(url), url_hostname(&w->url))) return true;
-    return w->site->origins != NULL && w->site->origins[0] != NULL &&
-           site_allows(w->site, origin_of(url, origin));
-}
-
-/* The page of a link. V_BAD_PAGE: not of this site. */
-static enum verdict own_page(const struct work *w, struct str link, struct page *out)
-{
-    char text[LINK_MAX_BYTES];
-    struct url url;
-
-    if (!link_url(w, link, text, &url) || !is_own(w, &url)) return V_BAD_PAGE;
-    return page_write(&url, w->site, out);
-}
-
-/* A control that came into view: its name behind a star, which no page begins with. */
-static enum verdict control_entry(struct work *w, struct str name, struct page *out)
-{
-    enum verdict v = check_text(w, name, HIT_NAME_MAX_BYTES, "l");
-
-    if (v != V_COUNTED) return v;
-    if (name.n == 0 || w->hit->kind != HIT_SEEN) return V_NOT_A_PAGE;
-    out->text[0] = HIT_CONTROL_MARK;
-    if (!mask_text(name, out->text + 1, &out->n)) {
-        memcpy(out->text + 1, name.p, name.n);
-        out->n = name.n;
-    }
-    out->n++;
-    return V_COUNTED;
-}
-
-/* V_COUNTED: in->target is what the list gets. V_BAD_PAGE: a link to be left out. V_NOT_A_PAGE: no
- * link. */
-static enum verdict link_entry(struct work *w, struct ingest *in, struct str link)
-{
-    if (link.n > 0 && link.p[0] == HIT_CONTROL_MARK)
-        return control_entry(w, str_from(link, 1), &in->target);
-    enum verdict v = check_text(w, link, URL_TEXT_MAX_BYTES, "l");
-    if (v != V_COUNTED) return v;
-    return own_page(w, link, &in->target) == V_COUNTED ? V_COUNTED : V_BAD_PAGE;
-}
-
-/* Links as hit_links_open reads them; in->list holds them. What is no page of the site is left out:
- * a page may link to anything. */
 static enum verdict check_links(struct work *w, struct ingest *in)
 {
     const struct field_list *links = &w->f->links;
-    uint64_t pages[HIT_LINKS_MAX];
-    unsigned n = 0, left_out = 0;
+    bool seen = w->hit->kind == HIT_SEEN;
+    struct link_base base = base_of(w);
 
-    if (w->hit->kind != HIT_SEEN && w->hit->kind != HIT_LINKS) return V_COUNTED;
-    if (links->n == 0 && w->hit->kind == HIT_SEEN) return blame(w, "l", V_BAD_QUERY);
+    if (!seen && w->hit->kind != HIT_LINKS) return V_COUNTED;
+    if (links->n == 0 && seen) return blame(w, "l", V_BAD_QUERY);
     if (links->given > HIT_LINKS_MAX) return blame(w, "l", V_TOO_MANY);
-    char *p = in->list + 1, *end = in->list + sizeof in->list; /* the number left out: one byte */
-    for (unsigned i = 0; i < links->n; i++) {
-        enum verdict v = link_entry(w, in, links->at[i]);
-        left_out += v == V_BAD_PAGE;
-        if (v == V_BAD_PAGE || v == V_NOT_A_PAGE) continue;
-        if (v != V_COUNTED) return v;
-        struct str page = page_str(&in->target);
-        bool again = false;
-        pages[n] = hash64(page);
-        for (unsigned j = 0; j < n && !again; j++)
-            again = pages[j] == pages[n];
-        if (again) continue;
-        if (page.n + VARINT_MAX_BYTES > (size_t)(end - p)) return blame(w, "l", V_TOO_LONG);
-        p = (char *)put_varint((unsigned char *)p, page.n);
-        memcpy(p, page.p, page.n);
-        p += page.n;
-        n++;
-    }
-    in->list[0] = (char)left_out;
-    w->hit->list = (struct str){in->list, (size_t)(p - in->list)};
-    return V_COUNTED;
+    enum verdict v = link_list(&base, links, seen, in->list, &w->hit->list);
+    return v == V_COUNTED ? v : blame(w, "l", v);
 }
 
 static enum verdict check_about(struct work *w, struct ingest *in)
 {
     struct about about;
+    struct link_base base = base_of(w);
     struct buf packed = {in->list, 0, sizeof in->list, sizeof in->list, false};
 
     if (w->hit->kind != HIT_META) return V_COUNTED;
     enum verdict v = meta_read(w->f, &in->meta, &about, w->field);
     if (v != V_COUNTED) return v;
-    if (w->f->target.n > 0 && own_page(w, w->f->target, &in->target) == V_COUNTED)
+    if (w->f->target.n > 0 && link_page(&base, w->f->target, &in->target) == V_COUNTED)
         about.canonical = page_str(&in->target);
     if (!about_pack(&about, &packed)) return blame(w, "y", V_TOO_LONG);
     w->hit->list = buf_str(&packed);
@@ -440,6 +354,7 @@ static enum verdict take_control(struct work *w, struct ingest *in, struct str s
 static enum verdict check_target(struct work *w, struct ingest *in)
 {
     char text[LINK_MAX_BYTES];
+    struct link_base base = base_of(w);
     struct url url;
 
     enum hit_kind kind = w->hit->kind;
@@ -447,9 +362,9 @@ static enum verdict check_target(struct work *w, struct ingest *in)
     if (w->f->target.n == 0) return blame(w, "t", V_BAD_QUERY);
     struct str scheme = click_scheme(w->f->target);
     if (scheme.n > 0 && kind != HIT_OUTBOUND) return take_control(w, in, scheme);
-    if (!link_url(w, w->f->target, text, &url)) return blame(w, "t", V_BAD_PAGE);
+    if (!link_url(&base, w->f->target, text, &url)) return blame(w, "t", V_BAD_PAGE);
 
-    bool own = is_own(w, &url);
+    bool own = link_is_own(&base, &url);
     if (kind == HIT_CLICK && click_is_file(url.path))
         w->hit->kind = HIT_DOWNLOAD;
     else if (kind == HIT_CLICK && !own)

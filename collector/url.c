@@ -262,6 +262,14 @@ bool url_split(struct str text, struct url *out)
     return true;
 }
 
+struct str url_origin(const struct url *u, char text[URL_ORIGIN_MAX_BYTES])
+{
+    struct str scheme = u->https ? STR("https://") : STR("http://");
+    memcpy(text, scheme.p, scheme.n);
+    memcpy(text + scheme.n, u->authority, u->authority_n);
+    return (struct str){text, scheme.n + u->authority_n};
+}
+
 struct str url_foreign_host(struct str text)
 {
     size_t colon = str_find(text, ':');

@@ -14,6 +14,7 @@ enum {
     URL_HOST_MAX_BYTES = 255,
     URL_PORT_MAX_BYTES = 6,    /* ":65535" */
     URL_TEXT_MAX_BYTES = 8192, /* of a URL that we look at */
+    URL_ORIGIN_MAX_BYTES = 8 + URL_HOST_MAX_BYTES + URL_PORT_MAX_BYTES,
 };
 
 struct url {
@@ -38,6 +39,9 @@ static inline struct str url_authority(const struct url *u)
 {
     return (struct str){u->authority, u->authority_n};
 }
+
+/* As an Origin header has it; in text. */
+struct str url_origin(const struct url *u, char text[URL_ORIGIN_MAX_BYTES]);
 
 /* The host between "scheme://" and what follows it, as written, for schemes that are not http(s)
  * (android-app://com.example); empty when there is none. Borrowed. */
