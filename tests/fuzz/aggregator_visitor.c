@@ -19,6 +19,8 @@ static void fold_on(struct visitor *v)
     if (!fold_add(f, &site, &h, 1)) __builtin_trap();
     h.kind = HIT_EVENT;
     h.number = 3;
+    h.name = STR("signup");
+    h.list = STR("\4plan\3pro");
     if (!fold_add(f, &site, &h, 1)) __builtin_trap();
     fold_at(f, 0)->state.daily = v;
     if (!fold_run(f) || !deltas_finish(fold_deltas(f))) __builtin_trap();

@@ -3,10 +3,37 @@
 #include <stdlib.h>
 
 #include "beacon.h"
+#include "property.h"
+#include "utf8.h"
 
 static void check(bool ok)
 {
     if (!ok) abort();
+}
+
+/* Properties are bounded text, their keys rise. */
+static void check_event(const struct fields *f)
+{
+    static struct property_room room;
+    static char list[HIT_LIST_MAX_BYTES];
+    struct hit hit = {.kind = HIT_EVENT};
+    struct hit_property p = {0};
+    const char *field;
+    unsigned n = 0;
+    enum verdict v = property_read(f, &room, list, &hit, &field);
+
+    check((v == V_COUNTED) == (field == NULL));
+    if (v != V_COUNTED) return;
+    check(hit.name.n > 0 && utf8_is_text(hit.name));
+    char before[HIT_KEY_MAX_BYTES + MASK_GROWTH_BYTES];
+    struct str last = {before, 0};
+    for (struct str rest = hit.list; hit_properties_next(&rest, &p); n++) {
+        check(p.key.n <= sizeof before && p.value.n <= HIT_VALUE_MAX_BYTES + MASK_GROWTH_BYTES);
+        check(utf8_is_text(p.key) && utf8_is_text(p.value) && str_order(last, p.key) < 0);
+        memcpy(before, p.key.p, p.key.n);
+        last.n = p.key.n;
+    }
+    check(n <= HIT_PROPERTIES_MAX && hit_properties_next(&(struct str){NULL, 0}, &p) == false);
 }
 
 struct count {
@@ -21,7 +48,9 @@ static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields
     check((f != NULL) == (v == V_COUNTED));
     check(v == V_COUNTED || v == V_BAD_QUERY || v == V_BAD_JSON || v == V_TOO_MANY);
     check((v == V_TOO_MANY) == (c->hits >= 4));
-    check(line > c->last_line && (field == NULL || field[1] == '\0'));
+    check(line > c->last_line &&
+          (field == NULL || field[1] == '\0' || strcmp(field, "properties") == 0));
+    if (f != NULL) check_event(f);
     c->last_line = line;
     c->hits++;
     size_t total = 0;

@@ -157,24 +157,35 @@ static void test_ledger(void **state)
     deltas_free(d);
 }
 
-/* The kind that came last has its count behind the persons. */
-static void test_limit_of_steps(void **state)
+/* The kinds that came later have their counts behind the persons. */
+static void test_limits_of_later_kinds(void **state)
 {
+    static const struct {
+        char kind;
+        uint32_t rows, column;
+    } kinds[] = {{'t', COL_ROWS_STEP, COL_STEPS},
+                 {'a', COL_ROWS_PROPERTY, COL_EVENTS},
+                 {'q', COL_ROWS_SEARCH, COL_SEARCHES}};
     (void)state;
-    struct shelf *s = calloc(1, sizeof *s);
-    struct deltas *d = deltas_new();
-    char name[32];
-    for (int i = 0; i < ROWS_FREE_MAX + 3; i++) {
-        snprintf(name, sizeof name, "t%05d", i);
-        add(d, &site_a, 1, name, COL_STEPS, 1);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct shelf *s = calloc(1, sizeof *s);
+        struct deltas *d = deltas_new();
+        char name[32];
+        for (int i = 0; i < ROWS_FREE_MAX + 3; i++) {
+            snprintf(name, sizeof name, "%c%05d", kinds[k].kind, i);
+            add(d, &site_a, 1, name, kinds[k].column, 1);
+        }
+        apply(d, s);
+        assert_int_equal(value(s, "T", kinds[k].rows), ROWS_FREE_MAX);
+        assert_int_equal(value(s, "T", COL_EXPOSURES), 0);
+        assert_true(column_is_limit(kinds[k].rows));
+        snprintf(name, sizeof name, "%c", kinds[k].kind);
+        assert_int_equal(value(s, name, kinds[k].column), 3);
+        snprintf(name, sizeof name, "%c01999", kinds[k].kind);
+        assert_int_equal(value(s, name, kinds[k].column), 1);
+        shelf_free(s);
+        deltas_free(d);
     }
-    apply(d, s);
-    assert_int_equal(value(s, "T", COL_ROWS_STEP), ROWS_FREE_MAX);
-    assert_int_equal(value(s, "T", COL_EXPOSURES), 0);
-    assert_int_equal(value(s, "t", COL_STEPS), 3);
-    assert_int_equal(value(s, "t01999", COL_STEPS), 1);
-    shelf_free(s);
-    deltas_free(d);
 }
 
 /* Minutes of the site's clock, whenever they were written and although nothing is added. */
@@ -214,7 +225,7 @@ int main(void)
     sitestate_init(&site_b, STR("b"));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),        cmocka_unit_test(test_many_rows),
-        cmocka_unit_test(test_limit),        cmocka_unit_test(test_limit_of_steps),
+        cmocka_unit_test(test_limit),        cmocka_unit_test(test_limits_of_later_kinds),
         cmocka_unit_test(test_live_minutes), cmocka_unit_test(test_ledger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
