@@ -88,14 +88,24 @@ static struct str value_of(struct str query, struct str name, struct search_room
     return (struct str){NULL, 0};
 }
 
+/* On single-page sites the route has a query of its own. */
+static struct str route_query(const struct url *url, const struct site *site)
+{
+    if (!site->hash_routing || url->fragment.n == 0) return (struct str){NULL, 0};
+    return str_from(url->fragment, str_find(url->fragment, '?') + 1);
+}
+
 struct str search_term(const struct url *url, const struct site *site, locale_t letters,
                        struct search_room *room)
 {
-    if (site->search_params == NULL || url->query.n == 0 || url->query.n > sizeof room->decoded)
-        return (struct str){NULL, 0};
-    for (char **name = site->search_params; *name != NULL; name++) {
-        struct str term = term_of(value_of(url->query, str_of(*name), room), letters, room);
-        if (term.n > 0) return term;
+    const struct str queries[] = {url->query, route_query(url, site)};
+    for (char **name = site->search_params; name != NULL && *name != NULL; name++) {
+        for (int i = 0; i < 2; i++) {
+            if (queries[i].n == 0 || queries[i].n > sizeof room->decoded) continue;
+            struct str value = value_of(queries[i], str_of(*name), room);
+            struct str term = term_of(value, letters, room);
+            if (term.n > 0) return term;
+        }
     }
     return (struct str){NULL, 0};
 }

@@ -55,6 +55,13 @@ static void test_cases(void **state)
         assert_int_equal(search_term(&url, &plain, letters, &room).n, 0);
         guard_free(&g);
     }
+    static const struct site routes = {
+        .name = "routes", .search_params = params, .hash_routing = true};
+    struct url route = {.query = STR("s=boots"), .fragment = STR("/find?q=Red")};
+    assert_true(str_eq(search_term(&route, &routes, letters, &room), STR("red")));
+    assert_true(str_eq(search_term(&route, &shop, letters, &room), STR("boots")));
+    route.fragment = STR("q=Red"); /* an anchor */
+    assert_true(str_eq(search_term(&route, &routes, letters, &room), STR("boots")));
     struct url url = {.query = STR("q=%C3%84A")}; /* where the C library knows ASCII alone */
     assert_true(str_eq(search_term(&url, &shop, (locale_t)0, &room), STR("\xc3\x84"
                                                                          "a")));
