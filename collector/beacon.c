@@ -23,21 +23,24 @@
 enum { NUMBER_TEXT_BYTES = 32 };
 enum row {
 #define FIELD(letter, text, name) ROW_##name,
-    HIT_FIELDS(FIELD) HIT_LISTS(FIELD)
+    HIT_FIELDS(FIELD)
 #undef FIELD
-        FIELD_COUNT
+#define LIST(letter, text, name, part) ROW_##name,
+        HIT_LISTS(LIST)
+#undef LIST
+            FIELD_COUNT
 };
 
 /* One row per field: short and long name, offset. */
 static const struct field_name {
     const char *letter, *name;
     size_t offset;
-    bool list;
+    char part; /* of a list: what parts its values in one text */
 } field_names[FIELD_COUNT] = {
-#define FIELD(letter, text, name) {text, #name, offsetof(struct fields, name), false},
+#define FIELD(letter, text, name) {text, #name, offsetof(struct fields, name), 0},
     HIT_FIELDS(FIELD)
 #undef FIELD
-#define LIST(letter, text, name) {text, #name, offsetof(struct fields, name), true},
+#define LIST(letter, text, name, part) {text, #name, offsetof(struct fields, name), part},
         HIT_LISTS(LIST)
 #undef LIST
 };
@@ -45,8 +48,11 @@ static const struct field_name {
 /* Index into field_names + 1 by letter: the hot path. */
 static const unsigned char rows[128] = {
 #define FIELD(letter, text, name) [letter] = ROW_##name + 1,
-    HIT_FIELDS(FIELD) HIT_LISTS(FIELD)
+    HIT_FIELDS(FIELD)
 #undef FIELD
+#define LIST(letter, text, name, part) [letter] = ROW_##name + 1,
+        HIT_LISTS(LIST)
+#undef LIST
 };
 
 static const struct field_name *find_field(struct str name)
@@ -64,7 +70,7 @@ static const struct field_name *find_field(struct str name)
 static void clear(struct fields *f)
 {
     memset(f, 0, offsetof(struct fields, links)); /* lists stand behind the others */
-#define LIST(letter, text, name) f->name.n = f->name.given = 0;
+#define LIST(letter, text, name, part) f->name.n = f->name.given = 0;
     HIT_LISTS(LIST)
 #undef LIST
     f->properties.n = f->properties.given = 0;
@@ -73,13 +79,17 @@ static void clear(struct fields *f)
 static void set_field(struct fields *f, const struct field_name *name, struct str value)
 {
     void *at = (char *)f + name->offset;
-    if (!name->list) {
+    if (name->part == 0) {
         *(struct str *)at = value;
         return;
     }
     struct field_list *list = at;
-    if (list->n < sizeof list->at / sizeof list->at[0]) list->at[list->n++] = value;
-    list->given++;
+    do {
+        struct str one = str_upto(value, str_find(value, name->part));
+        value = str_from(value, one.n + 1);
+        if (list->n < sizeof list->at / sizeof list->at[0]) list->at[list->n++] = one;
+        list->given++;
+    } while (value.n > 0);
 }
 
 enum verdict beacon_line(struct str line, char *scratch, size_t scratch_bytes, struct fields *out,
@@ -187,7 +197,7 @@ static bool take_texts(const json_t *value, const struct field_name *name, struc
 static bool take_field(const json_t *value, const struct field_name *name,
                        char text[NUMBER_TEXT_BYTES], struct fields *out, bool *any)
 {
-    if (name->list) {
+    if (name->part != 0) {
         *any = *any || json_array_size(value) > 0 || json_string_length(value) > 0;
         return take_texts(value, name, out);
     }

@@ -36,7 +36,7 @@ enum {
 static const char gif[43] =
     "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;";
 
-enum { ROUTES = 5 };
+enum { ROUTES = 5, CLOCK_MAX_DIGITS = 15 };
 
 typedef void endpoint(struct endpoints *e, const struct http_request *req, struct http_reply *out);
 
@@ -159,6 +159,25 @@ static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields
     }
 }
 
+/* ?N=MS: what the browser's clock was. A body's hits name moments of that clock. 0: it did not say.
+ */
+static int64_t sent_ms(const struct http_request *req)
+{
+    struct str rest = req->query;
+    int64_t ms = 0;
+
+    while (rest.n > 0 && !str_starts(rest, STR("N=")))
+        rest = str_from(rest, str_find(rest, '&') + 1);
+    if (rest.n == 0 || req->body.n == 0) return 0;
+    struct str value = str_from(str_upto(rest, str_find(rest, '&')), 2);
+    if (value.n > CLOCK_MAX_DIGITS) return 0;
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] < '0' || value.p[i] > '9') return 0;
+        ms = ms * 10 + (value.p[i] - '0');
+    }
+    return ms;
+}
+
 static struct taking begin(struct endpoints *e, const struct http_request *req,
                            struct http_reply *out, bool from_beacon)
 {
@@ -171,6 +190,7 @@ static struct taking begin(struct endpoints *e, const struct http_request *req,
         .cookie = req->cookie,
         .opted_out = str_eq(req->gpc, STR("1")) || str_eq(req->dnt, STR("1")),
         .from_beacon = from_beacon,
+        .sent_ms = sent_ms(req),
         .now_ms = clock_ms(),
     };
     client_address(e->o.proxies, &req->peer, req->forwarded_for, t.visit.address);
@@ -356,9 +376,13 @@ static void get_script(struct endpoints *e, const struct http_request *req, stru
     send_asset(e, req, asset_tracker(), e->o.conf->script_max_age_s, out);
 }
 
-/* What the path names in the tracker's folder. */
+/* What the path names in the tracker's folder. The tracker that explains itself is asked for by one
+ * that knows the beacon's path alone. */
 static const struct asset *module_of(const struct endpoints *e, struct str path)
 {
+    struct str beacon = str_of(e->o.conf->beacon_path);
+    if (str_starts(path, beacon) && str_eq(str_from(path, beacon.n), STR(".js")))
+        return asset_module(STR("debug.js"));
     struct str folder = folder_of(e->o.conf->script_path);
     return str_starts(path, folder) ? asset_module(str_from(path, folder.n)) : NULL;
 }

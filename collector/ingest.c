@@ -27,6 +27,7 @@
 #include "lists.h"
 #include "mask.h"
 #include "meta.h"
+#include "money.h"
 #include "page.h"
 #include "property.h"
 #include "salt.h"
@@ -213,16 +214,36 @@ static enum verdict check_kind(struct work *w)
     return V_COUNTED;
 }
 
+/* A moment of the browser's clock, as an age: what the clock was at sending tells how far it is
+ * off.
+ */
+static bool take_moment(const struct work *w, struct str s, int64_t *age)
+{
+    int64_t at;
+
+    if (w->visit->sent_ms == 0 || s.n == 0) return true;
+    if (!parse_number(s, &at)) return false;
+    *age = w->visit->sent_ms > at ? w->visit->sent_ms - at : 0;
+    return true;
+}
+
+/* What is older is late already here: the fold's clock goes by the hits of a partition, and where
+ * these are few it would not notice. A pageview may be older, but no day that has closed is opened
+ * for it. */
 static enum verdict check_times(struct work *w)
 {
-    int64_t age = 0;
+    int64_t age = 0, day_age;
 
     if (!take_age(w->f->age, &age)) return blame(w, "a", V_BAD_NUMBER);
+    if (!take_moment(w, w->f->moment, &age)) return blame(w, "A", V_BAD_NUMBER);
+    if (age > AGE_MAX_MS) return blame(w, "A", V_LATE);
     w->begun_ms = age;
     if (!take_age(w->f->begun, &w->begun_ms)) return blame(w, "b", V_BAD_NUMBER);
+    if (!take_moment(w, w->f->began, &w->begun_ms)) return blame(w, "B", V_BAD_NUMBER);
     if (w->begun_ms < age) w->begun_ms = age;
+    day_age = w->begun_ms < AGE_MAX_MS ? w->begun_ms : AGE_MAX_MS;
     w->hit->at_ms = w->visit->now_ms - age;
-    w->hit->day = zone_day(w->site->zone, w->visit->now_ms - w->begun_ms);
+    w->hit->day = zone_day(w->site->zone, w->visit->now_ms - day_age);
     return V_COUNTED;
 }
 
@@ -243,7 +264,6 @@ static enum verdict check_numbers(struct work *w)
         return blame(w, "x", V_BAD_NUMBER);
     if (!take_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
     if (!take_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
-    if (!take_flag(f->fresh, &w->fresh)) return blame(w, "f", V_BAD_NUMBER);
     if (!take_flag(f->goal, &goal)) return blame(w, "g", V_BAD_NUMBER);
     if (!take_flag(f->more, &more)) return blame(w, "z", V_BAD_NUMBER);
     if (!take_flag(f->passive, &passive)) return blame(w, "q", V_BAD_NUMBER);
@@ -296,9 +316,11 @@ static enum verdict check_links(struct work *w, struct ingest *in)
 
     if (!seen && w->hit->kind != HIT_LINKS) return V_COUNTED;
     if (links->n == 0 && seen) return blame(w, "l", V_BAD_QUERY);
-    if (links->given > HIT_LINKS_MAX) return blame(w, "l", V_TOO_MANY);
-    enum verdict v = link_list(&base, links, seen, in->list, &w->hit->list);
-    return v == V_COUNTED ? v : blame(w, "l", v);
+    bool more;
+    enum verdict v = link_list(&base, links, seen, in->list, &w->hit->list, &more);
+    if (v != V_COUNTED) return blame(w, "l", v);
+    if (more && !seen) w->hit->flags |= HIT_MORE;
+    return V_COUNTED;
 }
 
 static enum verdict check_about(struct work *w, struct ingest *in)
@@ -323,11 +345,8 @@ static enum verdict check_money(struct work *w, struct ingest *in)
     int64_t minor;
     enum verdict v;
 
-    if (w->hit->kind != HIT_PURCHASE) return V_COUNTED;
-    if (currency.n != HIT_CURRENCY_BYTES) return blame(w, "C", V_BAD_QUERY);
-    for (size_t i = 0; i < currency.n; i++) {
-        if (currency.p[i] < 'A' || currency.p[i] > 'Z') return blame(w, "C", V_BAD_QUERY);
-    }
+    if (w->hit->kind != HIT_PURCHASE || w->hit->list.n > 0) return V_COUNTED; /* an event's */
+    if (!money_is_currency(currency)) return blame(w, "C", V_BAD_QUERY);
     if (!parse_number(w->f->value, &minor) || minor > HIT_MONEY_MAX)
         return blame(w, "V", V_BAD_NUMBER);
     v = check_text(w, w->f->order, HIT_ORDER_MAX_BYTES, "O");
@@ -384,8 +403,7 @@ static enum verdict check_name(struct work *w, struct ingest *in)
     if (w->hit->name.n > 0) return V_COUNTED; /* a click's */
     enum verdict v = check_text(w, w->f->name, HIT_NAME_MAX_BYTES, "m");
     if (v != V_COUNTED || w->hit->kind != HIT_CONTROL) return v;
-    if (w->f->name.n == 0) return blame(w, "m", V_BAD_QUERY);
-    w->hit->name = w->f->name;
+    w->hit->name = w->f->name.n > 0 ? w->f->name : STR("(unnamed)");
     if (mask_text(w->f->name, in->name, &n)) w->hit->name = (struct str){in->name, n};
     return V_COUNTED;
 }
@@ -424,6 +442,19 @@ static void drop_cookie(struct ingest *in, const struct site *site, const struct
         in->cookie = COOKIE_GONE;
 }
 
+/* ID, or what the tracker keeps of it: ID.CREATED, or with a '-' behind the ID when it was made on
+ * purpose. */
+static bool take_visitor(struct work *w, uint64_t *id)
+{
+    struct str text = w->f->visitor;
+    size_t n = 0;
+
+    while (n < text.n && text.p[n] != '.' && text.p[n] != '-')
+        n++;
+    w->fresh = n < text.n && text.p[n] == '-';
+    return id_parse(str_upto(text, n), id) && *id != 0;
+}
+
 static enum verdict fill_visitor(struct ingest *in, struct work *w)
 {
     uint64_t id = 0;
@@ -432,7 +463,7 @@ static enum verdict fill_visitor(struct ingest *in, struct work *w)
         drop_cookie(in, w->site, w->visit);
 
     if (w->consent && w->f->visitor.n > 0) {
-        if (!id_parse(w->f->visitor, &id) || id == 0) return blame(w, "v", V_BAD_NUMBER);
+        if (!take_visitor(w, &id)) return blame(w, "v", V_BAD_NUMBER);
         w->hit->visitor = lasting_visitor(in, w, id);
         w->hit->visitor_kind = VISITOR_CONSENTED;
     } else {

@@ -24,6 +24,7 @@ struct visit {
     bool opted_out;            /* GPC or DNT */
     bool from_beacon;          /* sent by script: browser signals are expected */
     bool in_url;               /* its fields stand in a URL, which others log */
+    int64_t sent_ms;           /* by the browser's clock; 0: it did not say */
     int64_t now_ms;
 };
 
@@ -37,6 +38,8 @@ struct visit {
     FIELD('n', "n", number)                                                                        \
     FIELD('a', "a", age)                                                                           \
     FIELD('b', "b", begun)                                                                         \
+    FIELD('A', "A", moment)                                                                        \
+    FIELD('B', "B", began)                                                                         \
     FIELD('e', "e", engaged)                                                                       \
     FIELD('d', "d", depth)                                                                         \
     FIELD('c', "c", consent)                                                                       \
@@ -59,12 +62,11 @@ struct visit {
     FIELD('O', "O", order)                                                                         \
     FIELD('i', "i", customer)                                                                      \
     FIELD('j', "j", signature)                                                                     \
-    FIELD('f', "f", fresh)                                                                         \
     FIELD('h', "h", dropped)
-/* LIST likewise: those that may stand several times. */
+/* LIST(..., what parts them in one text) likewise: those that may also stand several times. */
 #define HIT_LISTS(LIST)                                                                            \
-    LIST('l', "l", links)                                                                          \
-    LIST('y', "y", topics)
+    LIST('l', "l", links, '\n')                                                                    \
+    LIST('y', "y", topics, ',')
 
 struct field_list {
     unsigned n, given; /* the first n are kept */
@@ -82,7 +84,7 @@ struct fields {
 #define FIELD(letter, text, name) struct str name;
     HIT_FIELDS(FIELD)
 #undef FIELD
-#define LIST(letter, text, name) struct field_list name;
+#define LIST(letter, text, name, part) struct field_list name;
     HIT_LISTS(LIST)
 #undef LIST
     struct property_list properties;

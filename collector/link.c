@@ -67,13 +67,14 @@ static enum verdict entry_of(const struct link_base *base, struct str link, bool
 }
 
 enum verdict link_list(const struct link_base *base, const struct field_list *links, bool controls,
-                       char room[HIT_LIST_MAX_BYTES], struct str *out)
+                       char room[HIT_LIST_MAX_BYTES], struct str *out, bool *more)
 {
     uint64_t known[HIT_LINKS_MAX];
     unsigned n = 0, left_out = 0;
     char *p = room + 1, *end = room + HIT_LIST_MAX_BYTES; /* the number left out: one byte */
     struct page entry;
 
+    *more = links->given > links->n;
     for (unsigned i = 0; i < links->n; i++) {
         enum verdict v = entry_of(base, links->at[i], controls, &entry);
         left_out += v == V_BAD_PAGE;
@@ -84,7 +85,10 @@ enum verdict link_list(const struct link_base *base, const struct field_list *li
         for (unsigned j = 0; j < n && !again; j++)
             again = known[j] == known[n];
         if (again) continue;
-        if (entry.n + VARINT_MAX_BYTES > (size_t)(end - p)) return V_TOO_LONG;
+        if (entry.n + VARINT_MAX_BYTES > (size_t)(end - p)) {
+            *more = true;
+            continue;
+        }
         p = (char *)put_varint((unsigned char *)p, entry.n);
         memcpy(p, entry.text, entry.n);
         p += entry.n;

@@ -4,9 +4,14 @@
  * without a name is none. Of one that stands twice the last value counts. Names and values are
  * masked like everything else that is kept; they are bounded, and what crosses a bound is refused:
  * a value that was cut would be another value.
+ *
+ * Pages tell a purchase as other tools have it, as an event with value, currency and order. What
+ * these hold is taken before it is masked: a sum or an order's id may be a long number, and of the
+ * id only the hash is kept.
  */
 #include "property.h"
 
+#include "money.h"
 #include "query.h"
 #include "utf8.h"
 
@@ -15,6 +20,7 @@ struct reading {
     struct property_room *room;
     struct hit_property kept[HIT_PROPERTIES_MAX];
     unsigned n;
+    struct str value, currency, order; /* as they were told */
 };
 
 static enum verdict take_text(struct str text, size_t max, char *room, struct str *out)
@@ -48,8 +54,63 @@ static enum verdict take(struct reading *r, unsigned given, struct str key, stru
     if (given >= HIT_PROPERTIES_MAX) return V_TOO_MANY;
     enum verdict v = take_text(key, HIT_KEY_MAX_BYTES, r->room->key[given], &p.key);
     if (v == V_COUNTED) v = take_text(value, HIT_VALUE_MAX_BYTES, r->room->value[given], &p.value);
-    if (v == V_COUNTED) keep(r, &p);
-    return v;
+    if (v != V_COUNTED) return v;
+    if (str_eq(key, STR("value"))) r->value = value;
+    if (str_eq(key, STR("currency"))) r->currency = value;
+    if (str_eq(key, STR("order"))) r->order = value;
+    keep(r, &p);
+    return V_COUNTED;
+}
+
+/* 1, 0; -1: it is no switch, whatever its key says. */
+static int switched(struct str value)
+{
+    if (str_eq(value, STR("1")) || str_eq(value, STR("true"))) return 1;
+    return str_eq(value, STR("0")) || str_eq(value, STR("false")) ? 0 : -1;
+}
+
+/* What is said of the event itself leaves the properties. */
+static void take_switches(struct reading *r, struct hit *hit)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct hit_property *p = &r->kept[i];
+        int on = switched(p->value);
+        if (on >= 0 && str_eq(p->key, STR("goal")))
+            hit->flags |= on ? HIT_GOAL : 0;
+        else if (on >= 0 && str_eq(p->key, STR("passive")))
+            hit->flags &= on ? ~(uint32_t)HIT_INTERACTION : ~0U;
+        else
+            r->kept[n++] = *p;
+    }
+    r->n = n;
+}
+
+/* Without a sum it is an event that happens to have this name. */
+static bool is_purchase(const struct reading *r, struct str name)
+{
+    return str_eq(name, STR("purchase")) && (r->value.n > 0 || r->currency.n > 0);
+}
+
+static enum verdict take_purchase(const struct reading *r, char list[HIT_LIST_MAX_BYTES],
+                                  struct hit *hit, const char **field)
+{
+    int64_t minor;
+
+    *field = "currency";
+    if (!money_is_currency(r->currency)) return V_BAD_QUERY;
+    *field = "value";
+    if (!money_parse(r->value, r->currency, &minor)) return V_BAD_NUMBER;
+    *field = "order";
+    if (r->order.n > HIT_ORDER_MAX_BYTES) return V_TOO_LONG;
+    *field = NULL;
+    hit->kind = HIT_PURCHASE;
+    hit->name = STR("");
+    hit->flags = HIT_INTERACTION;
+    hit->list =
+        (struct str){list, hit_put_money(list, r->currency, minor, hit_order_hash(r->order))};
+    return V_COUNTED;
 }
 
 static enum verdict take_query(struct reading *r, struct str text, unsigned *given)
@@ -92,6 +153,8 @@ enum verdict property_read(const struct fields *f, struct property_room *room,
     v = take_object(&r, &f->properties, given);
     if (v != V_COUNTED) return v;
     *field = NULL;
+    if (is_purchase(&r, hit->name)) return take_purchase(&r, list, hit, field);
+    take_switches(&r, hit);
     hit->list = (struct str){list, hit_put_properties(list, r.kept, r.n)};
     return V_COUNTED;
 }

@@ -61,7 +61,8 @@ static inline bool str_ends(struct str s, struct str suffix)
 /* The part from byte i on; empty when i is past the end. */
 static inline struct str str_from(struct str s, size_t i)
 {
-    if (i >= s.n) return (struct str){s.p + s.n, 0};
+    if (i > s.n) i = s.n;
+    if (i == 0) return s; /* which may be no text at all */
     return (struct str){s.p + i, s.n - i};
 }
 

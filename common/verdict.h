@@ -13,7 +13,7 @@
 enum verdict {
     V_COUNTED = 0,        /* folded; bots are counted hits, with the rule that named them */
     V_DUPLICATE = 1,      /* this number of this pageview was counted before */
-    V_LATE = 2,           /* older than late_after when it was folded */
+    V_LATE = 2,           /* older than late_after when it came, or was folded */
     V_OPTED_OUT = 3,      /* GPC, DNT, the tracker's opt-out, or consent withdrawn */
     V_BAD_QUERY = 4,      /* not a query string, or one without the fields a hit needs */
     V_BAD_JSON = 5,       /* not JSON, or JSON that is no hit */

@@ -1,4 +1,5 @@
-/* Bodies: each hit is told once, in order, and nothing of one that is refused. */
+/* Bodies: each hit is told once, in order, and nothing of one that is refused. What its event says
+ * is read, too: its name, properties, and the sum of a purchase. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -39,6 +40,22 @@ static void check_event(const struct fields *f)
 struct count {
     unsigned hits, last_line;
 };
+
+static void check_event(const struct fields *f)
+{
+    static struct property_room room;
+    static char list[HIT_LIST_MAX_BYTES];
+    struct hit hit = {.kind = HIT_EVENT};
+    const char *field = NULL;
+    struct str currency;
+    int64_t minor;
+
+    enum verdict v = property_read(f, &room, list, &hit, &field);
+    if (v == V_COUNTED && hit.kind == HIT_PURCHASE)
+        check(hit_money(hit.list, &currency, &minor));
+    else
+        check(v != V_COUNTED || hit.name.n > 0);
+}
 
 static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields *f,
                    const char *field)

@@ -89,6 +89,34 @@ scenario('whatever form a browser gives a body, its hits are taken', { sites }, 
   assert.equal((await world.report()).totals.views, 14)
 })
 
+scenario('hits tell moments of a clock that may be wrong by years, and links, topics and events in short', { sites }, async (world) => {
+  const clock = Date.UTC(2001, 8, 9) // what the browser takes for now
+  const HOUR = 3600_000
+  const p = newId()
+  const told = (ago, begun, more) => ({ s: 'shop', u: ORIGIN + '/a', p, A: clock - ago, B: clock - begun, ...more })
+  const { status, body } = await world.beacon([
+    told(2 * HOUR, 2 * HOUR, { k: 'pv', n: 0 }),
+    told(HOUR, 2 * HOUR, { k: 'ln', n: 1, l: Array.from({ length: 70 }, (_, i) => '/' + i).join('\n') }),
+    told(HOUR, 2 * HOUR, { k: 'mt', n: 2, T: 'A', y: 'run, 40:boots' }),
+    told(-HOUR, 2 * HOUR, { k: 'ev', n: 3, m: 'signup?plan=pro&goal=1' }), // the clock was set back
+    told(0, 80 * HOUR, { k: 'ct', n: 4 }),
+    told(73 * HOUR, 73 * HOUR, { k: 'pv', p: newId() }),
+  ], {}, '/b?N=' + clock)
+  assert.equal(status, 200)
+  assert.deepEqual(JSON.parse(body).refused.map(({ line, why, field }) => [line, why, field]), [[6, 'late', 'A']])
+
+  await world.settled({ received: 6 })
+  assert.equal((await world.stats()).hits.late, 1)
+  const [view, links, about, event, control] = (await hitsInJournal(world)).filter((hit) => hit.page)
+  const before = (hit) => control.at_ms - hit.at_ms
+  assert.deepEqual([view, links, about, event].map(before), [2 * HOUR, HOUR, HOUR, 0])
+  assert.deepEqual([links.links.length, links.links[63], links.more], [64, 'shop.example/63', true])
+  assert.deepEqual(about.topics, [{ weight: 100, topic: 'run' }, { weight: 40, topic: 'boots' }])
+  assert.deepEqual([event.properties, event.goal, control.name], [{ plan: 'pro' }, true, '(unnamed)'])
+  const { totals, ledger } = await world.report('shop', '--last', '7d')
+  assert.deepEqual([totals.goals, ledger.counted, ledger.late], [1, 5, 1])
+})
+
 scenario('a page that says nothing of itself counts; one that says it is another does not', { sites }, async (world) => {
   const ask = async (headers) => (await world.beacon([view('/a')], headers)).status
   assert.equal(await ask({ Origin: 'null' }), 204) // Referrer-Policy: no-referrer, sandboxed frames
@@ -158,8 +186,8 @@ scenario('an id outlives the storage of scripts in the cookie, and goes when its
   assert.match(await browser.send([consented(second)]), new RegExp(`^sentier-shop=${second}\\.`))
   // Logged out: an id made on purpose.
   browser.jar = aged(created, 1)
-  assert.match(await browser.send([consented(fourth, { f: 1 })]), new RegExp(`^sentier-shop=${fourth}\\.`))
-  assert.equal(await browser.send([consented(fourth, { f: 1, k: 'pu', e: 9 })]), undefined)
+  assert.match(await browser.send([consented(fourth + '-.' + Date.now())]), new RegExp(`^sentier-shop=${fourth}\\.`))
+  assert.equal(await browser.send([consented(fourth + '-', { k: 'pu', e: 9 })]), undefined)
 
   // No consent any more, opted out, or the browser says so for its person.
   for (const [line, headers] of [[view('/a'), {}], [view('/a', { c: 0 }), {}], [{ s: 'shop', o: 1 }, {}], [consented(first), { 'Sec-GPC': '1' }], [consented(first), { DNT: '1' }]]) {

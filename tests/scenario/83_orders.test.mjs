@@ -46,6 +46,27 @@ scenario('an order counts once, whatever loads its page of thanks again', {}, as
   assert.deepEqual((await customers(world)).customers.map(({ id, views }) => [id, views]), [[person.v, 8]])
 })
 
+scenario('a purchase is told as an event, too, and then counts with the image of the same order once', {}, async (world) => {
+  const told = (properties, more = {}) => ({ s: 'shop', k: 'ev', u: ORIGIN + '/thanks', m: 'purchase?' + new URLSearchParams(properties), ...person, ...more })
+  const long = '2026111100000000' // masked, all of these ids would be one
+  await world.beacon([
+    view('/thanks', person),
+    told({ value: '19.99', currency: 'EUR', order: long + 1, coupon: 'may' }),
+    told({ value: '19.99', currency: 'EUR', order: long + 2 }),
+    told({ value: '1234567890', currency: 'VND', order: long + 3 }),
+    told({ value: '1.2345', currency: 'KWD' }),
+  ])
+  const json = { site: 'shop', kind: 'event', url: ORIGIN + '/thanks', consent: true, visitor: person.v, name: 'purchase', properties: { value: 19.99, currency: 'EUR', order: long + 2 } }
+  assert.equal((await world.post(JSON.stringify(json))).status, 204)
+  assert.equal((await world.pixel(bought(long + 1, person))).status, 200)
+  const refused = await world.beacon([told({ value: '19,99', currency: 'EUR' }), told({ value: '19.99' })])
+  assert.deepEqual(JSON.parse(refused.body).refused.map(({ why, field }) => [why, field]), [['bad_number', 'value'], ['bad_query', 'currency']])
+  await world.settled({ received: 9 })
+  const { totals, purchases, events } = await world.report()
+  assert.deepEqual(Object.fromEntries(purchases.map((one) => [one.currency, [one.count, one.revenue_minor]])), { EUR: [2, 3998], VND: [1, 1234567890], KWD: [1, 1235] })
+  assert.deepEqual([totals.purchases, totals.events, events], [4, 0, []])
+})
+
 scenario('who only bought is no customer with visits', {}, async (world) => {
   const id = newId()
   for (const age of [100, 50]) await world.pixel(bought('A-1', { a: age, b: age, c: 1, v: id }))

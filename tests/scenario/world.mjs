@@ -172,14 +172,14 @@ export class World {
   }
 
   // lines: objects of fields, or strings as they are.
-  beacon(lines, headers = {}) {
+  beacon(lines, headers = {}, path = '/b') {
     const body = lines.map((line) => (typeof line === 'string' ? line : '' + new URLSearchParams(pairsOf(line)))).join('\n')
-    return this.post(body, headers)
+    return this.post(body, headers, path)
   }
 
-  post(body, headers = {}) {
+  post(body, headers = {}, path = '/b') {
     const browser = { 'User-Agent': AGENT, 'Accept-Language': 'en', 'Content-Type': 'text/plain;charset=UTF-8', Origin: ORIGIN }
-    return this.request({ path: '/b', method: 'POST', headers: { ...browser, ...headers }, body })
+    return this.request({ path, method: 'POST', headers: { ...browser, ...headers }, body })
   }
 
   // Bytes as they are; what comes back until the other side closes, or `enough` says so.

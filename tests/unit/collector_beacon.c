@@ -166,6 +166,12 @@ static void test_lists(void **state)
         {"s=a", "0/0 "},
         {"s=a&l=%2Fx&u=q&l=y+z&links=w", "3/3,/x,y z,w "},
         {"l=/a\nl=/b", "1/1,/a 1/1,/b "},
+        {"s=a&l=/x%0A/y%0a/z&l=/w", "4/4,/x,/y,/z "}, /* several in one text */
+        {"s=a&l=%0A/x%0A", "2/2,,/x "},
+        {"s=a&l=", "1/1, "},
+        {"s=a&l=/x%2C/y", "1/1,/x,/y "}, /* that is one: a comma parts topics alone */
+        {"{\"s\":\"a\",\"l\":\"/x\\n/y\"}", "2/2,/x,/y "},
+        {"{\"s\":\"a\",\"l\":[\"/x\\n/y\",\"/z\"]}", "3/3,/x,/y,/z "},
         {"s=a&l=%2", "1:bad_query:l "},
         {"{\"s\":\"a\",\"l\":\"/x\"}", "1/1,/x "},
         {"{\"links\":[\"/x\",\"/y\"]}", "2/2,/x,/y "},
@@ -190,6 +196,12 @@ static void test_lists(void **state)
     char got[256] = "";
     beacon_read(str_of(many), 3, scratch, sizeof scratch, note_links, got);
     assert_string_equal(got, "64/65,/x,/x,/x ");
+    strcpy(many, "s=a&l=");
+    for (int i = 0; i < HIT_LINKS_MAX + 2; i++)
+        strcat(many, "%0A/x");
+    got[0] = '\0';
+    beacon_read(str_of(many), 3, scratch, sizeof scratch, note_links, got);
+    assert_string_equal(got, "64/67,,/x,/x ");
 }
 
 static void test_deep(void **state)

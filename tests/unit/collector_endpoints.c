@@ -383,6 +383,47 @@ static void test_dropped_by_browsers(void **state)
     assert_int_equal(metrics_get(w.metrics, M_DROPPED, 0), 9);
 }
 
+/* ?N= says what the browser's clock was; what is no number says nothing. */
+static void test_the_browsers_clock(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *body;
+        int status; /* 400: the moment was looked at, and is late */
+    } rows[] = {
+        {"N=1000000000000", VIEW "&A=999999999999", 204},
+        {"N=1000000000000", VIEW "&A=9", 400},
+        {"N=1000000000000", "{\"site\":\"shop\",\"url\":\"" SHOP "/\",\"moment\":9}", 400},
+        {"N=1000000000000&x=1", VIEW "&A=9", 400},
+        {"x=1&N=1000000000000", VIEW "&A=9", 400},
+        {"N=999999999999999", VIEW "&A=9", 400},
+        {"N=9999999999999999", VIEW "&A=9", 204},
+        {"N=", VIEW "&A=9", 204},
+        {"N", VIEW "&A=9", 204},
+        {"N=0", VIEW "&A=9", 204},
+        {"N=-1000000000000", VIEW "&A=9", 204},
+        {"N=1000000000000x", VIEW "&A=9", 204},
+        {"N=1e12", VIEW "&A=9", 204},
+        {"xN=1000000000000", VIEW "&A=9", 204},
+        {"", VIEW "&A=9", 204},
+        {VIEW "&A=9&N=1000000000000", "", 204}, /* of a body alone */
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct http_request req = beacon(SHOP, rows[i].body);
+        struct guard g = guard_copy(str_of(rows[i].query));
+        req.query = g.s;
+        struct http_reply r = ask(&req);
+        guard_free(&g);
+        if (r.status != rows[i].status) fail_msg("%s: %d", rows[i].query, r.status);
+        if (r.status == 400)
+            assert_true(has(r.body, "{\"line\":1,\"why\":\"late\",\"field\":\"A\","));
+    }
+    assert_int_equal(metrics_get(w.metrics, M_HITS, V_LATE), 5);
+    struct http_request pixel = request(HTTP_GET, "/p.gif", VIEW "&A=9&N=1000000000000");
+    assert_int_equal(ask(&pixel).status, 200);
+    assert_true(commit());
+}
+
 #define K       "s=k&u=https%3A%2F%2Fk.example%2F"
 #define MINE    "; Max-Age=34128000; Path=/; HttpOnly; SameSite=Lax; Secure\r\n"
 #define GONE    "Set-Cookie: sentier-k=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure\r\n"
@@ -409,9 +450,9 @@ static const struct {
     {"sentier-k=xyz.%lld", K "&c=1&v=abc", NULL}, /* kept, and not prolonged */
     {"a=b; sentier-k=xyz.%lld; c", K "&c=1&v=abc", NULL},
     {"sentier-k1=xyz.%lld", K "&c=1&v=abc", SET_ABC}, /* another site's */
-    {"sentier-k=xyz.%lld", K "&c=1&v=abc&f=1", SET_ABC},
-    {"sentier-k=abc.%lld", K "&c=1&v=abc&f=1", NULL},
-    {"sentier-k=xyz.%lld", K "&c=1&v=abc&f=1&a=60000", NULL}, /* begun before there was this id */
+    {"sentier-k=xyz.%lld", K "&c=1&v=abc-", SET_ABC},
+    {"sentier-k=abc.%lld", K "&c=1&v=abc-", NULL},
+    {"sentier-k=xyz.%lld", K "&c=1&v=abc-&a=60000", NULL}, /* begun before there was this id */
     {"sentier-k=xyz.%lld", K "&c=1&v=abc&b=60000", NULL},
     {"sentier-k=xyz.%lld", K, GONE},
     {"sentier-k=xyz.%lld", K "&c=0", GONE},
@@ -420,8 +461,8 @@ static const struct {
     {"sentier-k=xyz.%lld", K "&n=x", NULL},
     {"sentier-k=xyz.%lld", K "&c=1", NULL}, /* says nothing of who it is */
     {"sentier-k=xyz.%lld", VIEW "&o=1", NULL},
-    {"sentier-k=xyz.%lld", K "\n" K "&c=1&v=abc&f=1", SET_ABC}, /* the last one counts */
-    {"sentier-k=xyz.%lld", K "&c=1&v=abc&f=1\n" K "&o=1", GONE},
+    {"sentier-k=xyz.%lld", K "\n" K "&c=1&v=abc-", SET_ABC}, /* the last one counts */
+    {"sentier-k=xyz.%lld", K "&c=1&v=abc-\n" K "&o=1", GONE},
     {"sentier-kx=xyz.%lld; entier-k=xyz.%lld", K "&o=1", NULL},
 };
 
@@ -498,7 +539,7 @@ static void test_cookies_of_pixels(void **state)
         {K, false, false},
         {K "&c=0", false, true},
         {K "&o=1", false, true},
-        {K "&c=1&v=abc&f=1", true, false},
+        {K "&c=1&v=abc-", true, false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char brought[64];
@@ -856,6 +897,7 @@ int main(void)
         IN_WORLD(test_opted_out_looks_like_taken),
         IN_WORLD(test_customers),
         IN_WORLD(test_dropped_by_browsers),
+        IN_WORLD(test_the_browsers_clock),
         IN_WORLD(test_cors),
         IN_WORLD(test_cors_of_pixels),
         IN_WORLD(test_cookies),

@@ -161,6 +161,7 @@ static const struct {
     {"s=shop" PAGE "&h=many", V_BAD_NUMBER, "h"},
     {"s=shop" PAGE "&a=10&b=10", V_COUNTED, NULL},
     {"s=shop" PAGE "&b=259200001", V_BAD_NUMBER, "b"},
+    {"s=shop" PAGE "&A=x&B=-", V_COUNTED, NULL}, /* without a clock they say nothing */
     {"s=shop" PAGE "&r=%ff", V_BAD_UTF8, "r"},
     {"s=shop&u=https://shop.example/%0a", V_BAD_UTF8, "u"},
     {"s=shop&u=https://shop.example/%00", V_BAD_UTF8, "u"},
@@ -187,7 +188,7 @@ static const struct {
     {"s=shop" PAGE "&k=ck&t=1:2", V_BAD_PAGE, "t"},
     {"s=shop" PAGE "&k=ck&t=an-invented-scheme-of-33-bytes-xyz:", V_BAD_PAGE, "t"},
     {"s=shop" PAGE "&k=ck&t=mailto:%00", V_BAD_UTF8, "t"},
-    {"s=shop" PAGE "&k=ct", V_BAD_QUERY, "m"},
+    {"s=shop" PAGE "&k=ct&m=%00", V_BAD_UTF8, "m"},
     {"s=shop" PAGE "&k=ct&m=menu", V_COUNTED, NULL},
     {"s=shop" PAGE "&k=pc&V=100&C=EUR", V_COUNTED, NULL},
     {"s=shop" PAGE "&k=pc&V=100", V_BAD_QUERY, "C"},
@@ -215,7 +216,16 @@ static const struct {
     {"s=shop" PAGE "&c=1&v=!", V_BAD_NUMBER, "v"},
     {"s=shop" PAGE "&c=1&v=0", V_BAD_NUMBER, "v"},
     {"s=shop" PAGE "&c=0&v=!", V_COUNTED, NULL}, /* without consent it is not looked at */
+    {"s=shop" PAGE "&c=1&v=abc.1700000000000", V_COUNTED, NULL},
+    {"s=shop" PAGE "&c=1&v=abc-.1700000000000", V_COUNTED, NULL},
+    {"s=shop" PAGE "&c=1&v=.1700000000000", V_BAD_NUMBER, "v"},
+    {"s=shop" PAGE "&c=1&v=-", V_BAD_NUMBER, "v"},
+    {"s=shop" PAGE "&c=1&v=0-", V_BAD_NUMBER, "v"},
+    {"s=shop" PAGE "&c=1&v=zzzzzzzzzzzzz.1", V_BAD_NUMBER, "v"},
     {"s=shop" PAGE "&c=1", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ev&m=purchase?value=1%26currency=EUR", V_COUNTED, NULL},
+    {"s=shop" PAGE "&k=ev&m=purchase?value=1", V_BAD_QUERY, "currency"},
+    {"s=shop" PAGE "&k=ev&m=purchase?value=x%26currency=EUR", V_BAD_NUMBER, "value"},
 };
 
 static void test_verdicts(void **state)
@@ -546,6 +556,69 @@ static void test_searches(void **state)
     assert_int_equal(hit.name.n, 0);
 }
 
+/* Moments of the browser's clock, whatever that says. */
+static void test_moments(void **state)
+{
+    static const int64_t clocks[] = {1, 1000000000000,
+                                     999999999999999}; /* what it says at sending */
+    enum { MINUTE = 60 * 1000, HOUR = 60 * MINUTE };
+    static const struct {
+        int64_t ago_ms, begun_ago_ms; /* 0: not told */
+        const char *more;
+        enum verdict want;
+        int64_t age_ms, begun_ms; /* for the day: at most 72 h */
+    } rows[] = {
+        {MINUTE, 0, "", V_COUNTED, MINUTE, MINUTE},
+        {MINUTE, HOUR, "", V_COUNTED, MINUTE, HOUR},
+        {HOUR, MINUTE, "", V_COUNTED, HOUR, HOUR},
+        {-HOUR, -HOUR, "", V_COUNTED, 0, 0}, /* set back since */
+        {-HOUR, HOUR, "", V_COUNTED, 0, HOUR},
+        {MINUTE, HOUR, "&a=7&b=8", V_COUNTED, MINUTE, HOUR},
+        {0, HOUR, "&a=7", V_COUNTED, 7, HOUR},
+        {72 * HOUR, 0, "", V_COUNTED, 72 * HOUR, 72 * HOUR},
+        {72 * HOUR + 1, 0, "", V_LATE, 0, 0},
+        {INT64_C(900) * 24 * HOUR, 0, "", V_LATE, 0, 0},
+        {MINUTE, 100 * HOUR, "", V_COUNTED, MINUTE, 72 * HOUR}, /* a tab that stayed open */
+        {MINUTE, INT64_C(900) * 24 * HOUR, "", V_COUNTED, MINUTE, 72 * HOUR},
+    };
+    struct visit visit = a_visit();
+    struct hit hit;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (size_t c = 0; c < sizeof clocks / sizeof *clocks; c++) {
+            int64_t at = clocks[c] - rows[i].ago_ms, began = clocks[c] - rows[i].begun_ago_ms;
+            char query[256];
+            if (at < 0 || began < 0 || at > clocks[2] || began > clocks[2]) continue;
+            int n = snprintf(query, sizeof query, "s=shop" PAGE "%s", rows[i].more);
+            if (rows[i].ago_ms != 0)
+                n += snprintf(query + n, sizeof query - (size_t)n, "&A=%lld", (long long)at);
+            if (rows[i].begun_ago_ms != 0)
+                snprintf(query + n, sizeof query - (size_t)n, "&began=%lld", (long long)began);
+            visit.sent_ms = clocks[c];
+            enum verdict v = take(query, &visit, &hit);
+            if (v != rows[i].want) fail_msg("%s: %s %s", query, verdict_name(v), field);
+            if (v == V_LATE) assert_string_equal(field, "A");
+            if (v != V_COUNTED) continue;
+            assert_int_equal(hit.at_ms, now_ms - rows[i].age_ms);
+            assert_int_equal(
+                hit.day, zone_day(sites_find(sites, STR("shop"))->zone, now_ms - rows[i].begun_ms));
+            assert_true(hit.visitor != 0);
+        }
+    }
+    static const char *const garbage[] = {"A=x", "A=-1", "A=1.5", "A=1e12", "A=9999999999999999",
+                                          "B=x", "B=-1"};
+    for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
+        char query[128];
+        snprintf(query, sizeof query, "s=shop" PAGE "&%s", garbage[i]);
+        assert_int_equal(take(query, &visit, &hit), V_BAD_NUMBER);
+        assert_true(field[0] == garbage[i][0]);
+    }
+    visit.sent_ms = 0;
+    assert_int_equal(take("s=shop" PAGE "&a=5&b=6&A=1&B=1", &visit, &hit), V_COUNTED);
+    assert_int_equal(hit.at_ms, now_ms - 5);
+}
+
 /* "left out:page page" */
 static const char *links_of(const struct hit *hit)
 {
@@ -575,6 +648,8 @@ static void test_links(void **state)
         {"&l=javascript:void(0)", "1:"},
         {"&l=*menu&l=/b&l=*Sign+up&l=*menu", "0:shop.example/b *menu *Sign up "},
         {"&l=*me@mail.example&l=*", "0:*(email) "},
+        {"&l=/b%0A/c%0Ahttps://other.example/%0A%0A/b&l=/d",
+         "2:shop.example/b shop.example/c shop.example/d "}, /* nothing is no URL either */
     };
     struct visit visit = a_visit();
     struct hit hit;
@@ -593,21 +668,53 @@ static void test_links(void **state)
     assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
     assert_string_equal(field, "l");
     assert_int_equal(take("s=shop" PAGE "&k=sn&l=*%01", &visit, &hit), V_BAD_UTF8);
-    strcpy(query, "s=shop" PAGE "&k=sn");
-    for (int i = 0; i < HIT_LINKS_MAX; i++)
-        sprintf(query + strlen(query), "&l=/%d", i);
-    assert_int_equal(take(query, &visit, &hit), V_COUNTED);
-    strcat(query, "&l=/");
-    assert_int_equal(take(query, &visit, &hit), V_TOO_MANY);
-    assert_string_equal(field, "l");
-    strcpy(query, "s=shop" PAGE "&k=sn");
-    for (int i = 0; i < 5; i++) /* five pages of 1,900 bytes are over the limit of the list */
-        sprintf(query + strlen(query), "&l=/%d/%01900d", i, 0);
-    assert_int_equal(take(query, &visit, &hit), V_COUNTED); /* masked: (number) */
-    for (char *p = query; (p = strstr(p, "00")) != NULL;)
-        memcpy(p, "-.", 2);
-    assert_int_equal(take(query, &visit, &hit), V_TOO_LONG);
-    assert_string_equal(field, "l");
+}
+
+/* The first ones that fit; of a page's links it is said that there are more. */
+static void test_too_many_links(void **state)
+{
+    static const struct {
+        const char *kind;
+        uint32_t more;
+    } rows[] = {{"sn", 0}, {"ln", HIT_MORE}};
+    struct visit visit = a_visit();
+    struct hit hit;
+    struct str page;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char query[32 * 1024], last[64];
+        sprintf(query, "s=shop" PAGE "&k=%s", rows[i].kind);
+        for (int n = 0; n < HIT_LINKS_MAX; n++)
+            sprintf(query + strlen(query), "%s/%d", n == 0 ? "&l=" : "%0A", n);
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        assert_int_equal(hit.flags, 0);
+        strcat(query, "%0A/x&l=/y");
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        assert_int_equal(hit.flags, rows[i].more);
+        snprintf(last, sizeof last, "/%d ", HIT_LINKS_MAX - 1);
+        assert_non_null(strstr(links_of(&hit), last));
+        assert_null(strstr(links_of(&hit), "/x"));
+
+        sprintf(query, "s=shop" PAGE "&k=%s", rows[i].kind);
+        for (int n = 0; n < 5; n++) /* five pages of 1,900 bytes are over the limit of the list */
+            sprintf(query + strlen(query), "&l=/%d/%01900d", n, 0);
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED); /* masked: (number) */
+        assert_int_equal(hit.flags, 0);
+        for (char *p = query; (p = strstr(p, "00")) != NULL;)
+            memcpy(p, "-.", 2);
+        strcat(query, "&l=/short");
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        assert_int_equal(hit.flags, rows[i].more);
+        struct hit_links links = hit_links_open(hit.list);
+        for (int n = 0; n < 4; n++) {
+            assert_true(hit_links_next(&links, &page));
+            assert_true(page.n > 1900 && page.p[strlen("shop.example/")] == '0' + n);
+        }
+        assert_true(hit_links_next(&links, &page)); /* there is still room for a short one */
+        assert_true(str_eq(page, STR("shop.example/short")));
+        assert_false(hit_links_next(&links, &page));
+    }
 }
 
 static void test_about(void **state)
@@ -640,6 +747,12 @@ static void test_about(void **state)
     }
     assert_int_equal(take("s=shop" PAGE "&k=mt&t=https://other.example/", &visit, &hit), V_COUNTED);
     assert_true(about_unpack(hit.list, &a) && a.canonical.n == 0 && a.topics_n == 0);
+    assert_int_equal(take("s=shop" PAGE "&k=mt&y=run,+40:boots+,,&y=x", &visit, &hit), V_COUNTED);
+    assert_true(about_unpack(hit.list, &a));
+    assert_int_equal(a.topics_n, 3);
+    assert_true(str_eq(a.topics[0].text, STR("run")) && a.topics[0].weight == 100);
+    assert_true(str_eq(a.topics[1].text, STR("boots")) && a.topics[1].weight == 40);
+    assert_true(str_eq(a.topics[2].text, STR("x")));
 }
 
 /* What a page says of itself is cut, not refused. */
@@ -712,6 +825,39 @@ static void test_goals_and_purchases(void **state)
     assert_true(str_eq(hit.target, STR("shop.example/b")));
     assert_int_equal(take("s=shop" PAGE "&k=control&m=me@mail.example", &visit, &hit), V_COUNTED);
     assert_true(str_eq(hit.name, STR("(email)")));
+    assert_int_equal(take("s=shop" PAGE "&k=ct", &visit, &hit), V_COUNTED);
+    assert_true(str_eq(hit.name, STR("(unnamed)")));
+}
+
+/* Told as an event, as other tools have it, it is the same purchase. */
+static void test_purchase_events(void **state)
+{
+    struct visit visit = a_visit();
+    struct hit hit;
+    struct str currency;
+    int64_t minor;
+
+    (void)state;
+    assert_int_equal(take("s=shop" PAGE "&k=ev&g=1&q=1&e=5000&"
+                          "m=purchase?value=49.9%26currency=EUR%26order=1234567890123456%26x=y",
+                          &visit, &hit),
+                     V_COUNTED);
+    assert_int_equal(hit.kind, HIT_PURCHASE);
+    assert_int_equal(hit.flags, HIT_INTERACTION);
+    assert_int_equal(hit.engaged_ms, 5000);
+    assert_int_equal(hit.name.n, 0);
+    assert_true(hit_money(hit.list, &currency, &minor));
+    assert_true(str_eq(currency, STR("EUR")) && minor == 4990);
+    uint64_t order = hit_order(hit.list);
+    assert_int_equal(order, hit_order_hash(STR("1234567890123456")));
+    assert_int_equal(take("s=shop" PAGE "&k=ev&m=purchase?value=49.9%26currency=EUR%26"
+                          "order=1234567890123457",
+                          &visit, &hit),
+                     V_COUNTED);
+    assert_true(hit_order(hit.list) != order && hit_order(hit.list) != 0);
+    assert_int_equal(take("s=shop" PAGE "&k=pc&V=4990&C=EUR&O=1234567890123456", &visit, &hit),
+                     V_COUNTED);
+    assert_int_equal(hit_order(hit.list), order);
 }
 
 static void test_pixel_without_url(void **state)
@@ -782,9 +928,12 @@ static void test_visitors_with_cookies(void **state)
         {"&c=1&v=1z", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
         {"&c=1&v=1z&k=pu&b=3599000", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
         {"&c=1&v=1z&k=pu&b=3601000", "sentier-kept=20.%lld", 71, COOKIE_STAYS},
-        {"&c=1&v=1z&f=1", "sentier-kept=20.%lld", 71, COOKIE_SET},
-        {"&c=1&v=1z&f=0", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
-        {"&c=1&v=1z&f=1&k=pu&b=3601000", "sentier-kept=20.%lld", 71, COOKIE_STAYS},
+        {"&c=1&v=1z.1773000000000", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
+        {"&c=1&v=1z.1773000000000", "", 71, COOKIE_SET},
+        {"&c=1&v=1z-", "sentier-kept=20.%lld", 71, COOKIE_SET}, /* made on purpose */
+        {"&c=1&v=1z-.1773000000000", "sentier-kept=20.%lld", 71, COOKIE_SET},
+        {"&c=1&v=1z.1773000000000-", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
+        {"&c=1&v=1z-&k=pu&b=3601000", "sentier-kept=20.%lld", 71, COOKIE_STAYS},
         {"&c=1&v=1z", "sentier-shop=20.%lld", 71, COOKIE_SET},
         {"&c=1&v=1z", "sentier-kept=0.%lld", 71, COOKIE_SET},
         {"&c=1", "sentier-kept=20.%lld", 0, COOKIE_STAYS},
@@ -808,8 +957,15 @@ static void test_visitors_with_cookies(void **state)
     }
     struct hit hit;
     visit.cookie = STR("sentier-shop=20.1; sentier-kept=20.1");
-    assert_int_equal(take("s=kept" PAGE "&c=1&v=1z&f=2", &visit, &hit), V_BAD_NUMBER);
-    assert_string_equal(field, "f");
+    visit.sent_ms = now_ms; /* begun 100 h ago, before there was this cookie */
+    char query[128], cookie[64];
+    snprintf(query, sizeof query, "s=kept" PAGE "&c=1&v=1z&k=pu&B=%lld",
+             (long long)now_ms - 360000000);
+    snprintf(cookie, sizeof cookie, "sentier-kept=20.%lld", (long long)now_ms / 1000 - 300000);
+    visit.cookie = str_of(cookie);
+    assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+    assert_true(hit.visitor == 71 && ingest_cookie(ingest) == COOKIE_STAYS);
+    visit.cookie = STR("sentier-shop=20.1; sentier-kept=20.1");
     assert_int_equal(take("s=shop" PAGE "&c=1&v=1z", &visit, &hit), V_COUNTED);
     assert_true(hit.visitor == 71 && ingest_cookie(ingest) == COOKIE_STAYS);
     visit.opted_out = true;
@@ -945,11 +1101,14 @@ int main(void)
         cmocka_unit_test(test_clicks),
         cmocka_unit_test(test_kinds_of_clicks),
         cmocka_unit_test(test_what_browsers_get_wrong),
+        cmocka_unit_test(test_moments),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_searches),
+        cmocka_unit_test(test_too_many_links),
         cmocka_unit_test(test_about),
         cmocka_unit_test(test_long_about),
         cmocka_unit_test(test_goals_and_purchases),
+        cmocka_unit_test(test_purchase_events),
         cmocka_unit_test(test_pixel_without_url),
         cmocka_unit_test(test_visitors_and_days),
         cmocka_unit_test(test_visitors_with_cookies),

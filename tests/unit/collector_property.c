@@ -23,14 +23,16 @@
 
 static char said[8192];
 
-/* "name{key=value;...}", or why not. */
+/* "name{key=value;...}", "sum currency", or why not. */
 static void note(void *arg, unsigned line, enum verdict v, const struct fields *f,
                  const char *field)
 {
     static struct property_room room;
     static char list[HIT_LIST_MAX_BYTES];
-    struct hit hit = {.kind = HIT_EVENT};
+    struct hit hit = {.kind = HIT_EVENT, .flags = HIT_INTERACTION};
     struct hit_property p;
+    struct str currency;
+    int64_t minor;
     (void)arg, (void)line;
 
     if (v == V_COUNTED) v = property_read(f, &room, list, &hit, &field);
@@ -39,7 +41,14 @@ static void note(void *arg, unsigned line, enum verdict v, const struct fields *
         return;
     }
     assert_null(field);
-    int n = snprintf(said, sizeof said, "%.*s{", STR_ARG(hit.name));
+    if (hit.kind == HIT_PURCHASE) {
+        assert_true(hit_money(hit.list, &currency, &minor));
+        assert_true(hit.flags == HIT_INTERACTION && hit.name.n == 0);
+        snprintf(said, sizeof said, "%lld %.*s", (long long)minor, STR_ARG(currency));
+        return;
+    }
+    int n = snprintf(said, sizeof said, "%s%s%.*s{", hit.flags & HIT_GOAL ? "goal " : "",
+                     hit.flags & HIT_INTERACTION ? "" : "passive ", STR_ARG(hit.name));
     for (struct str rest = hit.list; hit_properties_next(&rest, &p);)
         n += snprintf(said + n, sizeof said - (size_t)n, "%.*s=%.*s;", STR_ARG(p.key),
                       STR_ARG(p.value));
@@ -91,6 +100,35 @@ static const struct {
     {"{\"m\":\"a?q=1\",\"properties\":{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,"
      "\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1}}",
      "too_many:properties"},
+    /* what is said of the event itself */
+    {"m=a?goal=1", "goal a{}"},
+    {"m=a?passive=true%26b=1%26goal=1", "goal passive a{b=1;}"},
+    {"m=a?goal=0%26passive=false", "a{}"},
+    {"m=a?goal=1%26goal=0", "a{}"},
+    {"m=a?goal=newsletter%26passive=", "a{goal=newsletter;passive=;}"},
+    {"m=a?goals=1", "a{goals=1;}"},
+    {"{\"m\":\"a\",\"properties\":{\"goal\":true,\"passive\":1,\"x\":0}}", "goal passive a{x=0;}"},
+    {"m=a?" SIXTEEN "%26goal=1", "too_many:m"},
+    /* purchases */
+    {"m=purchase?value=49.90%26currency=EUR", "4990 EUR"},
+    {"m=purchase?value=49.9%26currency=EUR%26coupon=may%26goal=1%26passive=1", "4990 EUR"},
+    {"m=purchase?value=1234567890%26currency=VND", "1234567890 VND"}, /* no phone number */
+    {"{\"m\":\"purchase\",\"properties\":{\"value\":0.30000000000000004,\"currency\":\"EUR\"}}",
+     "30 EUR"},
+    {"{\"m\":\"purchase\",\"properties\":{\"value\":12,\"currency\":\"KWD\",\"order\":7}}",
+     "12000 KWD"},
+    {"m=purchase?value=1%26value=2%26currency=EUR", "200 EUR"},
+    {"m=purchase", "purchase{}"}, /* no sum, no purchase */
+    {"m=purchase?order=7%26goal=1", "goal purchase{order=7;}"},
+    {"m=Purchase?value=1%26currency=EUR", "Purchase{currency=EUR;value=1;}"},
+    {"m=purchase?value=1", "bad_query:currency"},
+    {"m=purchase?value=1%26currency=eur", "bad_query:currency"},
+    {"m=purchase?value=1%26currency=EURO", "bad_query:currency"},
+    {"m=purchase?currency=EUR", "bad_number:value"},
+    {"m=purchase?value=49,90%26currency=EUR", "bad_number:value"},
+    {"m=purchase?value=1%26currency=EUR%26order=" A64, "100 EUR"},
+    {"m=purchase?value=1%26currency=EUR%26order=" A64 "a", "too_long:order"},
+    {"m=purchase?value=1%26currency=EUR%26order=%2509", "bad_utf8:m"},
 };
 
 static void test_cases(void **state)
