@@ -1,7 +1,7 @@
 # What npm's lists and the tracker's sources become at build time: C includes in ${GENERATED}.
 find_program(NODE node REQUIRED)
 set(MODULES ${CMAKE_SOURCE_DIR}/node_modules)
-if(NOT EXISTS ${MODULES}/esbuild OR NOT EXISTS ${MODULES}/web-vitals)
+if(NOT EXISTS ${MODULES}/uglify-js OR NOT EXISTS ${MODULES}/web-vitals)
   message(FATAL_ERROR "npm packages are missing: run 'npm ci' in ${CMAKE_SOURCE_DIR}")
 endif()
 

@@ -68,7 +68,6 @@ struct taking {
     unsigned taken, staged, refused, unstored;
     enum verdict verdict; /* of the last refused hit */
     const char *field;    /* at fault in it, or NULL */
-    bool origin_allowed;  /* by the site of one of the hits */
     struct {
         struct str site;
         uint64_t id; /* 0: gone */
@@ -140,7 +139,6 @@ static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields
         enum identity identity = ingest_identity(e->o.ingest);
         if (identity != IDENTITY_NONE) metrics_add(e->o.metrics, M_IDENTITIES, identity, 1);
         note_cookie(t, &hit);
-        if (hit.site.n > 0 && v != V_UNKNOWN_SITE && v != V_BAD_ORIGIN) t->origin_allowed = true;
     }
     if (v != V_COUNTED) {
         refuse(t, line, hit.site, v, field);
@@ -233,6 +231,8 @@ static bool allows(const struct endpoints *e, struct str origin)
     return str_eq(origin, STR("null")) || sites_allow(e->sites, origin);
 }
 
+/* An answer is for whoever sent the hits: a tracker that could not read a refusal would send them
+ * again and again. */
 static void add_cors(struct buf *headers, struct str origin, bool allowed)
 {
     if (origin.n == 0) return;
@@ -263,12 +263,11 @@ static void reply_beacon(struct taking *t, const struct http_request *req)
 {
     static const struct str failed = {"nothing could be stored\n", 24};
     struct endpoints *e = t->e;
-    bool allowed = t->origin_allowed || allows(e, req->origin);
     buf_clear(&e->retry);
     buf_add(&e->retry, STR(ANY_PAGE TEXT_TYPE RETRY EXPOSE));
-    add_cors(&e->retry, req->origin, allowed);
+    add_cors(&e->retry, req->origin, true);
     buf_add(&e->headers, STR(ANY_PAGE));
-    add_cors(&e->headers, req->origin, allowed);
+    add_cors(&e->headers, req->origin, true);
     add_cookies(t, req);
 
     if (t->taken == 0 && t->unstored > 0) { /* and those that were refused will be again */
@@ -304,12 +303,11 @@ static void get_pixel(struct endpoints *e, const struct http_request *req, struc
     enum verdict v = beacon_line(req->query, e->scratch, e->scratch_bytes, &fields, &field);
     on_hit(&t, 1, v, &fields, field);
 
-    bool allowed = t.origin_allowed || allows(e, req->origin);
     buf_clear(&e->retry);
     buf_add(&e->retry, STR(GIF_TYPE RETRY EXPOSE));
-    add_cors(&e->retry, req->origin, allowed);
+    add_cors(&e->retry, req->origin, true);
     buf_add(&e->headers, STR(GIF_TYPE));
-    add_cors(&e->headers, req->origin, allowed);
+    add_cors(&e->headers, req->origin, true);
     add_cookies(&t, req);
     if (t.refused > 0)
         buf_printf(&e->headers, EXPOSE "X-Sentier-Refused: %s%s%s\r\n", verdict_name(t.verdict),

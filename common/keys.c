@@ -233,6 +233,8 @@ void id_format(uint64_t id, char out[ID_TEXT_BYTES])
 
 bool id_parse(struct str text, uint64_t *id)
 {
+    while (text.n > 1 && text.p[0] == '0')
+        text = str_from(text, 1);
     if (text.n == 0 || text.n >= ID_TEXT_BYTES) return false;
     uint64_t v = 0;
     for (size_t i = 0; i < text.n; i++) {

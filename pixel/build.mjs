@@ -11,34 +11,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
+import { gzipSync } from 'node:zlib'
 import { demoFiles } from './demo.mjs'
 import { buildModules } from './modules.mjs'
-
-export const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
-
-const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } })
-
-export const brotliSize = (bytes) => brotli(bytes).length
-
-export async function buildTracker() {
-  const result = await build({
-    entryPoints: [fileURLToPath(new URL('src/main.ts', import.meta.url))],
-    bundle: true,
-    format: 'iife',
-    minify: true,
-    target: 'es2020',
-    charset: 'utf8',
-    legalComments: 'none',
-    tsconfigRaw: {},
-    banner: { js: 'try{' },
-    footer: { js: '}catch(e){}' }, // a guest does not even fail aloud
-    write: false,
-    logLevel: 'warning',
-  })
-  return Buffer.from(result.outputFiles[0].text.trimEnd())
-}
+import { brotli, brotliSize, buildTracker, SIZE_MAX_BYTES } from './tracker.mjs'
 
 const cBytes = (bytes) => {
   const lines = []

@@ -1,9 +1,19 @@
-// The optional modules: scripts of their own beside the tracker, for those who want them.
+// Scripts of their own beside the tracker, for those who want them: optional modules, and the tracker
+// as it explains itself (debug.js) or compresses what it sends (gzip.js).
 
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { buildTracker } from './tracker.mjs'
 
-const MODULES = ['vitals', 'gzip']
+const MODULES = ['vitals']
+
+// debug.js is imported as a module, which knows no current script.
+const VARIANTS = {
+  debug: { debug: true, element: 'element', before: 'const element = document.querySelector("script[data-site]")' },
+  gzip: { gzip: true },
+}
+
+const script = (name, bytes) => ({ path: name + '.js', type: 'text/javascript; charset=utf-8', bytes })
 
 async function buildModule(name) {
   const result = await build({
@@ -20,8 +30,10 @@ async function buildModule(name) {
     write: false,
     logLevel: 'warning',
   })
-  return { path: name + '.js', type: 'text/javascript; charset=utf-8', bytes: Buffer.from(result.outputFiles[0].text.trimEnd()) }
+  return script(name, Buffer.from(result.outputFiles[0].text.trimEnd()))
 }
 
+const buildVariant = async ([name, variant]) => script(name, await buildTracker(variant))
+
 // [{ path: 'vitals.js', type, bytes }]
-export const buildModules = () => Promise.all(MODULES.map(buildModule))
+export const buildModules = () => Promise.all([...MODULES.map(buildModule), ...Object.entries(VARIANTS).map(buildVariant)])

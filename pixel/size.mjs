@@ -5,8 +5,8 @@
 // sizes.tsv: date, bytes (brotli), what came; a line more whenever something comes.
 
 import { readFileSync } from 'node:fs'
-import { brotliSize, buildTracker, SIZE_MAX_BYTES } from './build.mjs'
 import { buildModules } from './modules.mjs'
+import { brotliSize, buildTracker, SIZE_MAX_BYTES } from './tracker.mjs'
 
 const row = (when, size, what) => console.log(`tracker: ${when.padEnd(10)} ${String(size).padStart(6)}  ${what}`)
 

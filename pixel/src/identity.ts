@@ -1,62 +1,24 @@
-// Who the hits are from. Without consent: nobody, and nothing is stored. With consent: a random
-// first-party id, for at most 13 months. Opted out: one number a pageview, and nothing else.
-//
-// localStorage.sentier holds "o" (opted out), "w" (consent withdrawn), or "ID.CREATED".
+// Who the hits are from. localStorage.sentier is all that is ever kept in a browser: its first line is
+// "o" (opted out) or "ID.CREATED_MS" (consented; "ID-" when it was made at a logout), the others are
+// hits that wait. Nothing is kept of who has not consented.
 
-import { options } from './page'
+const signal = (navigator as any).globalPrivacyControl || (navigator as any).doNotTrack == 1
 
-const enum Limit {
-  ID_MAX_MS = 395 * 864e5,
+let ident = ''
+let queue: string[] = []
+
+// Other tabs write, too: it is read anew before each use. Where there is no storage, nothing outlives the page.
+const read = attempt(() => ([ident, ...queue] = (localStorage.sentier || '').split('\n')))
+
+const write = attempt(() => (ident ? (localStorage.sentier = [ident, ...queue].join('\n')) : delete localStorage.sentier))
+
+// What waits of somebody who says no is thrown away.
+const become = (next: string) => {
+  ident = next
+  if (!next[1]) queue = waiting = []
+  write()
 }
 
-// 12 digits of base36 are 62 bits, and need no BigInt.
-export const randomId = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => (byte % 36).toString(36)).join('')
+const grant = (mark?: string) => become(random() + [mark] + '.' + now())
 
-// A browser may refuse storage; then nothing lasts longer than the page.
-let stored: string | undefined
-try {
-  stored = localStorage.sentier
-} catch (e) {}
-
-function store(value?: string) {
-  stored = value
-  try {
-    if (value) localStorage.sentier = value
-    else delete localStorage.sentier
-  } catch (e) {}
-}
-
-const signal = (navigator as any).globalPrivacyControl || navigator.doNotTrack === '1'
-
-export const isOut = () => signal || (stored && !stored[1])
-
-// The stored id; a new one when it has grown too old.
-export function visitorId() {
-  if (!stored || isOut()) return
-  const [id, created] = stored.split('.')
-  if (Date.now() - +created < Limit.ID_MAX_MS) return id
-  return grant()
-}
-
-function grant() {
-  const id = randomId()
-  store(id + '.' + Date.now())
-  return id
-}
-
-// Withdrawing a consent that was given opts out; refusing one that never was changes nothing. An
-// opt-out by the person's own hand is stronger than a banner's "yes".
-export function consent(given: unknown) {
-  if (given === true) {
-    if (!signal && (!stored || stored === 'w')) grant()
-  } else if (stored && !isOut()) store('w')
-}
-
-export function optOut(out: unknown) {
-  if (out !== false) store('o')
-  else if (isOut()) store()
-}
-
-if (signal && stored && stored[1]) store()
-if (options.consent === 'true') consent(true)
+const out = () => signal || ident == 'o'

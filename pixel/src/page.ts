@@ -1,34 +1,47 @@
-// What the page says about itself: the script's own element, its attributes, and where hits go.
+// What the page says of itself, and small words that all the others use. The files of the tracker
+// share one scope, as the bytes that are shipped do: build.mjs puts them together.
 
-const script = (document.currentScript || document.querySelector('script[data-site]')) as HTMLScriptElement
+declare const SCRIPT: { dataset: { [option: string]: string | undefined }; src: string } // our own element
+declare const HOME: { sentier?: any } // where the one function lives
+declare const DEBUG: boolean // the build that explains itself
+declare const GZIP: boolean // the build that compresses
 
-export const options = script.dataset
+type Fields = { [field: string]: unknown }
 
-export const site = options.site
+const options = SCRIPT.dataset
 
 // Beside the script, wherever that was loaded from: a page served under another host needs no more.
-export const endpoint = options.endpoint || new URL('b', script.src).href
+const endpoint = new URL(options.endpoint || 'b', SCRIPT.src)
 
-const hashRoutes = options.hash != null
+const hash = 'hash' in options
 
-export const url = () => (hashRoutes ? location.href : location.href.split('#')[0])
+const now = () => Date.now()
+
+// About 11 digits of base36: 52 bits.
+const random = () => Math.random().toString(36).slice(2)
+
+// A guest never throws into the page: whatever fails in here, fails in here.
+const attempt =
+  (work: (...args: any[]) => any) =>
+  (...args: any[]) => {
+    try {
+      return work(...args)
+    } catch (error) {
+      if (DEBUG) say('failed', error)
+    }
+  }
+
+const later = (work: () => void, ms: number) => setTimeout(attempt(work), ms) as any as number
+
+const on = (events: string, work: (event: any) => void) =>
+  events.split(' ').map((event) => addEventListener(event, attempt(work), true))
+
+// Without the fragment, unless that is part of a page. A URL has no blank: that splits nothing.
+const clean = (url: string) => url.split(hash ? ' ' : '#')[0].slice(0, 2e3)
 
 // What must change for a route change to be one: a filter written into the query is no other page.
-export const route = () => location.pathname + (hashRoutes ? location.hash : '')
+const path = () => location.pathname + (hash && location.hash)
 
-// 404s: said by the page, else by the browser, which knows how it was answered.
-export function status(firstView: boolean) {
-  const meta: HTMLMetaElement | null = document.querySelector('meta[name="sentier:status"]')
-  const [load] = performance.getEntriesByType('navigation') as any[]
-  return meta?.content || (firstView && (options.status || load?.responseStatus))
-}
+const meta = (name: string) => (document.querySelector(`[name="${name}"],[property="${name}"]`) as HTMLMetaElement)?.content
 
-// Never throws into the page: whatever fails in here, fails in here.
-export const quietly = (work: (first: any, second?: any) => void) => (first?: any, second?: any) => {
-  try {
-    work(first, second)
-  } catch (e) {}
-}
-
-export const on = (target: EventTarget, events: string, work: (event: any) => void) =>
-  events.split(' ').forEach((event) => target.addEventListener(event, quietly(work), true))
+const say = (...words: unknown[]) => DEBUG && console.info('%csentier', 'color:#2a7', ...words)

@@ -1,115 +1,127 @@
-// The pageview: its id, its numbered hits, and its two registers that only rise. Engaged time is
-// visible AND focused AND active within the last 30 s; depth is the lowest point seen. Each hit
-// carries both, so a lost hit is healed by the next and a repeated one changes nothing.
+// The pageview: its id, its numbered hits, and its registers that only rise. Engaged time is visible
+// AND focused AND active within the last 30 s; depth is the lowest point seen. Each hit carries them,
+// so a lost hit is healed by the next.
 
-import { isOut, randomId, visitorId } from './identity'
-import { quietly, site, status, url } from './page'
-import { drop, enqueue, flush, sendBeacon } from './transport'
-
-const enum Limit {
-  ACTIVE_MS = 3e4,
-  ENGAGED_MS = 18e5,
-  NUMBERS = 256,
-  FIELD_CHARS = 4e3,
-}
-
-let id = ''
-let number: number = Limit.NUMBERS // nothing is sent before the first pageview
-let visitor: string | undefined
+let id: string
+let number: number // of the next hit; 256: nothing more is sent
+let visitor: string // the same for the whole pageview: its hits must not part
+let who: any
 let begun: number
 let page: string
+let current: string
+let off: boolean // consent 'off': nothing at all
 
-let engaged = 0
-let countedTo = 0 // engaged time is counted up to here; 0: nobody is looking
-let activeUntil = 0
-let nextPulse: number // 5 s, 15 s, then every 30 s
-let bottom: number // lowest pixel seen
-let depth = 0
-let reported = 0 // engaged + depth as sent last
-let timer: number | undefined
+let engaged: number
+let counted: any // engaged time is counted up to here; false: nobody is looking
+let until: number // active until then
+let next: number // 5 s, 15 s, then every 30 s
+let beatTimer: any
+let depth: number
+let errors: number
+let reported: number // the registers as sent last
+let told: unknown // 1: its links and what it says of itself are still to be told
 
-export function view(referrer: string | undefined) {
-  pulse()
-  const isFirst = !id
-  id = randomId()
-  number = engaged = bottom = depth = reported = 0
-  nextPulse = 5e3
-  begun = Date.now()
-  page = url()
-  if (isOut()) {
-    number = Limit.NUMBERS
-    sendBeacon('s=' + site + '&o=1')
+const begin = () => id || view(document.referrer, (performance.getEntriesByType('navigation')[0] as any)?.responseStatus)
+
+const view = (r: string, status?: number) => {
+  if (off) {
+    if (DEBUG) say('nothing is measured: consent is off')
     return
   }
-  visitor = visitorId() // the same for the whole pageview: its hits must not part
-  send('pv', { r: referrer, x: status(isFirst) })
-  active()
-}
-
-export const currentUrl = () => page
-
-// The person said no: nothing more of this pageview, not even what still waits.
-export function stop() {
-  if (!isOut() && (!visitor || visitor === visitorId())) return
-  number = Limit.NUMBERS
-  drop()
-}
-
-export function send(kind: string, extra: { [field: string]: unknown }, delayMs = 0) {
-  measure()
-  if (number >= Limit.NUMBERS) return
-  reported = engaged + depth
-  const fields: typeof extra = {
-    s: site, k: kind, p: id, n: '' + number++, u: page, e: engaged, d: depth,
-    c: visitor && 1, v: visitor, w: navigator.webdriver && 1, ...extra,
+  id && pulse()
+  id = random()
+  number = engaged = depth = reported = errors = 0
+  next = 5e3
+  begun = now()
+  told = 1
+  page = clean(location.href)
+  current = path()
+  look() // what is sent now goes at once
+  if (out()) {
+    number = 256
+    waiting.push('s=' + options.site + '&o=1')
+    if (DEBUG) say('opted out', signal ? '(Global Privacy Control or Do Not Track)' : '(by hand)', 'only that is counted')
+  } else {
+    ;(now() - (ident.split('.')[1] as any)) > 34128e6 && grant() // 395 days
+    visitor = ident
+    if (DEBUG) say('pageview', page, visitor ? 'of visitor ' + visitor : 'cookieless', 'for', options.site)
+    send('pv', { r, x: meta('sentier:status') || status })
   }
-  const query = new URLSearchParams()
-  for (const name in fields) if (fields[name]) query.set(name, ('' + fields[name]).slice(0, Limit.FIELD_CHARS))
-  enqueue({ line: '' + query, at: Date.now(), begun }, delayMs)
 }
 
-// Adds the engaged time up to now, and asks anew whether somebody is looking.
-function count() {
-  const now = Date.now()
-  if (countedTo) engaged = Math.min(Limit.ENGAGED_MS, engaged + Math.max(0, Math.min(now, activeUntil) - countedTo))
-  countedTo = !document.hidden && document.hasFocus() ? now : 0
-  return now
-}
-
-export const lookDown = () => (bottom = Math.max(bottom, scrollY + innerHeight))
-
-// Depth is taken late, when the page has its height: one that is still loading is all in view.
-function measure() {
-  count()
-  if (engaged) depth = Math.max(depth, Math.min(100, Math.round((lookDown() * 100) / document.documentElement.scrollHeight)))
-}
-
-function pulse() {
+const send = (k: string, extra?: Fields) => {
+  begin()
   measure()
-  if (engaged + depth > reported) send('pu', {})
+  if (number < 256) {
+    reported = engaged + depth + errors
+    waiting.push(
+      new URLSearchParams(
+        Object.entries({
+          s: options.site, k, p: id, n: number++, u: page, A: now(), B: begun, e: engaged, d: depth, E: errors,
+          w: navigator.webdriver, ...(visitor && { c: 1, v: visitor, ...who }), ...extra,
+        }).filter((field) => field[1]) as string[][]
+      ) + ''
+    )
+    flushIn(1e3) // what a second brings goes together
+    if (DEBUG) say('hit', k, Object.fromEntries(new URLSearchParams(waiting[waiting.length - 1])))
+  } else if (DEBUG) say('not sent:', k, off ? 'consent is off' : out() ? 'opted out' : id ? 'this pageview is over, or has 256 hits' : 'no pageview')
 }
 
-// Sends what is due and sets the timer to when the next could be; no timer while nobody is looking.
-export function beat() {
-  if (number >= Limit.NUMBERS) return
-  const now = count()
-  if (engaged >= nextPulse) {
-    nextPulse += nextPulse > 5e3 ? 3e4 : 1e4
+// Adds the engaged time up to now, and asks anew whether somebody is looking. Depth is taken late,
+// when the page has its height: one that is still loading is all in view.
+const measure = () => {
+  if (counted) {
+    engaged += Math.max(Math.min(now(), until) - counted, 0)
+    if (engaged > 999) depth = Math.max(depth, ((scrollY + innerHeight) * 100 / document.body.scrollHeight) | 0)
+  }
+  counted = !document.hidden && document.hasFocus() && now()
+}
+
+// Content links first: a page may have more than are told.
+const pulse = () => {
+  measure()
+  if (told) {
+    told = 0
+    send('ln', {
+      l: [...new Set([...document.querySelectorAll('a:not(nav *,header *,footer *)'), ...document.links].map(inside))].filter((link) => link && !link[300]).slice(0, 65).join('\n'),
+    })
+    send('mt', {
+      T: document.title, S: meta('article:section'), D: meta('article:published_time'),
+      t: (document.querySelector('[rel=canonical]') as HTMLLinkElement)?.href,
+      y: (document.querySelector('[data-topic]') as HTMLElement)?.dataset.topic || meta('keywords'),
+    })
+  }
+  fresh[0] && send('sn', { l: fresh.splice(0).join('\n') })
+  engaged + depth + errors > reported && send('pu')
+}
+
+// Sends what is due and sets the timer to when the next could be; none while nobody is looking.
+const beat = () => {
+  measure()
+  if (engaged >= next) {
+    next += next > 5e3 ? 3e4 : 1e4
     pulse()
   }
-  clearTimeout(timer)
-  timer = 0
-  if (countedTo && activeUntil > now && engaged < Limit.ENGAGED_MS)
-    timer = setTimeout(quietly(beat), nextPulse - engaged) as any
+  beatTimer = until > counted && counted && later(beat, next - engaged)
 }
 
-export function active() {
-  activeUntil = count() + Limit.ACTIVE_MS
-  if (!timer) beat()
+const active = () => {
+  const at = now()
+  at > until && measure()
+  until = at + 3e4
+  beatTimer || beat()
 }
 
-export function leave() {
-  beat()
-  pulse()
-  flush(true)
+// Shown or hidden. What is hidden from the start begins when it is seen.
+const look = () => {
+  if (document.hidden) {
+    if (DEBUG && !id) say('nothing is sent yet: the page has not been seen')
+    pulse()
+    flush(1)
+  } else {
+    early.splice(0).map((one) => call(...one))
+    begin()
+    flushIn(0)
+    active()
+  }
 }

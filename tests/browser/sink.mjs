@@ -3,7 +3,7 @@
 // gives.
 
 import http from 'node:http'
-import { buildTracker } from '../../pixel/build.mjs'
+import { buildTracker } from '../../pixel/tracker.mjs'
 import { eventually } from '../scenario/eventually.mjs'
 
 const html = (head, body) => `<!doctype html><title>t</title><link rel="icon" href="data:,">${head}<body style="height:4000px">${body}</body>`
