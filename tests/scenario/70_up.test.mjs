@@ -82,7 +82,7 @@ const received = (world, n) =>
     const all = JSON.parse(text)
     if (code === 0 && all.ledger.received === n && all.ledger.pending === 0) return true
     throw new Error(text)
-  }, 30_000)
+  })
 
 test('up runs, refuses a second one, starts again what dies, stops in order, goes on', async (t) => {
   const world = await makeWorld(t)
@@ -101,8 +101,8 @@ test('up runs, refuses a second one, starts again what dies, stops in order, goe
     await eventually(`${name} is started again`, () => {
       const now = children(first.child.pid)[name]
       return now && now !== pid
-    }, 30_000)
-    await eventually('hits are taken again', async () => (await world.hit('/b').catch(() => 0)) === 200, 30_000)
+    })
+    await eventually('hits are taken again', async () => (await world.hit('/b').catch(() => 0)) === 200)
   }
   await received(world, 4)
 
