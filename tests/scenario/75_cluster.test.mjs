@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { eventually } from './eventually.mjs'
 import { run } from './process.mjs'
 import { redisCalls } from './redis.mjs'
-import { AGENT, program } from './world.mjs'
+import { AGENT, program, somePort } from './world.mjs'
 
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url))
 const VISITS = 60
@@ -25,13 +25,13 @@ class Demo {
   static async start(dir) {
     for (;;) {
       const demo = new Demo()
-      demo.base = 11000 + 50 * Math.floor(Math.random() * 220)
+      demo.base = somePort(50)
       demo.data = join(dir, String(demo.base))
       demo.out = ''
-      demo.child = spawn(join(DEPLOY, 'cluster-demo'), ['--data', demo.data, '--base', String(demo.base), '--visits', String(VISITS), '--node-timeout', '1000'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+      demo.child = spawn(join(DEPLOY, 'cluster-demo'), ['--data', demo.data, '--base', String(demo.base), '--visits', String(VISITS), '--node-timeout', '4000'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
       for (const stream of [demo.child.stdout, demo.child.stderr]) stream.on('data', (text) => (demo.out += text))
       demo.ended = new Promise((resolve) => demo.child.on('exit', (...how) => resolve(how)))
-      await eventually('the demo is running', () => demo.child.exitCode !== null || demo.out.includes('Ctrl-C stops'), 90_000)
+      await eventually('the demo is running', () => demo.child.exitCode !== null || demo.out.includes('Ctrl-C stops'), 180_000)
       if (demo.child.exitCode === null) return demo
       if (!demo.out.includes('is in use')) throw new Error(demo.out + demo.logs())
     }
@@ -118,7 +118,7 @@ async function killMaster(demo, visitor) {
 async function moveHalf(demo) {
   const to = (await demo.nodes(2)).find(({ master, up }) => master && up)
   const some = `127.0.0.1:${demo.base + 32}`
-  const { code, out, err } = await run('redis-cli', ['--cluster', 'reshard', some, '--cluster-from', 'all', '--cluster-to', to.id, '--cluster-slots', String(SLOTS / 2), '--cluster-yes'], 120_000)
+  const { code, out, err } = await run('redis-cli', ['--cluster', 'reshard', some, '--cluster-from', 'all', '--cluster-to', to.id, '--cluster-slots', String(SLOTS / 2), '--cluster-yes'], 300_000)
   assert.equal(code, 0, err + out.slice(-2000))
   return to
 }

@@ -1,0 +1,3 @@
+import { mixture } from '../faults/mixture.mjs'
+
+mixture('sentinel', 8, ['failover-behind', 'zombie-master-behind'])
