@@ -1,7 +1,8 @@
 /*
  * A walk over partition, site, bucket and cursor. Each tick reads one step of a bucket, or some
  * that are empty, so the work of a moment is bounded whatever there is. A site that is younger than
- * profiles are kept is passed over at once, and after each round there is a rest.
+ * profiles are kept is passed over at once, and after each round there is a rest. It ends when a
+ * partition is taken: that may not have been ours when the round came by.
  *
  * What a batch has in its hands meanwhile needs no care: a script deletes a value only if it is the
  * very one that was read and the lease is still ours, and a batch that works with a value that is
@@ -263,6 +264,7 @@ void sweep_free(struct sweep *s)
 void sweep_take(struct sweep *s, unsigned partition, const char *token)
 {
     snprintf(s->token[partition], TOKEN_BYTES, "%s", token);
+    s->rests_ms = 0;
 }
 
 void sweep_drop(struct sweep *s, unsigned partition)

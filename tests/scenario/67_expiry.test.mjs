@@ -127,10 +127,12 @@ scenario('a profile ends when nobody comes for 13 months', {}, async (world) => 
   assert.equal((await profile(world, swept[0].visitor)).views, 1)
 
   // The sweep takes those with whom no hit that may still come makes a difference.
+  // A slow machine gets there before the restart, even before one of the 20 comes again.
+  const early = await expired(world)
   await world.aggregator.stop()
   await world.aggregator.start()
-  await eventually('the sweep was here', async () => (await expired(world)) === 19, 60_000)
-  assert.equal(await kept(world), 31 + 1 - 19)
+  await eventually('the sweep was here', async () => early + (await expired(world)) >= 19 && (await kept(world)) === 31 + 1 - 19)
+  assert.ok(early + (await expired(world)) <= 20)
   assert.equal((await profile(world, swept[0].visitor)).views, 1)
   await comes(swept[1].visitor)
   assert.equal((await profile(world, swept[1].visitor)).views, 1)
@@ -166,9 +168,10 @@ scenario('the records of customers go with their profiles', {}, async (world) =>
   assert.equal(await records(), 4)
   assert.deepEqual(await gone(), [null, null], 'who comes back and does not sign in is nobody')
   assert.deepEqual([(await profile(world, long)).views, (await profile(world, 'carla')).views], [1, 1])
+  const early = await expired(world)
   await world.aggregator.stop()
   await world.aggregator.start()
-  await eventually('the sweep was here', async () => (await expired(world)) === 2, 60_000)
+  await eventually('the sweep was here', async () => early + (await expired(world)) === 2)
   assert.equal(await records(), 3, 'of anna nothing is left')
   assert.deepEqual(await gone(), [null, null])
   const longs = await profile(world, long)
