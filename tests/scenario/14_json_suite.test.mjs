@@ -92,7 +92,7 @@ suite('blns', 'naughty strings as names of events come out as they went in', asy
     const asLine = await world.beacon([{ ...event, n: 1 }])
     const asJson = await world.post(JSON.stringify({ ...event, n: 2 }), { 'Content-Type': 'application/json' })
     assert.equal(asLine.status, asJson.status, JSON.stringify(text))
-    if (asLine.status === 204) taken.push(text)
+    if (asLine.status === 204) taken.push(text.split('?')[0]) // properties follow
     else assertClearRefusal(asLine, text)
   }
   assert.ok(taken.length > strings.length / 2, `${taken.length} of ${strings.length} were taken`)
