@@ -23,7 +23,7 @@ function tell({ id, name, value, rating }: MetricType) {
   told.add(id)
   const { step, max } = SCALE[name]
   const upper = Math.min(max, Math.ceil(value / step) * step)
-  sentier('passive', name, { rating, value: +upper.toFixed(2) })
+  sentier('event', name, { rating, value: +upper.toFixed(2), passive: 1 })
 }
 
 for (const watch of [onCLS, onFCP, onINP, onLCP, onTTFB]) watch(tell)

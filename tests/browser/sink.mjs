@@ -3,6 +3,7 @@
 // gives.
 
 import http from 'node:http'
+import { gunzipSync } from 'node:zlib'
 import { buildTracker } from '../../pixel/tracker.mjs'
 import { eventually } from '../scenario/eventually.mjs'
 
@@ -12,10 +13,11 @@ export async function startSink() {
   const tracker = await buildTracker()
   const sink = { hits: [], requests: [], answer: () => 204, pages: {}, scripts: {}, cors: true }
 
-  function take(req, body, res) {
+  function take(req, bytes, res) {
     const status = sink.answer()
-    const hits = body.split('\n').map((line) => Object.fromEntries(new URLSearchParams(line)))
-    sink.requests.push({ status, hits, headers: req.headers })
+    const packed = bytes[0] === 0x1f && bytes[1] === 0x8b
+    const hits = (packed ? gunzipSync(bytes) : bytes).toString().split('\n').map((line) => Object.fromEntries(new URLSearchParams(line)))
+    sink.requests.push({ status, hits, packed, headers: req.headers })
     if (status < 400) sink.hits.push(...hits)
     if (sink.cors && req.headers.origin) res.setHeader('Access-Control-Allow-Origin', req.headers.origin)
     res.writeHead(status).end()
@@ -24,9 +26,10 @@ export async function startSink() {
   const server = http.createServer((req, res) => {
     const path = req.url.split('?')[0]
     if (path === '/b') {
-      let body = ''
-      req.on('data', (chunk) => (body += chunk)).on('end', () => take(req, body, res))
+      const chunks = []
+      req.on('data', (chunk) => chunks.push(chunk)).on('end', () => take(req, Buffer.concat(chunks), res))
     } else if (path === '/s.js' || sink.scripts[path]) {
+      res.setHeader('Access-Control-Allow-Origin', '*')
       res.setHeader('Content-Type', 'text/javascript').end(sink.scripts[path] ?? tracker)
     } else {
       const page = sink.pages[path] || {}
