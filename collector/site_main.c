@@ -143,7 +143,7 @@ static void print_script(const struct arguments *a, const char *url, const struc
         putchar('"');
     }
     if (site->hash_routing) fputs(" data-hash", stdout);
-    if (site->cookie) fputs(" data-cookie", stdout);
+    if (site->cookie) fputs(" data-cookie=\"include\"", stdout);
     if (!a->no_integrity)
         printf(" integrity=\"%s\" crossorigin=\"anonymous\"", asset_tracker()->integrity);
     puts("></script>");

@@ -107,15 +107,16 @@ browserTest('under the policy of the README, with Trusted Types, nothing is refu
   assert.deepEqual(await page.evaluate(() => refused.filter((one) => !one.endsWith(' data'))), [], 'but for the favicon')
 })
 
-browserTest('with an integrity hash, from another host, and by a tag manager', async (page) => {
+browserTest('with an integrity hash, from another host, with cookies, and by a tag manager', async (page) => {
   const hash = createHash('sha384').update(await buildTracker()).digest('base64')
   const line = lines('<script async src="[^"]+" data-site="shop" integrity=').replace('sha384-…', 'sha384-' + hash)
   sink.pages['/whole'] = { head: line.replaceAll(sink.url, sink.other) }
   sink.pages['/changed'] = { head: line.replace('sha384-', 'sha384-A') }
+  sink.pages['/cookies'] = { head: `<script async src="/s.js" data-site="shop" data-cookie="include"></script>` }
   sink.pages['/managed'] = { head: lines('<script>\n  var s') }
-  for (const path of ['/changed', '/whole', '/managed']) await page.goto(sink.url + path)
-  await sink.waitFor('both that may run', () => sink.of('pv').length === 2)
-  assert.deepEqual(sink.of('pv').map(({ u }) => u), [sink.url + '/whole', sink.url + '/managed'])
+  for (const path of ['/changed', '/whole', '/cookies', '/managed']) await page.goto(sink.url + path)
+  await sink.waitFor('all that may run', () => sink.of('pv').length === 3)
+  assert.deepEqual(sink.of('pv').map(({ u }) => u), ['/whole', '/cookies', '/managed'].map((path) => sink.url + path))
 })
 
 // ---- the npm package ----

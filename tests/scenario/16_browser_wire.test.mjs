@@ -247,7 +247,7 @@ scenario('sentier site snippet prints what a page needs, with the hash of what i
   const hash = 'sha384-' + createHash('sha384').update(body).digest('base64')
   const shop = await snippet('shop', ...at)
   assert.deepEqual([shop.code, shop.out.split('\n')], [0, [
-    `<script async src="https://stats.example/s.js" data-site="shop" data-cookie integrity="${hash}" crossorigin="anonymous"></script>`,
+    `<script async src="https://stats.example/s.js" data-site="shop" data-cookie="include" integrity="${hash}" crossorigin="anonymous"></script>`,
     '<noscript><img src="https://stats.example/p.gif?s=shop" width="1" height="1" alt="" referrerpolicy="no-referrer-when-downgrade"></noscript>',
     '',
   ]])
