@@ -8,7 +8,7 @@ export interface Options {
   endpoint: string
   /** The fragment is part of a page, and a change of it a pageview. */
   hash?: boolean
-  /** What holds until `consent()` says otherwise; default `cookieless`. */
+  /** What `consent()` would say, before the first pageview. Without it who consented stays so, and everybody else is cookieless. */
   consent?: Consent
   /** Cookies go with hits: the id of a visitor who consents may be one of the collector's host. */
   cookie?: boolean

@@ -20,17 +20,24 @@ before(async () => {
 })
 after(() => (installed.close(), sink.close()))
 
-function browserTest(name, body) {
-  test(name, { timeout: 120_000 }, async () => {
-    sink.clear()
-    sink.pages = {}
-    await withChromium(async (browser) => {
-      const page = await newPage(browser)
-      await body(page, browser)
-      assert.deepEqual(page.faults, [], 'nothing is thrown into the page')
-    })
-  })
-}
+// All in one browser; storage and caches are of each test's own.
+const inBrowser = []
+const browserTest = (name, body) => inBrowser.push([name, body])
+
+test('in a browser', { timeout: 280_000 }, (t) =>
+  withChromium(async (browser) => {
+    for (const [name, body] of inBrowser)
+      await t.test(name, async () => {
+        sink.clear()
+        sink.pages = {}
+        const context = await browser.createBrowserContext()
+        const tabs = { newPage: () => context.newPage(), userAgent: () => browser.userAgent() }
+        const page = await newPage(tabs)
+        await body(page, tabs)
+        assert.deepEqual(page.faults, [], 'nothing is thrown into the page')
+        await context.close()
+      })
+  }))
 
 // What was called, where no tracker came.
 const called = (page) => page.evaluate(() => (window.sentier?.q ?? []).map((call) => [...call]))
