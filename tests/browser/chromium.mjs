@@ -8,18 +8,22 @@ import puppeteer from 'puppeteer-core'
 
 const PATHS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
-const FLAGS = [
+export const FLAGS = [
   '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
   '--disable-sync', '--disable-dev-shm-usage', '--disable-blink-features=AutomationControlled', '--lang=en-GB',
 ]
 
-// Calls body with a browser; extra flags as Chromium knows them.
+export function chromiumPath() {
+  const path = PATHS.find((one) => one && existsSync(one))
+  if (!path) throw new Error('no Chromium: install it, or name it in $CHROMIUM')
+  return path
+}
+
+// Calls body with a browser without windows; extra flags as Chromium knows them.
 export async function withChromium(body, flags = []) {
-  const executablePath = PATHS.find((path) => path && existsSync(path))
-  if (!executablePath) throw new Error('no Chromium: install it, or name it in $CHROMIUM')
   const userDataDir = mkdtempSync(join(tmpdir(), 'sentier-chromium-'))
   const browser = await puppeteer.launch({
-    executablePath, userDataDir, headless: true, ignoreDefaultArgs: ['--enable-automation'], args: [...FLAGS, ...flags],
+    executablePath: chromiumPath(), userDataDir, headless: true, ignoreDefaultArgs: ['--enable-automation'], args: [...FLAGS, ...flags],
     defaultViewport: { width: 1200, height: 800 },
   })
   try {
