@@ -85,4 +85,19 @@ const guest = {
   },
 }
 
-await stage('pages that are strict, old or odd are counted, and not disturbed', { guest })
+// A collector that will not have hits of this origin says so where the browser can read it: it is
+// told each hit once.
+const stranger = {
+  site: { origins: 'https://elsewhere.example' },
+  pages: { '/': {} },
+  async play({ page, site, become, report }) {
+    const refused = async () => [(await report()).ledger.verdicts.bad_origin]
+    await page.goto(site.url + '/')
+    await page.front()
+    await become('the pageview, refused', refused, [1])
+    await page.evaluate(() => sentier('event', 'later'))
+    await become('the event, and nothing else', refused, [2])
+  },
+}
+
+await stage('pages that are strict, old or odd are counted, and not disturbed', { guest, stranger })

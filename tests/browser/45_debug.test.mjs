@@ -21,7 +21,7 @@ const SHOW = `
   const show = () => { if (document.body?.lastElementChild?.id === 'console') document.body.lastElementChild.textContent = lines.join('\\n') }
   addEventListener('load', show)`
 
-const BODY = `<style>body { font: 15px sans-serif; margin: 24px } #console { font: 13px/1.5 monospace; white-space: pre-wrap; background: #f4f6f4; border-left: 4px solid #2a7; padding: 12px }</style>
+const BODY = `<style>body { font: 15px sans-serif; margin: 24px } #console { font: 13px/1.5 monospace; white-space: pre-wrap; overflow-wrap: anywhere; background: #f4f6f4; border-left: 4px solid #2a7; padding: 12px }</style>
   <h1>Boots</h1><p><a id="boots" href="#red">Red ones</a> <button id="call" data-sentier="call back">Call me</button></p><pre id="console"></pre>`
 
 const debug = {

@@ -9,18 +9,24 @@ import { eventually } from '../scenario/eventually.mjs'
 
 const html = (head, body) => `<!doctype html><title>t</title><link rel="icon" href="data:,">${head}<body style="height:4000px">${body}</body>`
 
+// The moments that a hit names, as ages.
+const aged = (sent, { A, B, ...hit }) => (A === undefined ? hit : { ...hit, a: sent - A, b: sent - B })
+
 export async function startSink() {
   const tracker = await buildTracker()
-  const sink = { hits: [], requests: [], answer: () => 204, pages: {}, scripts: {}, cors: true }
+  const sink = { hits: [], requests: [], answer: () => 204, pages: {}, scripts: {}, headers: {} }
 
   function take(req, bytes, res) {
     const status = sink.answer()
+    const sent = +new URL(req.url, 'http://sink').searchParams.get('N') // the browser's clock
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b
-    const hits = (packed ? gunzipSync(bytes) : bytes).toString().split('\n').map((line) => Object.fromEntries(new URLSearchParams(line)))
+    const lines = (packed ? gunzipSync(bytes) : bytes).toString().split('\n')
+    const hits = lines.map((line) => aged(sent, Object.fromEntries(new URLSearchParams(line))))
     sink.requests.push({ status, hits, packed, headers: req.headers })
-    if (status < 400) sink.hits.push(...hits)
-    if (sink.cors && req.headers.origin) res.setHeader('Access-Control-Allow-Origin', req.headers.origin)
-    res.writeHead(status).end()
+    if (status && status < 400) sink.hits.push(...hits)
+    if (req.headers.origin) res.setHeader('Access-Control-Allow-Origin', req.headers.origin)
+    if (status === 0) return res.destroy() // as if there were no network
+    res.writeHead(status, sink.headers).end()
   }
 
   const server = http.createServer((req, res) => {
