@@ -82,25 +82,31 @@ function assertClearRefusal(answer, text) {
 
 const blns = () => JSON.parse(readFileSync(join(SUITES, 'blns/blns.json'), 'utf8'))
 
-suite('blns', 'naughty strings as names of events come out as they went in', async (world) => {
+// A name ends where its properties begin.
+const nameOf = (text) => text.split('?')[0] || 'nameless'
+
+suite('blns', 'naughty strings as names and properties of events come out as they went in', async (world) => {
   const strings = blns()
   const taken = []
   for (const text of strings) {
     const opened = view('/events')
-    const event = { ...opened, k: 'ev', m: text }
+    const event = { ...opened, k: 'ev', m: nameOf(text) }
     assert.equal((await world.beacon([opened])).status, 204)
-    const asLine = await world.beacon([{ ...event, n: 1 }])
-    const asJson = await world.post(JSON.stringify({ ...event, n: 2 }), { 'Content-Type': 'application/json' })
+    const asLine = await world.beacon([{ ...event, n: 1, m: `${event.m}?said=${encodeURIComponent(text)}` }])
+    const asJson = await world.post(JSON.stringify({ ...event, n: 2, properties: { said: text } }), { 'Content-Type': 'application/json' })
     assert.equal(asLine.status, asJson.status, JSON.stringify(text))
     if (asLine.status === 204) taken.push(text.split('?')[0]) // properties follow
     else assertClearRefusal(asLine, text)
   }
   assert.ok(taken.length > strings.length / 2, `${taken.length} of ${strings.length} were taken`)
   await world.settled({ received: 3 * strings.length })
-  const { totals, events } = await world.report()
+  const { totals, events, properties } = await world.report()
   assert.equal(totals.events, 2 * taken.length)
-  assert.equal(events.reduce((sum, { count }) => sum + count, 0), 2 * taken.length)
-  assertRoundTrip(taken, events.map(({ name }) => name), 'an event')
+  const sum = (list) => list.reduce((all, { count }) => all + count, 0)
+  assert.deepEqual([sum(events), sum(properties)], [2 * taken.length, 2 * taken.length])
+  assertRoundTrip(taken.map(nameOf), events.map(({ name }) => name), 'an event')
+  assertRoundTrip(taken, properties.map(({ value }) => value), 'a property')
+  assert.ok(properties.every(({ key, share }) => key === 'said' && share > 0 && share <= 1))
   console.log(`blns as events: ${taken.length} of ${strings.length} taken`)
 })
 
