@@ -313,13 +313,14 @@ static enum verdict check_links(struct work *w, struct ingest *in)
     const struct field_list *links = &w->f->links;
     bool seen = w->hit->kind == HIT_SEEN;
     struct link_base base = base_of(w);
+    struct link_list list = {.room = in->list, .controls = seen};
 
     if (!seen && w->hit->kind != HIT_LINKS) return V_COUNTED;
     if (links->n == 0 && seen) return blame(w, "l", V_BAD_QUERY);
-    bool more;
-    enum verdict v = link_list(&base, links, seen, in->list, &w->hit->list, &more);
+    enum verdict v = link_list(&base, links, &list);
     if (v != V_COUNTED) return blame(w, "l", v);
-    if (more && !seen) w->hit->flags |= HIT_MORE;
+    if (list.more && !seen) w->hit->flags |= HIT_MORE;
+    w->hit->list = list.packed;
     return V_COUNTED;
 }
 

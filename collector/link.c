@@ -66,35 +66,32 @@ static enum verdict entry_of(const struct link_base *base, struct str link, bool
     return link_page(base, link, out) == V_COUNTED ? V_COUNTED : V_BAD_PAGE;
 }
 
-enum verdict link_list(const struct link_base *base, const struct field_list *links, bool controls,
-                       char room[HIT_LIST_MAX_BYTES], struct str *out, bool *more)
+enum verdict link_list(const struct link_base *base, const struct field_list *links,
+                       struct link_list *list)
 {
     uint64_t known[HIT_LINKS_MAX];
     unsigned n = 0, left_out = 0;
-    char *p = room + 1, *end = room + HIT_LIST_MAX_BYTES; /* the number left out: one byte */
+    char *p = list->room + 1, *end = list->room + HIT_LIST_MAX_BYTES; /* left out: one byte */
     struct page entry;
 
-    *more = links->given > links->n;
+    list->more = links->given > links->n;
     for (unsigned i = 0; i < links->n; i++) {
-        enum verdict v = entry_of(base, links->at[i], controls, &entry);
+        enum verdict v = entry_of(base, links->at[i], list->controls, &entry);
         left_out += v == V_BAD_PAGE;
         if (v == V_BAD_PAGE || v == V_NOT_A_PAGE) continue;
         if (v != V_COUNTED) return v;
-        bool again = false;
+        bool again = false, fits = entry.n + VARINT_MAX_BYTES <= (size_t)(end - p);
         known[n] = hash64(page_str(&entry));
         for (unsigned j = 0; j < n && !again; j++)
             again = known[j] == known[n];
-        if (again) continue;
-        if (entry.n + VARINT_MAX_BYTES > (size_t)(end - p)) {
-            *more = true;
-            continue;
-        }
+        if (!fits && !again) list->more = true;
+        if (!fits || again) continue;
         p = (char *)put_varint((unsigned char *)p, entry.n);
         memcpy(p, entry.text, entry.n);
         p += entry.n;
         n++;
     }
-    room[0] = (char)left_out;
-    *out = (struct str){room, (size_t)(p - room)};
+    list->room[0] = (char)left_out;
+    list->packed = (struct str){list->room, (size_t)(p - list->room)};
     return V_COUNTED;
 }

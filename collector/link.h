@@ -23,10 +23,16 @@ bool link_is_own(const struct link_base *base, const struct url *url); /* of the
 /* V_COUNTED: *out is the page. V_BAD_PAGE: none of this site. */
 enum verdict link_page(const struct link_base *base, struct str link, struct page *out);
 
-/* The list as hit_links_open reads it, in room. controls: also of "*NAME", else these are passed
- * over. What is no page of the site is left out, and told: a page may link to anything. more: not
- * all have room, by number or bytes. Not V_COUNTED: one of them is no link at all. */
-enum verdict link_list(const struct link_base *base, const struct field_list *links, bool controls,
-                       char room[HIT_LIST_MAX_BYTES], struct str *out, bool *more);
+struct link_list {
+    char *room;        /* HIT_LIST_MAX_BYTES */
+    bool controls;     /* also of "*NAME"; else these are passed over */
+    struct str packed; /* in room, as hit_links_open reads it */
+    bool more;         /* there was no room for all */
+};
+
+/* What is no page of the site is left out, and told: a page may link to anything. Not V_COUNTED:
+ * one of them is no text, or longer than any link. */
+enum verdict link_list(const struct link_base *base, const struct field_list *links,
+                       struct link_list *list);
 
 #endif
