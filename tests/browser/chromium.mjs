@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import puppeteer from 'puppeteer-core'
+import { AGENT } from '../scenario/world.mjs'
 
 const PATHS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
@@ -19,11 +20,12 @@ export function chromiumPath() {
   return path
 }
 
-// Calls body with a browser without windows; extra flags as Chromium knows them.
+// Calls body with a browser without windows; extra flags as Chromium knows them. It names itself as a
+// whole: what a page has sent when it is gone is no page's.
 export async function withChromium(body, flags = []) {
   const userDataDir = mkdtempSync(join(tmpdir(), 'sentier-chromium-'))
   const browser = await puppeteer.launch({
-    executablePath: chromiumPath(), userDataDir, headless: true, ignoreDefaultArgs: ['--enable-automation'], args: [...FLAGS, ...flags],
+    executablePath: chromiumPath(), userDataDir, headless: true, ignoreDefaultArgs: ['--enable-automation'], args: [...FLAGS, '--user-agent=' + AGENT, ...flags],
     defaultViewport: { width: 1200, height: 800 },
   })
   try {
@@ -36,7 +38,6 @@ export async function withChromium(body, flags = []) {
 
 export async function newPage(browser) {
   const page = await browser.newPage()
-  await page.setUserAgent((await browser.userAgent()).replace('Headless', ''))
   page.faults = []
   page.on('pageerror', (error) => page.faults.push(error.message))
   return page
