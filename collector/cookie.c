@@ -3,8 +3,9 @@
  * they keep. So a site may have the ids of visitors who consent kept in a cookie besides: one per
  * site, so that one site's yes says nothing to another, and no id ties two sites together.
  *
- * Its value is ID.CREATED. It is never prolonged: 13 months after it was made it is gone, however
- * often its visitor comes, and a browser that keeps it longer does not matter.
+ * Its value is ID.CREATED. It is never prolonged: 13 months after the id was made it is gone,
+ * however often its visitor comes and the cookie is set anew, and a browser that keeps it longer
+ * does not matter.
  *
  * Across sites (the page is of one site, the collector of another) only a partitioned cookie is
  * set: one per site that is visited, of no use for following anybody from one to the next.
@@ -16,7 +17,6 @@
 #include "keys.h"
 
 enum {
-    MAX_AGE_S = 395 * 24 * 60 * 60,
     AHEAD_MAX_S = 24 * 60 * 60, /* clocks of collectors differ; a year does not */
     CREATED_MAX_DIGITS = 11,
 };
@@ -35,7 +35,7 @@ static void read_value(struct str value, int64_t now_s, struct cookie *out)
         if (digits.p[i] < '0' || digits.p[i] > '9') return;
         out->created_s = out->created_s * 10 + (digits.p[i] - '0');
     }
-    bool holds = out->created_s < now_s + AHEAD_MAX_S && now_s - out->created_s < MAX_AGE_S;
+    bool holds = out->created_s < now_s + AHEAD_MAX_S && now_s - out->created_s < COOKIE_MAX_AGE_S;
     out->id = holds ? id : 0;
 }
 
@@ -64,17 +64,18 @@ static struct str attributes(const struct cookie_scope *scope)
     return scope->insecure ? STR("; SameSite=Lax\r\n") : STR("; SameSite=Lax; Secure\r\n");
 }
 
-void cookie_add(struct buf *headers, struct str site, uint64_t id, int64_t now_s,
+void cookie_add(struct buf *headers, struct str site, struct cookie cookie,
                 const struct cookie_scope *scope)
 {
     char text[ID_TEXT_BYTES];
 
     buf_printf(headers, "Set-Cookie: " NAME_PREFIX "%.*s=", STR_ARG(site));
-    if (id == 0) {
+    if (cookie.id == 0) {
         buf_printf(headers, "; Max-Age=0");
     } else {
-        id_format(id, text);
-        buf_printf(headers, "%s.%" PRId64 "; Max-Age=%d", text, now_s, MAX_AGE_S);
+        id_format(cookie.id, text);
+        buf_printf(headers, "%s.%" PRId64 "; Max-Age=%" PRId64, text, cookie.created_s,
+                   cookie.created_s + COOKIE_MAX_AGE_S - scope->now_s);
     }
     buf_printf(headers, "; Path=%.*s; HttpOnly", STR_ARG(scope->path));
     buf_add(headers, attributes(scope));

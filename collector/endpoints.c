@@ -70,7 +70,7 @@ struct taking {
     const char *field;    /* at fault in it, or NULL */
     struct {
         struct str site;
-        uint64_t id; /* 0: gone */
+        struct cookie cookie; /* id 0: gone */
     } cookies[COOKIES_MAX];
     unsigned cookies_n;
 };
@@ -116,14 +116,18 @@ static void refuse(struct taking *t, unsigned line, struct str site, enum verdic
 /* Of each site the last hit decides: it is the youngest. */
 static void note_cookie(struct taking *t, const struct hit *hit)
 {
-    enum cookie_change change = ingest_cookie(t->e->o.ingest);
+    int64_t created_s;
+    enum cookie_change change = ingest_cookie(t->e->o.ingest, &created_s);
     unsigned i = 0;
     if (change == COOKIE_STAYS) return;
     while (i < t->cookies_n && !str_eq(t->cookies[i].site, hit->site))
         i++;
     if (i == COOKIES_MAX) return; /* its next request will do */
     t->cookies[i].site = hit->site;
-    t->cookies[i].id = change == COOKIE_SET ? hit->visitor : 0;
+    t->cookies[i].cookie = (struct cookie){
+        .id = change == COOKIE_SET ? hit->visitor : 0,
+        .created_s = created_s,
+    };
     if (i == t->cookies_n) t->cookies_n++;
 }
 
@@ -215,14 +219,14 @@ static void add_cookies(const struct taking *t, const struct http_request *req)
 {
     struct endpoints *e = t->e;
     struct cookie_scope scope = {
+        .now_s = t->visit.now_ms / 1000,
         .path = folder_of(e->o.conf->beacon_path),
         .cross_site = str_eq(req->fetch_site, STR("cross-site")),
         .insecure =
             str_ieq(req->forwarded_proto, STR("http")) && client_is_proxy(e->o.proxies, &req->peer),
     };
     for (unsigned i = 0; i < t->cookies_n; i++)
-        cookie_add(&e->headers, t->cookies[i].site, t->cookies[i].id, t->visit.now_ms / 1000,
-                   &scope);
+        cookie_add(&e->headers, t->cookies[i].site, t->cookies[i].cookie, &scope);
 }
 
 /* "null": a page that says nothing of itself. There is nothing in our answers to hide from it. */

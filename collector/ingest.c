@@ -53,6 +53,7 @@ struct ingest {
     struct arrival arrival;
     enum identity identity; /* of the last hit, as is what follows */
     enum cookie_change cookie;
+    int64_t created_s; /* of the id that it is set to */
     uint32_t dropped;
     char name[HIT_NAME_MAX_BYTES + MASK_GROWTH_BYTES];
     char list[HIT_LIST_MAX_BYTES];
@@ -94,8 +95,9 @@ enum identity ingest_identity(const struct ingest *in)
     return in->identity;
 }
 
-enum cookie_change ingest_cookie(const struct ingest *in)
+enum cookie_change ingest_cookie(const struct ingest *in, int64_t *created_s)
 {
+    *created_s = in->created_s;
     return in->cookie;
 }
 
@@ -421,8 +423,24 @@ static uint64_t daily_visitor(struct ingest *in, const struct work *w)
     return id != 0 ? id : 1;
 }
 
+static const int64_t Y2001_MS = INT64_C(1000000000000); /* smaller ones are no ms since 1970 */
+
+/* When the id was made, as `v` says behind it by the browser's clock; else: now. */
+static int64_t created_s(const struct work *w)
+{
+    int64_t now_ms = w->visit->now_ms, clock_ms = w->visit->sent_ms;
+    int64_t made_ms = 0;
+    struct str id = w->f->visitor;
+
+    if (!take_number(str_from(id, str_find(id, '.') + 1), 0, INT64_MAX, &made_ms) ||
+        made_ms < Y2001_MS)
+        return now_ms / 1000;
+    if (clock_ms == 0) clock_ms = now_ms;
+    return (made_ms < clock_ms ? now_ms - (clock_ms - made_ms) : now_ms) / 1000;
+}
+
 /* The id in the cookie outlives the one that a script keeps, so it counts more; but a pageview that
- * began before there was this cookie remains whose it was, and an id made on purpose replaces it.
+ * began before there was this id remains whose it was, and an id made on purpose replaces it.
  */
 static uint64_t lasting_visitor(struct ingest *in, const struct work *w, uint64_t told)
 {
@@ -432,7 +450,8 @@ static uint64_t lasting_visitor(struct ingest *in, const struct work *w, uint64_
     struct cookie c = cookie_of(w->visit->cookie, w->hit->site, now_s);
     if (c.id != 0 && c.created_s > begun_s) return told;
     if (c.id != 0 && !w->fresh) return c.id;
-    if (c.id != told) in->cookie = COOKIE_SET;
+    in->created_s = created_s(w);
+    if (c.id != told && now_s - in->created_s < COOKIE_MAX_AGE_S) in->cookie = COOKIE_SET;
     return told;
 }
 

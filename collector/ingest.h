@@ -115,7 +115,8 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
 
 /* Of the hit taken last. */
 enum identity ingest_identity(const struct ingest *in);
-enum cookie_change ingest_cookie(const struct ingest *in); /* of its site, to its visitor */
+/* Of its site, to its visitor; *created_s: when that id was made. */
+enum cookie_change ingest_cookie(const struct ingest *in, int64_t *created_s);
 uint32_t ingest_dropped(const struct ingest *in); /* hits that its browser could not keep */
 
 /* For log lines: the caller has the time and the status and its own visitor key; same checks, same

@@ -424,7 +424,7 @@ static void test_the_browsers_clock(void **state)
     assert_true(commit());
 }
 
-#define K       "s=k&u=https%3A%2F%2Fk.example%2F"
+#define K       "s=k&u=https://k.example/"
 #define MINE    "; Max-Age=34128000; Path=/; HttpOnly; SameSite=Lax; Secure\r\n"
 #define GONE    "Set-Cookie: sentier-k=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure\r\n"
 #define YOUNG   "%lld"
@@ -551,6 +551,29 @@ static void test_cookies_of_pixels(void **state)
         assert_int_equal(has(r.headers, "Set-Cookie: sentier-k=abc."), rows[i].set);
         assert_int_equal(has(r.headers, GONE), rows[i].gone);
     }
+}
+
+/* What is left of the id's 13 months. */
+static void test_cookies_and_their_ages(void **state)
+{
+    (void)state;
+    char body[256], brought[128];
+    long long now_s = clock_ms() / 1000, made_s = now_s - 1000000;
+    snprintf(body, sizeof body, K "&c=1&v=abc.%lld000", made_s);
+    struct http_request req = beacon("https://k.example", body);
+    struct http_reply r = ask(&req);
+    bool any = false;
+    for (int later_s = 0; !any && later_s < 60; later_s++) { /* than now_s was */
+        snprintf(brought, sizeof brought, "Set-Cookie: sentier-k=abc.%lld; Max-Age=%d; ", made_s,
+                 33128000 - later_s);
+        any = has(r.headers, brought);
+    }
+    if (!any) fail_msg("%.*s", STR_ARG(r.headers));
+    snprintf(body, sizeof body, K "&c=1&v=abc-.%lld000", now_s - 396 * 86400);
+    req = beacon("https://k.example", body);
+    r = ask(&req);
+    assert_int_equal(r.status, 204);
+    assert_false(has(r.headers, "Set-Cookie"));
 }
 
 static void test_cookies_of_many_sites(void **state)
@@ -902,6 +925,7 @@ int main(void)
         IN_WORLD(test_cookies),
         IN_WORLD(test_cookies_and_their_scope),
         IN_WORLD(test_cookies_of_pixels),
+        IN_WORLD(test_cookies_and_their_ages),
         IN_WORLD(test_cookies_of_many_sites),
         IN_WORLD(test_preflight),
         IN_WORLD(test_refusals_are_named),

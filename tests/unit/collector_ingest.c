@@ -916,7 +916,13 @@ static void test_visitors_and_days(void **state)
     assert_true(hit.visitor != 0 && hit.visitor != 71);
 }
 
-/* The cookie's id is who it is, but of a pageview that is older than the cookie. */
+static enum cookie_change cookie_change(void)
+{
+    int64_t created_s;
+    return ingest_cookie(ingest, &created_s);
+}
+
+/* The cookie's id is who it is, but of a pageview that is older than the id. */
 static void test_visitors_with_cookies(void **state)
 {
     static const struct {
@@ -933,6 +939,7 @@ static void test_visitors_with_cookies(void **state)
         {"&c=1&v=1z-", "sentier-kept=20.%lld", 71, COOKIE_SET}, /* made on purpose */
         {"&c=1&v=1z-.1773000000000", "sentier-kept=20.%lld", 71, COOKIE_SET},
         {"&c=1&v=1z.1773000000000-", "sentier-kept=20.%lld", 72, COOKIE_STAYS},
+        {"&c=1&v=1z-", "sentier-kept=1z.%lld", 71, COOKIE_STAYS},
         {"&c=1&v=1z-&k=pu&b=3601000", "sentier-kept=20.%lld", 71, COOKIE_STAYS},
         {"&c=1&v=1z", "sentier-shop=20.%lld", 71, COOKIE_SET},
         {"&c=1&v=1z", "sentier-kept=0.%lld", 71, COOKIE_SET},
@@ -953,10 +960,9 @@ static void test_visitors_with_cookies(void **state)
         assert_int_equal(hit.visitor_kind,
                          rows[i].visitor == 0 ? VISITOR_DAILY : VISITOR_CONSENTED);
         if (rows[i].visitor != 0) assert_int_equal(hit.visitor, rows[i].visitor);
-        assert_int_equal(ingest_cookie(ingest), rows[i].change);
+        assert_int_equal(cookie_change(), rows[i].change);
     }
     struct hit hit;
-    visit.cookie = STR("sentier-shop=20.1; sentier-kept=20.1");
     visit.sent_ms = now_ms; /* begun 100 h ago, before there was this cookie */
     char query[128], cookie[64];
     snprintf(query, sizeof query, "s=kept" PAGE "&c=1&v=1z&k=pu&B=%lld",
@@ -964,15 +970,55 @@ static void test_visitors_with_cookies(void **state)
     snprintf(cookie, sizeof cookie, "sentier-kept=20.%lld", (long long)now_ms / 1000 - 300000);
     visit.cookie = str_of(cookie);
     assert_int_equal(take(query, &visit, &hit), V_COUNTED);
-    assert_true(hit.visitor == 71 && ingest_cookie(ingest) == COOKIE_STAYS);
+    assert_true(hit.visitor == 71 && cookie_change() == COOKIE_STAYS);
     visit.cookie = STR("sentier-shop=20.1; sentier-kept=20.1");
     assert_int_equal(take("s=shop" PAGE "&c=1&v=1z", &visit, &hit), V_COUNTED);
-    assert_true(hit.visitor == 71 && ingest_cookie(ingest) == COOKIE_STAYS);
+    assert_true(hit.visitor == 71 && cookie_change() == COOKIE_STAYS);
     visit.opted_out = true;
     assert_int_equal(take("s=kept" PAGE "&c=1&v=1z", &visit, &hit), V_OPTED_OUT);
-    assert_int_equal(ingest_cookie(ingest), COOKIE_GONE);
+    assert_int_equal(cookie_change(), COOKIE_GONE);
     assert_int_equal(take("s=shop" PAGE "&c=1&v=1z", &visit, &hit), V_OPTED_OUT);
-    assert_int_equal(ingest_cookie(ingest), COOKIE_STAYS);
+    assert_int_equal(cookie_change(), COOKIE_STAYS);
+}
+
+/* Ids end 13 months after they were made, by whatever clock the browser has. */
+static void test_ages_of_ids(void **state)
+{
+    static const int64_t day = INT64_C(86400000);
+    const struct {
+        int64_t made_ms, sent_ms, age_s; /* age -1: no cookie */
+    } rows[] = {
+        {now_ms - 5000, 0, 5},
+        {now_ms - 300 * day, 0, 300 * 86400},
+        {now_ms - 395 * day + 1000, 0, 395 * 86400 - 1},
+        {now_ms - 395 * day, 0, -1},
+        {now_ms + day, 0, 0},                   /* a clock that is ahead */
+        {now_ms + day, now_ms + day + 7000, 7}, /* and says so */
+        {1000, 9000, 0},                        /* no moment in ms */
+        {now_ms - day, now_ms - 400 * day, 0},  /* set back since then */
+        {now_ms, now_ms + 396 * day, -1},
+        {0, 0, 0},
+    };
+    struct visit visit = a_visit();
+    struct hit hit;
+    int64_t created_s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char query[128];
+        snprintf(query, sizeof query, "s=kept" PAGE "&c=1&v=1z%s.%lld", i % 2 == 0 ? "" : "-",
+                 (long long)rows[i].made_ms);
+        visit.sent_ms = rows[i].sent_ms;
+        assert_int_equal(take(query, &visit, &hit), V_COUNTED);
+        assert_int_equal(hit.visitor, 71);
+        enum cookie_change change = ingest_cookie(ingest, &created_s);
+        assert_int_equal(change, rows[i].age_s < 0 ? COOKIE_STAYS : COOKIE_SET);
+        if (rows[i].age_s >= 0) assert_int_equal(created_s, now_ms / 1000 - rows[i].age_s);
+    }
+    visit.sent_ms = 0;
+    assert_int_equal(take("s=kept" PAGE "&c=1&v=1z.soon", &visit, &hit), V_COUNTED);
+    assert_int_equal(ingest_cookie(ingest, &created_s), COOKIE_SET);
+    assert_int_equal(created_s, now_ms / 1000);
 }
 
 static void test_bots(void **state)
@@ -1112,6 +1158,7 @@ int main(void)
         cmocka_unit_test(test_pixel_without_url),
         cmocka_unit_test(test_visitors_and_days),
         cmocka_unit_test(test_visitors_with_cookies),
+        cmocka_unit_test(test_ages_of_ids),
         cmocka_unit_test(test_bots),
         cmocka_unit_test(test_log_lines),
         cmocka_unit_test(test_speed),
