@@ -28,6 +28,7 @@
 #include "mask.h"
 #include "meta.h"
 #include "money.h"
+#include "number.h"
 #include "page.h"
 #include "property.h"
 #include "salt.h"
@@ -124,49 +125,14 @@ static enum verdict blame(struct work *w, const char *field, enum verdict v)
     return v;
 }
 
-/* Decimal digits only. False: no number, or one over 15 digits. */
-static bool parse_number(struct str s, int64_t *out)
-{
-    if (s.n == 0 || s.n > 15) return false;
-    int64_t n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9') return false;
-        n = n * 10 + (s.p[i] - '0');
-    }
-    *out = n;
-    return true;
-}
-
-/* An empty field leaves *out as it is. */
-static bool take_number(struct str s, int64_t min, int64_t max, int64_t *out)
-{
-    int64_t n;
-
-    if (s.n == 0) return true;
-    if (!parse_number(s, &n) || n < min || n > max) return false;
-    *out = n;
-    return true;
-}
-
-static bool take_flag(struct str s, bool *out)
-{
-    int64_t n = 0;
-
-    *out = str_eq(s, STR("true"));
-    if (*out || str_eq(s, STR("false"))) return true;
-    bool ok = take_number(s, 0, 1, &n);
-    *out = n == 1;
-    return ok;
-}
-
 /* A clock that was set back tells of what has not happened yet: that is now. */
 static bool take_age(struct str s, int64_t *out)
 {
     bool ahead = s.n > 1 && s.p[0] == '-';
 
-    if (!ahead) return take_number(s, 0, AGE_MAX_MS, out);
+    if (!ahead) return number_take(s, 0, AGE_MAX_MS, out);
     *out = 0;
-    return take_number(str_from(s, 1), 0, INT64_MAX, &(int64_t){0});
+    return number_take(str_from(s, 1), 0, INT64_MAX, &(int64_t){0});
 }
 
 /* The Origin header, else the origin of the referring page. A request that names neither may come
@@ -224,7 +190,7 @@ static bool take_moment(const struct work *w, struct str s, int64_t *age)
     int64_t at;
 
     if (w->visit->sent_ms == 0 || s.n == 0) return true;
-    if (!parse_number(s, &at)) return false;
+    if (!number_parse(s, &at)) return false;
     *age = w->visit->sent_ms > at ? w->visit->sent_ms - at : 0;
     return true;
 }
@@ -257,18 +223,18 @@ static enum verdict check_numbers(struct work *w)
 
     if (f->pageview.n > 0 && !id_parse(f->pageview, &w->hit->pageview))
         return blame(w, "p", V_BAD_NUMBER);
-    if (!take_number(f->number, 0, INT64_MAX, &number)) return blame(w, "n", V_BAD_NUMBER);
+    if (!number_take(f->number, 0, INT64_MAX, &number)) return blame(w, "n", V_BAD_NUMBER);
     if (number >= PAGEVIEW_MAX_HITS) return blame(w, "n", V_TOO_MANY);
-    if (!take_number(f->engaged, 0, INT64_MAX, &engaged)) return blame(w, "e", V_BAD_NUMBER);
-    if (!take_number(f->depth, 0, INT64_MAX, &depth)) return blame(w, "d", V_BAD_NUMBER);
-    if (!take_number(f->errors, 0, INT64_MAX, &errors)) return blame(w, "E", V_BAD_NUMBER);
-    if (!take_number(f->status, STATUS_MIN, STATUS_MAX, &status))
+    if (!number_take(f->engaged, 0, INT64_MAX, &engaged)) return blame(w, "e", V_BAD_NUMBER);
+    if (!number_take(f->depth, 0, INT64_MAX, &depth)) return blame(w, "d", V_BAD_NUMBER);
+    if (!number_take(f->errors, 0, INT64_MAX, &errors)) return blame(w, "E", V_BAD_NUMBER);
+    if (!number_take(f->status, STATUS_MIN, STATUS_MAX, &status))
         return blame(w, "x", V_BAD_NUMBER);
-    if (!take_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
-    if (!take_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
-    if (!take_flag(f->goal, &goal)) return blame(w, "g", V_BAD_NUMBER);
-    if (!take_flag(f->more, &more)) return blame(w, "z", V_BAD_NUMBER);
-    if (!take_flag(f->passive, &passive)) return blame(w, "q", V_BAD_NUMBER);
+    if (!number_flag(f->webdriver, &w->webdriver)) return blame(w, "w", V_BAD_NUMBER);
+    if (!number_flag(f->consent, &w->consent)) return blame(w, "c", V_BAD_NUMBER);
+    if (!number_flag(f->goal, &goal)) return blame(w, "g", V_BAD_NUMBER);
+    if (!number_flag(f->more, &more)) return blame(w, "z", V_BAD_NUMBER);
+    if (!number_flag(f->passive, &passive)) return blame(w, "q", V_BAD_NUMBER);
     if (more && w->hit->kind == HIT_LINKS) w->hit->flags |= HIT_MORE;
     if (goal && w->hit->kind == HIT_EVENT) w->hit->flags |= HIT_GOAL;
     if (passive && w->hit->kind == HIT_EVENT) w->hit->flags &= ~(uint32_t)HIT_INTERACTION;
@@ -350,7 +316,7 @@ static enum verdict check_money(struct work *w, struct ingest *in)
 
     if (w->hit->kind != HIT_PURCHASE || w->hit->list.n > 0) return V_COUNTED; /* an event's */
     if (!money_is_currency(currency)) return blame(w, "C", V_BAD_QUERY);
-    if (!parse_number(w->f->value, &minor) || minor > HIT_MONEY_MAX)
+    if (!number_parse(w->f->value, &minor) || minor > HIT_MONEY_MAX)
         return blame(w, "V", V_BAD_NUMBER);
     v = check_text(w, w->f->order, HIT_ORDER_MAX_BYTES, "O");
     if (v != V_COUNTED) return v;
@@ -432,7 +398,7 @@ static int64_t created_s(const struct work *w)
     int64_t made_ms = 0;
     struct str id = w->f->visitor;
 
-    if (!take_number(str_from(id, str_find(id, '.') + 1), 0, INT64_MAX, &made_ms) ||
+    if (!number_take(str_from(id, str_find(id, '.') + 1), 0, INT64_MAX, &made_ms) ||
         made_ms < Y2001_MS)
         return now_ms / 1000;
     if (clock_ms == 0) clock_ms = now_ms;
@@ -517,7 +483,7 @@ static enum verdict check_dropped(struct ingest *in, struct work *w)
 {
     int64_t n = 0;
 
-    if (!take_number(w->f->dropped, 0, INT64_MAX, &n)) return blame(w, "h", V_BAD_NUMBER);
+    if (!number_take(w->f->dropped, 0, INT64_MAX, &n)) return blame(w, "h", V_BAD_NUMBER);
     in->dropped = (uint32_t)(n < DROPPED_MAX ? n : DROPPED_MAX);
     return V_COUNTED;
 }
@@ -591,7 +557,8 @@ enum verdict ingest_hit(struct ingest *in, const struct visit *visit, const stru
     if (w.site == NULL) return blame(&w, "s", V_UNKNOWN_SITE);
     out->site = str_of(w.site->name);
     if (!origin_allowed(w.site, visit)) return V_BAD_ORIGIN;
-    if (!visit->opted_out && !take_flag(f->optout, &opted_out)) return blame(&w, "o", V_BAD_NUMBER);
+    if (!visit->opted_out && !number_flag(f->optout, &opted_out))
+        return blame(&w, "o", V_BAD_NUMBER);
     if (visit->opted_out || opted_out) {
         drop_cookie(in, w.site, visit);
         return V_OPTED_OUT;
