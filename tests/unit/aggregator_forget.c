@@ -7,10 +7,9 @@
 
 #include <cmocka.h>
 
-#include "fold_world.h"
+#include "fold_hits.h"
 
-enum { DAY0 = 20000, MINUTE = 60 * 1000, ANNA = 0xa11a, BEN = 0xbe11, CARA = 0xca4a, DAN = 0xda0 };
-#define T0 ((int64_t)DAY0 * DAY_MS)
+enum { ANNA = 0xa11a, BEN = 0xbe11, CARA = 0xca4a, DAN = 0xda0 };
 
 static struct hit view_of(uint64_t visitor, int64_t at_ms)
 {
@@ -38,28 +37,11 @@ static void fold(struct world *w, struct hit h)
     world_batch(w, &h, 1);
 }
 
-struct counted {
-    size_t n;
-};
-
-static void count_key(struct world *w, struct str key, struct str value, void *arg)
-{
-    (void)w, (void)key, (void)value;
-    ((struct counted *)arg)->n++;
-}
-
-static size_t values(struct world *w, const char *prefix)
-{
-    struct counted c = {0};
-    world_each(w, str_of(prefix), count_key, &c);
-    return c.n;
-}
-
 static bool has_profile(struct world *w, uint64_t visitor)
 {
     char name[64];
     snprintf(name, sizeof name, "profile shop %016llx", (unsigned long long)visitor);
-    return values(w, name) == 1;
+    return world_values(w, str_of(name)) == 1;
 }
 
 static void the_profile_goes_and_what_was_counted_stays(void **state)
@@ -140,13 +122,13 @@ static void a_bots_state_goes_too(void **state)
     struct hit bot = view_of(ANNA, 0);
     bot.bot = STR("Crawler");
     fold(w, bot);
-    assert_int_equal(values(w, "daily shop"), 1);
+    assert_int_equal(world_values(w, STR("daily shop")), 1);
     fold(w, forget_of(ANNA, 2 * MINUTE));
-    assert_int_equal(values(w, "daily shop"), 0);
+    assert_int_equal(world_values(w, STR("daily shop")), 0);
     bot.at_ms += MINUTE;
     bot.pageview++;
     fold(w, bot);
-    assert_int_equal(values(w, "daily shop"), 0);
+    assert_int_equal(world_values(w, STR("daily shop")), 0);
     assert_int_equal(w->ledger[V_FORGOTTEN], 2);
     world_free(w);
 }

@@ -6,13 +6,9 @@
 
 #include <cmocka.h>
 
-#include <event2/event.h>
-#include <sodium.h>
-
-#include "clock.h"
 #include "keys.h"
 #include "lease.h"
-#include "redis_server.h"
+#include "redis_loop.h"
 
 enum { PARTITIONS = 10, LEASE_MS = 3000, WAIT_MS = 30000 };
 
@@ -24,9 +20,6 @@ struct holder {
     unsigned taken, lost;
     bool left;
 };
-
-static struct redis_server server;
-static struct event_base *base;
 
 static void on_taken(void *arg, unsigned partition, const char *token)
 {
@@ -74,17 +67,6 @@ static void die(struct holder *h) /* says nothing to anybody, as after kill -9 *
     h->link = NULL;
     h->leases = NULL;
 }
-
-static void nothing(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what, (void)arg;
-}
-
-#define UNTIL(condition)                                                                           \
-    for (int64_t until_ = clock_mono_ms() + WAIT_MS; !(condition);) {                              \
-        assert_true(clock_mono_ms() < until_);                                                     \
-        event_base_loop(base, EVLOOP_ONCE);                                                        \
-    }
 
 static void leave(struct holder *h)
 {
@@ -242,16 +224,5 @@ int main(void)
         cmocka_unit_test(a_robbed_lease_is_lost),
         cmocka_unit_test(an_emptied_redis_is_taken_anew),
     };
-    struct timeval beat = {0, 50 * 1000}; /* UNTIL looks at least this often */
-    if (sodium_init() < 0) return 1;
-    signal(SIGPIPE, SIG_IGN);
-    base = event_base_new();
-    struct event *tick = event_new(base, -1, EV_PERSIST, nothing, NULL);
-    event_add(tick, &beat);
-    redis_server_new(&server);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_free(&server);
-    event_free(tick);
-    event_base_free(base);
-    return failed;
+    return cmocka_run_group_tests(tests, redis_loop_new, redis_loop_free);
 }

@@ -11,19 +11,12 @@
 
 #include <cmocka.h>
 
-#include <event2/event.h>
-#include <sodium.h>
-
-#include "clock.h"
-#include "hit.h"
 #include "keys.h"
 #include "pack.h"
-#include "partition.h"
-#include "redis_server.h"
+#include "partition_world.h"
 #include "relay.h"
 #include "row.h"
 
-#define TOKEN "0123456789abcdef0123456789abcdef"
 #define OTHER "ffffffffffffffffffffffffffffffff"
 
 enum {
@@ -36,10 +29,6 @@ enum {
 };
 static const int64_t day_ms = (int64_t)DAY * 86400 * 1000;
 
-static struct redis_server server;
-static struct event_base *base;
-static struct redis_link *link_;
-static struct partitions *all;
 static struct {
     unsigned committed, refused, done;
 } seen;
@@ -65,43 +54,14 @@ static void on_done(void *arg)
     seen.done++;
 }
 
-static void on_link(bool up, void *arg)
-{
-    (void)arg;
-    if (!up || all == NULL) return;
-    partitions_link_up(all);
-    partitions_set_dataset(all, &(struct dataset_id){"0123456789abcdef0123456789abcdef"});
-}
-
 static void start(const struct redis_conf *conf, int64_t batch_hits, size_t cache_bytes)
 {
     static const struct partition_fns fns = {on_committed, on_refused};
     struct partition_opts opts = {
         PARTITIONS, 5, batch_hits, cache_bytes, {.days = 400, .months = 25}};
     memset(&seen, 0, sizeof seen);
-    link_ = redis_link_new(base, conf, on_link, NULL);
-    all = partitions_new(base, link_, &opts, &fns, NULL);
-    assert_non_null(all);
+    start_with(conf, &opts, &fns);
 }
-
-static void stop(void)
-{
-    redis_link_free(link_);
-    partitions_free(all);
-    all = NULL;
-}
-
-static void take(unsigned partition)
-{
-    redis_server_number(&server, "SET {p%u}:lease %s", partition, TOKEN " me");
-    partitions_take(all, partition, TOKEN);
-}
-
-#define UNTIL(condition)                                                                           \
-    for (int64_t until_ = clock_mono_ms() + WAIT_MS; !(condition);) {                              \
-        assert_true(clock_mono_ms() < until_);                                                     \
-        event_base_loop(base, EVLOOP_ONCE);                                                        \
-    }
 
 static struct partition_stats stats(void)
 {
@@ -112,28 +72,9 @@ static struct partition_stats stats(void)
 
 /* --- what a collector would have shipped ----------------------------------------------------- */
 
-static void add_record(struct buf *records, uint64_t seq, struct str payload)
-{
-    buf_add_le64(records, seq);
-    buf_add_le32(records, 1);
-    buf_add_le32(records, (uint32_t)payload.n);
-    buf_add(records, payload);
-}
-
-static void add_hit(struct buf *records, uint64_t seq, const struct hit *h)
-{
-    struct buf payload = {0};
-    assert_true(hit_encode(h, &payload));
-    add_record(records, seq, buf_str(&payload));
-    buf_fini(&payload);
-}
-
 static void ship(unsigned partition, struct buf *records, unsigned weight)
 {
-    redisReply *r = redisCommand(server.redis, "XADD {p%u}:stream * p %b w %u b %b", partition,
-                                 "sixteen bytes...", (size_t)16, weight, records->p, records->n);
-    assert_int_equal(r->type, REDIS_REPLY_STRING);
-    freeReplyObject(r);
+    add_entry(partition, buf_str(records), weight);
     redis_server_number(&server, "HINCRBY {p%u}:meta shipped %u", partition, weight);
     redis_server_number(&server, "HINCRBY {p%u}:meta bytes %u", partition, (unsigned)records->n);
     buf_fini(records);
@@ -142,21 +83,10 @@ static void ship(unsigned partition, struct buf *records, unsigned weight)
 
 static struct hit pageview(unsigned visitor, unsigned view)
 {
-    static const struct str pages[] = {
-        {"shop.example/", 13}, {"shop.example/a", 14}, {"shop.example/b", 14}};
-    return (struct hit){.kind = HIT_PAGEVIEW,
-                        .site = STR("shop"),
-                        .at_ms = day_ms + visitor * 60000 + view * 20000,
-                        .day = DAY,
-                        .visitor = 1000 + visitor,
-                        .visitor_kind = visitor % 2 ? VISITOR_CONSENTED : VISITOR_DAILY,
-                        .pageview = 1 + visitor * VIEWS + view,
-                        .page = pages[view % 3],
-                        .channel = CHANNEL_DIRECT,
-                        .country = {'F', 'R'},
-                        .device = DEVICE_MOBILE,
-                        .browser = BROWSER_FIREFOX,
-                        .os = OS_ANDROID};
+    struct hit h = pageview_at(day_ms + visitor * 60000 + view * 20000, 1000 + visitor,
+                               1 + visitor * VIEWS + view, view);
+    if (visitor % 2 == 0) h.visitor_kind = VISITOR_DAILY;
+    return h;
 }
 
 /* Each visitor's pageviews, a pulse of each, and one of them twice; n hits an entry. */
@@ -189,11 +119,6 @@ enum { SHIPPED = VISITORS * (2 * VIEWS + 1) };
 
 /* --- what is in Redis ------------------------------------------------------------------------ */
 
-static long long folded(unsigned partition)
-{
-    return redis_server_number(&server, "HGET {p%u}:commit folded", partition);
-}
-
 /* A digest of everything the fold has left, but for offsets, commit ids and times of entries. */
 static void digest(char hex[65])
 {
@@ -206,10 +131,7 @@ static void digest(char hex[65])
         "      if all[i] ~= 'offset' and all[i] ~= 'id' then "
         "        out[#out + 1] = key .. '|' .. all[i] .. '|' .. all[i + 1] end end end end "
         "table.sort(out) return redis.sha1hex(table.concat(out, '\\n')) .. ' ' .. #out";
-    redisReply *r = redisCommand(server.redis, "EVAL %s 0", script);
-    assert_int_equal(r->type, REDIS_REPLY_STRING);
-    snprintf(hex, 65, "%s", r->str);
-    freeReplyObject(r);
+    digest_by(script, hex);
 }
 
 static void assert_ledger(unsigned partition)
@@ -676,11 +598,6 @@ static void all_partitions_at_once(void **state)
     stop();
 }
 
-static void nothing(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what, (void)arg;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -703,16 +620,5 @@ int main(void)
         cmocka_unit_test_setup(lag_grows_while_a_partition_stalls, begin),
         cmocka_unit_test_setup(all_partitions_at_once, begin),
     };
-    struct timeval beat = {0, 10 * 1000}; /* UNTIL looks at least this often */
-    if (sodium_init() < 0) return 1;
-    signal(SIGPIPE, SIG_IGN);
-    base = event_base_new();
-    struct event *tick = event_new(base, -1, EV_PERSIST, nothing, NULL);
-    event_add(tick, &beat);
-    redis_server_new(&server);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_free(&server);
-    event_free(tick);
-    event_base_free(base);
-    return failed;
+    return cmocka_run_group_tests(tests, redis_loop_new, redis_loop_free);
 }

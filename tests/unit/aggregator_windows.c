@@ -10,18 +10,9 @@
 
 #include <cmocka.h>
 
-#include <event2/event.h>
-#include <sodium.h>
-
-#include "clock.h"
-#include "hit.h"
 #include "keys.h"
-#include "partition.h"
+#include "partition_world.h"
 #include "range_read.h"
-#include "redis_server.h"
-#include "sitestate.h"
-
-#define TOKEN "0123456789abcdef0123456789abcdef"
 
 enum {
     DAY0 = 20000, /* 2024-10-04 */
@@ -32,10 +23,6 @@ enum {
     WAIT_MS = 120000,
 };
 
-static struct redis_server server;
-static struct event_base *base;
-static struct redis_link *link_;
-static struct partitions *all;
 static struct retention keep = {.days = DAYS, .months = 25};
 
 /* Who came when: all that the brute force knows. */
@@ -59,63 +46,26 @@ static void on_refused(void *arg, unsigned partition)
     fail();
 }
 
-static void on_link(bool up, void *arg)
-{
-    (void)arg;
-    if (!up || all == NULL) return;
-    partitions_link_up(all);
-    partitions_set_dataset(all, &(struct dataset_id){"0123456789abcdef0123456789abcdef"});
-}
-
 static void start(int64_t batch_hits, size_t cache_bytes)
 {
     static const struct partition_fns fns = {on_committed, on_refused};
     struct partition_opts opts = {1, 5, batch_hits, cache_bytes, keep};
-    link_ = redis_link_new(base, &server.conf, on_link, NULL);
-    all = partitions_new(base, link_, &opts, &fns, NULL);
-    redis_server_number(&server, "SET {p0}:lease %s", TOKEN " me");
-    partitions_take(all, 0, TOKEN);
-}
-
-static void stop(void)
-{
-    redis_link_free(link_);
-    partitions_free(all);
-    all = NULL;
-}
-
-static long long folded(void)
-{
-    return redis_server_number(&server, "HGET {p0}:commit folded");
+    start_with(&server.conf, &opts, &fns);
+    take(0);
 }
 
 static void fold_until(long long n)
 {
-    for (int64_t until = clock_mono_ms() + WAIT_MS; folded() < n;) {
-        assert_true(clock_mono_ms() < until);
-        event_base_loop(base, EVLOOP_ONCE);
-    }
+    UNTIL(folded(0) >= n);
 }
 
 /* --- hits ------------------------------------------------------------------------------------ */
 
 static struct hit view_at(uint32_t day, unsigned visitor, unsigned nth)
 {
-    static const struct str pages[] = {
-        {"shop.example/", 13}, {"shop.example/a", 14}, {"shop.example/b", 14}};
-    return (struct hit){.kind = HIT_PAGEVIEW,
-                        .site = STR("shop"),
-                        .at_ms = (int64_t)(DAY0 + day) * DAY_MS + visitor * 600000 + nth * 20000,
-                        .day = DAY0 + day,
-                        .visitor = 1000 + visitor,
-                        .visitor_kind = VISITOR_CONSENTED,
-                        .pageview = 1 + ((uint64_t)day * VISITORS + visitor) * 4 + nth,
-                        .page = pages[(day + visitor + nth) % 3],
-                        .channel = CHANNEL_DIRECT,
-                        .country = {'F', 'R'},
-                        .device = DEVICE_MOBILE,
-                        .browser = BROWSER_FIREFOX,
-                        .os = OS_ANDROID};
+    int64_t at_ms = (int64_t)(DAY0 + day) * DAY_MS + visitor * 600000 + nth * 20000;
+    return pageview_at(at_ms, 1000 + visitor, 1 + ((uint64_t)day * VISITORS + visitor) * 4 + nth,
+                       day + visitor + nth);
 }
 
 static struct hit logged_at(uint32_t day, unsigned nth)
@@ -136,23 +86,14 @@ struct shipping {
 static void ship_all(struct shipping *s)
 {
     if (s->n == 0) return;
-    redisReply *r = redisCommand(server.redis, "XADD {p0}:stream * p %b w %u b %b",
-                                 "sixteen bytes...", (size_t)16, s->n, s->records.p, s->records.n);
-    assert_int_equal(r->type, REDIS_REPLY_STRING);
-    freeReplyObject(r);
+    add_entry(0, buf_str(&s->records), s->n);
     buf_clear(&s->records);
     s->n = 0;
 }
 
 static void ship(struct shipping *s, struct hit h)
 {
-    struct buf payload = {0};
-    assert_true(hit_encode(&h, &payload));
-    buf_add_le64(&s->records, ++s->seq);
-    buf_add_le32(&s->records, 1);
-    buf_add_le32(&s->records, (uint32_t)payload.n);
-    buf_add(&s->records, buf_str(&payload));
-    buf_fini(&payload);
+    add_hit(&s->records, ++s->seq, &h);
     if (++s->n == 50) ship_all(s);
 }
 
@@ -225,7 +166,6 @@ static void check(const struct range *r, unsigned a, unsigned b)
     assert_int_equal(range_value(r, STR("L"), COL_VERDICT + V_COUNTED), want.views + want.logged);
 }
 
-static struct redis_now *ask_;
 static struct range_source source = {.site = {"shop", 4}, .partitions = 1, .spread = 1};
 
 /* Random ranges, from rows that are read once. */
@@ -272,10 +212,7 @@ static void digest(char hex[65])
         "    for i = 1, #all, 2 do out[#out + 1] = key .. '|' .. all[i] .. '|' .. all[i + 1] end "
         "  end end "
         "table.sort(out) return redis.sha1hex(table.concat(out, '\\n')) .. ' ' .. #out";
-    redisReply *r = redisCommand(server.redis, "EVAL %s 0", script);
-    assert_int_equal(r->type, REDIS_REPLY_STRING);
-    snprintf(hex, 65, "%s", r->str);
-    freeReplyObject(r);
+    digest_by(script, hex);
 }
 
 static long long keys_of(const char *pattern)
@@ -461,12 +398,8 @@ static void damage_stops_the_partition(void **state)
     ship(&s, logged_at(9, 50));
     ship_all(&s);
     start(400, 1 << 24);
-    for (int64_t until = clock_mono_ms() + WAIT_MS; stats.stalled == 0;) {
-        assert_true(clock_mono_ms() < until);
-        event_base_loop(base, EVLOOP_ONCE);
-        partitions_stats(all, &stats);
-    }
-    assert_int_equal(folded(), n);
+    UNTIL((partitions_stats(all, &stats), stats.stalled != 0));
+    assert_int_equal(folded(0), n);
     struct buf err = {0};
     struct range *r;
     assert_int_equal(range_read(&source, DAY0 + 9, DAY0 + 9, &r, &err), -1);
@@ -476,9 +409,18 @@ static void damage_stops_the_partition(void **state)
     stop();
 }
 
-static void nothing(evutil_socket_t fd, short what, void *arg)
+static int set_up(void **state)
 {
-    (void)fd, (void)what, (void)arg;
+    struct buf err = {0};
+    if (redis_loop_new(state) != 0) return -1;
+    source.redis = redis_now_open(&server.conf, &err);
+    return source.redis == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    redis_now_close(source.redis);
+    return redis_loop_free(state);
 }
 
 int main(void)
@@ -491,19 +433,5 @@ int main(void)
         cmocka_unit_test_setup(old_days_become_months, begin),
         cmocka_unit_test_setup(damage_stops_the_partition, begin),
     };
-    struct timeval beat = {0, 10 * 1000}; /* fold_until looks at least this often */
-    struct buf err = {0};
-    if (sodium_init() < 0) return 1;
-    signal(SIGPIPE, SIG_IGN);
-    base = event_base_new();
-    struct event *tick = event_new(base, -1, EV_PERSIST, nothing, NULL);
-    event_add(tick, &beat);
-    redis_server_new(&server);
-    source.redis = ask_ = redis_now_open(&server.conf, &err);
-    int failed = ask_ == NULL ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
-    redis_now_close(ask_);
-    redis_server_free(&server);
-    event_free(tick);
-    event_base_free(base);
-    return failed;
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

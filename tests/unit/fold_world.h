@@ -80,6 +80,20 @@ static inline void world_each(struct world *w, struct str prefix, world_fn *fn, 
     }
 }
 
+static inline void count_entry(struct world *w, struct str key, struct str value, void *arg)
+{
+    (void)w, (void)key, (void)value;
+    ++*(size_t *)arg;
+}
+
+/* How many keys start with prefix. */
+static inline size_t world_values(struct world *w, struct str prefix)
+{
+    size_t n = 0;
+    world_each(w, prefix, count_entry, &n);
+    return n;
+}
+
 static inline struct world *world_new(void)
 {
     struct world *w = calloc(1, sizeof *w);

@@ -53,10 +53,10 @@ static inline int relay_holds(struct evbuffer *in, const char **text)
     return 1;
 }
 
-static inline void relay_command(struct bufferevent *client, void *arg)
+static inline void relay_command(struct bufferevent *from, void *arg)
 {
     struct relay_line *line = arg;
-    struct evbuffer *in = bufferevent_get_input(client);
+    struct evbuffer *in = bufferevent_get_input(from);
     if (relay_holds(in, &line->relay->lose_command)) {
         line->relay->lost++;
         relay_cut(line);
@@ -65,10 +65,10 @@ static inline void relay_command(struct bufferevent *client, void *arg)
     evbuffer_add_buffer(bufferevent_get_output(line->server), in);
 }
 
-static inline void relay_answer(struct bufferevent *server, void *arg)
+static inline void relay_answer(struct bufferevent *from, void *arg)
 {
     struct relay_line *line = arg;
-    struct evbuffer *in = bufferevent_get_input(server);
+    struct evbuffer *in = bufferevent_get_input(from);
     if (relay_holds(in, &line->relay->lose_answer)) {
         line->relay->lost++;
         relay_cut(line);
@@ -102,16 +102,16 @@ static inline void relay_accept(struct evconnlistener *listener, evutil_socket_t
     bufferevent_socket_connect(line->server, (struct sockaddr *)&r->server, sizeof r->server);
 }
 
-static inline struct relay *relay_new(struct event_base *base, const char *server_socket)
+static inline struct relay *relay_new(struct event_base *loop, const char *server_socket)
 {
     struct relay *r = calloc(1, sizeof *r);
     assert(r != NULL);
-    r->base = base;
+    r->base = loop;
     r->server.sun_family = r->here.sun_family = AF_UNIX;
     snprintf(r->server.sun_path, sizeof r->server.sun_path, "%s", server_socket);
     snprintf(r->here.sun_path, sizeof r->here.sun_path, "%.90s.relay", server_socket);
     snprintf(r->address, sizeof r->address, "unix:%s", r->here.sun_path);
-    r->listener = evconnlistener_new_bind(base, relay_accept, r, LEV_OPT_CLOSE_ON_FREE, 16,
+    r->listener = evconnlistener_new_bind(loop, relay_accept, r, LEV_OPT_CLOSE_ON_FREE, 16,
                                           (struct sockaddr *)&r->here, sizeof r->here);
     assert(r->listener != NULL);
     return r;
