@@ -12,7 +12,7 @@ export const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
 
 const FILES = ['page', 'identity', 'delivery', 'pageview', 'links', 'start']
 
-export const ORDER = 'counted path attempt active options engaged begin random inside id told clean endpoint early failures later click beatTimer since timer reported ident page number seen signal explain begun keep errors out measure meta beat call hash flushIn read flush visitor off write next who grant io waiting fresh depth become now pulse send say until on look current queue view calls'.split(' ')
+export const ORDER = 'path attempt active options endpoint begin begun engaged random id clean measure inside early since timer reported ident told page seen number counted beat failures beatTimer keep errors out meta click call flushIn read flush off waiting say signal write next grant fresh depth become now pulse hash send visitor until who explain on look current view later queue calls io'.split(' ')
 
 // What must stand before what uses it at once.
 const BEFORE = { endpoint: ['options'], hash: ['options'], read: ['attempt'], write: ['attempt'], io: ['attempt'], call: ['attempt'] }

@@ -50,7 +50,7 @@ const flush = (leaving?: unknown) => {
           if (DEBUG) explain(answer, hits)
           if (answer.status > 499) throw (answer.headers.get('retry-after') as any) * 1e3
           timer = failures = 0
-          flushIn(0)
+          waiting[0] && flushIn(0)
         })
         .then(0 as any, (ms) => {
           keep(hits)
