@@ -30,8 +30,7 @@ export async function stage(title, parts) {
     try {
       return await play({ world, browser, page, site, ...questions(world, name) })
     } catch (error) {
-      error.message = `${part} in ${browser.name}: ${error.message}`
-      throw error
+      throw new Error(`${part} in ${browser.name}: ${error.message}`, { cause: error })
     } finally {
       await site.close()
     }

@@ -27,16 +27,15 @@ export async function launchWebkit({ home, env }) {
   try {
     await eventually('WebKitWebDriver is ready', () => command(port, 'GET', '/status'))
     const { sessionId } = await command(port, 'POST', '/session', { capabilities: { alwaysMatch: { browserName: 'MiniBrowser' } } })
-    return new Webkit((method, path, body) => command(port, method, `/session/${sessionId}${path}`, body), stop)
+    return new Webkit((method, path, ...rest) => command(port, method, `/session/${sessionId}${path}`, ...rest), stop)
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-async function command(port, method, path, body) {
-  // A script that runs while its document goes away is never answered; who waits asks again.
-  const signal = AbortSignal.timeout(path.includes('/execute/') ? 3_000 : 30_000)
+async function command(port, method, path, body, withinMs = 30_000) {
+  const signal = AbortSignal.timeout(withinMs)
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method, body: body && JSON.stringify(body), signal })
   const { value } = await answer.json()
   if (!answer.ok) throw new Error(`${method} ${path}: ${value.error}: ${value.message}`)
@@ -52,11 +51,11 @@ class Webkit {
   }
 
   // A session looks at one tab at a time, so commands wait for each other.
-  in(handle, method, path, body) {
+  in(handle, method, path, ...rest) {
     const result = this.#turn.then(async () => {
       if (handle !== this.#front) await this.command('POST', '/window', { handle })
       this.#front = handle
-      return this.command(method, path, body)
+      return this.command(method, path, ...rest)
     })
     this.#turn = result.catch(() => {})
     return result
@@ -91,17 +90,25 @@ class WebkitPage extends Page {
     Object.assign(this, { browser, handle })
   }
 
-  #do(method, path, body) {
-    return this.browser.in(this.handle, method, path, body)
+  #do(method, path, ...rest) {
+    return this.browser.in(this.handle, method, path, ...rest)
   }
 
   goto(url) {
     return this.#do('POST', '/url', { url })
   }
 
+  #run(f, args, withinMs) {
+    return this.#do('POST', '/execute/sync', { script: `return (${f})(...arguments)`, args }, withinMs)
+  }
+
   evaluate(f, ...args) {
-    const script = typeof f === 'string' ? `return ${f}` : `return (${f})(...arguments)`
-    return this.#do('POST', '/execute/sync', { script, args })
+    return this.#run(f, args)
+  }
+
+  // A script that runs while its document goes away is never answered: soon it is asked again.
+  until(what, f, ...args) {
+    return eventually(what, () => this.#run(f, args, 3_000))
   }
 
   async #find(selector) {
