@@ -12,19 +12,25 @@ static void check(bool ok)
     if (!ok) abort();
 }
 
-/* Properties are bounded text, their keys rise. */
+/* A purchase has a sum. Properties of others are bounded text, their keys rise. */
 static void check_event(const struct fields *f)
 {
     static struct property_room room;
     static char list[HIT_LIST_MAX_BYTES];
     struct hit hit = {.kind = HIT_EVENT};
     struct hit_property p = {0};
-    const char *field;
+    const char *field = NULL;
+    struct str currency;
+    int64_t minor;
     unsigned n = 0;
     enum verdict v = property_read(f, &room, list, &hit, &field);
 
     check((v == V_COUNTED) == (field == NULL));
     if (v != V_COUNTED) return;
+    if (hit.kind == HIT_PURCHASE) {
+        check(hit_money(hit.list, &currency, &minor));
+        return;
+    }
     check(hit.name.n > 0 && utf8_is_text(hit.name));
     char before[HIT_KEY_MAX_BYTES + MASK_GROWTH_BYTES];
     struct str last = {before, 0};
@@ -40,22 +46,6 @@ static void check_event(const struct fields *f)
 struct count {
     unsigned hits, last_line;
 };
-
-static void check_event(const struct fields *f)
-{
-    static struct property_room room;
-    static char list[HIT_LIST_MAX_BYTES];
-    struct hit hit = {.kind = HIT_EVENT};
-    const char *field = NULL;
-    struct str currency;
-    int64_t minor;
-
-    enum verdict v = property_read(f, &room, list, &hit, &field);
-    if (v == V_COUNTED && hit.kind == HIT_PURCHASE)
-        check(hit_money(hit.list, &currency, &minor));
-    else
-        check(v != V_COUNTED || hit.name.n > 0);
-}
 
 static void on_hit(void *arg, unsigned line, enum verdict v, const struct fields *f,
                    const char *field)
