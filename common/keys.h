@@ -92,7 +92,8 @@ struct key key_profile_requests(void);                     /* sentier:v1:profile
 struct key key_profile_answer(struct str token);           /* sentier:v1:profile:TOKEN */
 struct key key_document(struct str name, struct str site); /* sentier:v1:NAME:SITE */
 
-/* 64-bit ids as people and browsers write them: base36, lower case, at most 13 characters. */
+/* 64-bit ids as people and browsers write them: base36, lower case, at most 13 characters behind
+ * leading zeros. */
 enum { ID_TEXT_BYTES = 14 };
 void id_format(uint64_t id, char out[ID_TEXT_BYTES]); /* NUL-terminated */
 bool id_parse(struct str text, uint64_t *id);         /* false: not base36, or over 64 bits */

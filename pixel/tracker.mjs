@@ -12,7 +12,7 @@ export const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
 
 const FILES = ['page', 'identity', 'delivery', 'pageview', 'links', 'start']
 
-export const ORDER = 'path attempt active options endpoint begin begun engaged random id clean measure inside early since timer reported ident told page seen number counted beat failures beatTimer keep errors out meta click call flushIn read flush off waiting say signal write next grant fresh depth become now pulse hash send visitor until who explain on look current view later queue calls io'.split(' ')
+export const ORDER = 'path attempt options endpoint begin engaged random inside explain id clean measure say early since signal timer reported beatTimer ident told click active page depth seen number beat failures errors keep out meta call flushIn grant read flush waiting counted write next begun fresh become now pulse hash send visitor off until who on look current view later queue calls io'.split(' ')
 
 // What must stand before what uses it at once.
 const BEFORE = { endpoint: ['options'], hash: ['options'], read: ['attempt'], write: ['attempt'], io: ['attempt'], call: ['attempt'] }

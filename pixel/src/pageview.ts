@@ -107,7 +107,7 @@ const beat = () => {
 
 const active = () => {
   const at = now()
-  at > until && measure()
+  ;(counted && until > at) || measure()
   until = at + 3e4
   beatTimer || beat()
 }

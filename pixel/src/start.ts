@@ -46,7 +46,7 @@ if (!HOME.sentier?.on)
     on('click auxclick', click)
     on('submit', ({ target }) => send('ct', { m: target.getAttribute('name') }))
     on('error', (event) => event.message && errors++)
-    on('scroll focus blur visibilitychange', measure)
+    on('scroll focus blur', measure)
     on('focus scroll pointermove click keydown', active)
     on('visibilitychange', look)
     // Back from the back/forward cache: the same document, seen anew.

@@ -102,9 +102,13 @@ static void dates_as_text(void **state)
 static void ids_as_text(void **state)
 {
     static const uint64_t ids[] = {0, 1, 35, 36, UINT64_MAX, 0x0123456789abcdef};
-    static const char *const wrong[] = {"",   "A", "-1", "3w5e11264sgsg", "00000000000000",
+    static const char *const wrong[] = {"",   "A", "-1", "3w5e11264sgsg", "10000000000000",
                                         " 1", "1 "};
+    uint64_t id;
     (void)state;
+    /* Digits behind a point, as a random number has them, may begin with many zeros. */
+    assert_true(id_parse(STR("00000000000000"), &id) && id == 0);
+    assert_true(id_parse(STR("00003w5e11264sgsf"), &id) && id == UINT64_MAX);
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         char text[ID_TEXT_BYTES];
         uint64_t back;
