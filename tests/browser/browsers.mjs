@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import puppeteer from 'puppeteer-core'
 import { eventually } from '../scenario/eventually.mjs'
-import { FLAGS, chromiumPath } from './chromium.mjs'
+import { launchWithWindows } from './chromium.mjs'
 import { startDisplay } from './display.mjs'
 import { Page } from './page.mjs'
 import { launchWebkit } from './webkit.mjs'
@@ -21,13 +21,6 @@ export const BROWSERS = (process.env.SENTIER_BROWSERS || 'chromium firefox webki
 
 const FIREFOX = ['/usr/bin/firefox-esr', '/usr/bin/firefox']
 
-const WINDOW = ['--window-position=0,0', '--window-size=1200,900']
-// What puppeteer switches off although people have it on, or what gives an automated browser away.
-const NOT_A_PERSON = [
-  '--enable-automation', '--disable-back-forward-cache', '--disable-renderer-backgrounding',
-  '--disable-backgrounding-occluded-windows', '--disable-background-timer-throttling',
-]
-
 function firefoxPath() {
   const path = FIREFOX.find((one) => existsSync(one))
   if (!path) throw new Error('no Firefox: install firefox-esr')
@@ -35,11 +28,7 @@ function firefoxPath() {
 }
 
 const LAUNCH = {
-  chromium: ({ home, env }) =>
-    puppeteer.launch({
-      executablePath: chromiumPath(), userDataDir: home, env, headless: false, pipe: true, defaultViewport: null,
-      ignoreDefaultArgs: NOT_A_PERSON, args: [...FLAGS, ...WINDOW],
-    }).then((one) => new Driven('chromium', one)),
+  chromium: (place) => launchWithWindows(place).then((one) => new Driven('chromium', one)),
   firefox: ({ home, env }) =>
     puppeteer.launch({
       browser: 'firefox', executablePath: firefoxPath(), userDataDir: home, env: { ...env, HOME: home }, headless: true,
