@@ -14,6 +14,7 @@ const TRIES = 3 // where many start at once, one now and then says nothing for m
 
 export class Screen {
   #homes = []
+  #home // kept when the browser is killed: what waits in it is for the next one
 
   static async open() {
     const screen = new Screen()
@@ -21,15 +22,14 @@ export class Screen {
     return screen
   }
 
-  // With a profile that nobody used before.
   async launch(tries = TRIES) {
-    const home = mkdtempSync(join(tmpdir(), 'sentier-chromium-'))
-    this.#homes.push(home)
+    if (!this.#home) this.#homes.push((this.#home = mkdtempSync(join(tmpdir(), 'sentier-chromium-'))))
     try {
-      this.browser = await launchWithWindows({ home, env: { ...process.env, DISPLAY: this.display.name } }, PATIENCE)
+      this.browser = await launchWithWindows({ home: this.#home, env: { ...process.env, DISPLAY: this.display.name } }, PATIENCE)
       return this.browser
     } catch (error) {
       if (tries === 1) throw error
+      this.#home = undefined
       return this.launch(tries - 1)
     }
   }
@@ -40,6 +40,7 @@ export class Screen {
     const gone = once(child, 'exit')
     child.kill('SIGKILL')
     await gone
+    for (const name of ['Lock', 'Socket', 'Cookie']) rmSync(join(this.#home, 'Singleton' + name), { force: true })
   }
 
   async close() {
