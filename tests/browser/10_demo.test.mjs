@@ -27,7 +27,7 @@ scenario('a visit to the demo is in the report', DEMO, async (world) => {
     if (process.env.SENTIER_SCREENSHOTS) await page.screenshot({ path: join(process.env.SENTIER_SCREENSHOTS, 'demo.png'), fullPage: true })
     await follow('a[href="/demo/boots.html"]')
     await follow('a[href="/demo/alder.html"]')
-    await page.click('[data-sentier="basket"]')
+    await page.click('[data-sentier-event]')
     await page.mouse.move(200, 300)
     await page.mouse.wheel({ deltaY: 300 })
     await reported(world, '5 s engaged with the boot', (now) => at(now, '/demo/alder.html').engaged_ms >= 5000)
