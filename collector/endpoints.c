@@ -24,13 +24,14 @@ enum {
     COOKIES_MAX = 8, /* in one reply: sites of one body that keep some */
 };
 
-#define NO_STORE  "Cache-Control: no-store\r\n"
-#define GIF_TYPE  "Content-Type: image/gif\r\n" NO_STORE ANY_PAGE
-#define TEXT_TYPE "Content-Type: text/plain; charset=utf-8\r\n" NO_STORE
-#define JSON_TYPE "Content-Type: application/json\r\n" NO_STORE
-#define RETRY     "Retry-After: 1\r\n"
-#define EXPOSE    "Access-Control-Expose-Headers: Retry-After, X-Sentier-Refused\r\n"
-#define ANY_PAGE  "Cross-Origin-Resource-Policy: cross-origin\r\n"
+#define NO_STORE    "Cache-Control: no-store\r\n"
+#define VARY_ORIGIN "Vary: Origin\r\n"
+#define GIF_TYPE    "Content-Type: image/gif\r\n" NO_STORE ANY_PAGE
+#define TEXT_TYPE   "Content-Type: text/plain; charset=utf-8\r\n" NO_STORE
+#define JSON_TYPE   "Content-Type: application/json\r\n" NO_STORE
+#define RETRY       "Retry-After: 1\r\n"
+#define EXPOSE      "Access-Control-Expose-Headers: Retry-After, X-Sentier-Refused\r\n"
+#define ANY_PAGE    "Cross-Origin-Resource-Policy: cross-origin\r\n"
 
 /* One transparent pixel: GIF89a, 1x1, two colours of which one is transparent. */
 static const char gif[43] =
@@ -237,16 +238,13 @@ static bool allows(const struct endpoints *e, struct str origin)
 
 /* An answer is for whoever sent the hits: a tracker that could not read a refusal would send them
  * again and again. */
-static void add_cors(struct buf *headers, struct str origin, bool allowed)
+static void add_cors(struct buf *headers, struct str origin)
 {
     if (origin.n == 0) return;
-    if (allowed) {
-        buf_printf(
-            headers,
-            "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Allow-Credentials: true\r\n",
-            STR_ARG(origin));
-    }
-    buf_add(headers, STR("Vary: Origin\r\n"));
+    buf_printf(headers,
+               "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Allow-Credentials: "
+               "true\r\n" VARY_ORIGIN,
+               STR_ARG(origin));
 }
 
 /* e->body holds the named refusals; makes the whole document of it. */
@@ -269,9 +267,9 @@ static void reply_beacon(struct taking *t, const struct http_request *req)
     struct endpoints *e = t->e;
     buf_clear(&e->retry);
     buf_add(&e->retry, STR(ANY_PAGE TEXT_TYPE RETRY EXPOSE));
-    add_cors(&e->retry, req->origin, true);
+    add_cors(&e->retry, req->origin);
     buf_add(&e->headers, STR(ANY_PAGE));
-    add_cors(&e->headers, req->origin, true);
+    add_cors(&e->headers, req->origin);
     add_cookies(t, req);
 
     if (t->taken == 0 && t->unstored > 0) { /* and those that were refused will be again */
@@ -309,9 +307,9 @@ static void get_pixel(struct endpoints *e, const struct http_request *req, struc
 
     buf_clear(&e->retry);
     buf_add(&e->retry, STR(GIF_TYPE RETRY EXPOSE));
-    add_cors(&e->retry, req->origin, true);
+    add_cors(&e->retry, req->origin);
     buf_add(&e->headers, STR(GIF_TYPE));
-    add_cors(&e->headers, req->origin, true);
+    add_cors(&e->headers, req->origin);
     add_cookies(&t, req);
     if (t.refused > 0)
         buf_printf(&e->headers, EXPOSE "X-Sentier-Refused: %s%s%s\r\n", verdict_name(t.verdict),
@@ -330,9 +328,10 @@ static void get_pixel(struct endpoints *e, const struct http_request *req, struc
 static void preflight(struct endpoints *e, const struct http_request *req, struct http_reply *out)
 {
     buf_clear(&e->headers);
-    bool allowed = req->origin.n > 0 && allows(e, req->origin);
-    add_cors(&e->headers, req->origin, allowed);
-    if (allowed) {
+    if (req->origin.n > 0 && !allows(e, req->origin)) {
+        buf_add(&e->headers, STR(VARY_ORIGIN));
+    } else if (req->origin.n > 0) {
+        add_cors(&e->headers, req->origin);
         buf_printf(&e->headers,
                    "Access-Control-Allow-Methods: GET, HEAD, POST\r\n"
                    "Access-Control-Max-Age: %d\r\n",

@@ -12,7 +12,7 @@ export const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
 
 const FILES = ['page', 'identity', 'delivery', 'pageview', 'links', 'start']
 
-export const ORDER = 'path attempt options endpoint begin engaged random inside explain id clean measure say early since signal timer reported beatTimer ident told click active page depth seen number beat failures errors keep out meta call flushIn grant read flush waiting counted write next begun fresh become now pulse hash send visitor off until who on look current view later queue calls io'.split(' ')
+const ORDER = 'path attempt options endpoint begin engaged random inside explain id clean measure say early since signal timer reported beatTimer ident told click active page depth seen number beat failures errors keep out meta call flushIn grant read flush waiting counted write next begun fresh become now pulse hash send visitor off until who on look current view later queue calls io'.split(' ')
 
 // What must stand before what uses it at once.
 const BEFORE = { endpoint: ['options'], hash: ['options'], read: ['attempt'], write: ['attempt'], io: ['attempt'], call: ['attempt'] }
@@ -20,12 +20,12 @@ const BEFORE = { endpoint: ['options'], hash: ['options'], read: ['attempt'], wr
 export const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } })
 export const brotliSize = (bytes) => brotli(bytes).length
 
-export const nameOf = (statement) => statement.match(/^(?:const|let) (\w+)/)?.[1]
+const nameOf = (statement) => statement.match(/^(?:const|let) (\w+)/)?.[1]
 
 // [statement]: of all files, as JavaScript.
-export async function statements({ element = 'document.currentScript', home = 'self', debug = false, gzip = false }) {
+async function statements({ element = 'document.currentScript', debug = false, gzip = false }) {
   const source = FILES.map((name) => readFileSync(fileURLToPath(new URL(`src/${name}.ts`, import.meta.url)), 'utf8')).join('\n')
-  const define = { SCRIPT: element, HOME: home, DEBUG: String(debug), GZIP: String(gzip) }
+  const define = { SCRIPT: element, DEBUG: String(debug), GZIP: String(gzip) }
   const { code } = await transform(source, { loader: 'ts', target: 'es2021', define, tsconfigRaw: {} })
   const found = []
   for (const line of code.trim().split('\n'))
@@ -34,7 +34,7 @@ export async function statements({ element = 'document.currentScript', home = 's
   return found
 }
 
-export function arranged(found, order) {
+function arranged(found, order) {
   const place = (statement) => {
     const at = order.indexOf(nameOf(statement))
     return at < 0 ? order.length : at
@@ -43,19 +43,18 @@ export function arranged(found, order) {
 }
 
 // A guest does not even fail aloud.
-export function packed(found) {
+function packed(found) {
   const compress = { passes: 2, unsafe: true, unsafe_comps: true, comparisons: false, hoist_props: false }
   const { code, error } = uglify.minify(`try{${found.join('\n')}}catch{}`, { toplevel: true, compress })
   if (error) throw error
   return Buffer.from(code)
 }
 
-// variant: { debug, gzip } as in the sources; element, home: names of the script's own element, or of
-// { dataset, src }, and of the object that has the one function, or what waits for it, as `sentier`;
-// before: a statement that makes them.
+// variant: { debug, gzip } as in the sources; element: the name of the script's own element, or of
+// { dataset, src }; before: a statement that makes it.
 export const buildTracker = async (variant = {}) => packed([variant.before || '', ...arranged(await statements(variant), ORDER)])
 
-export const isSound = (found) =>
+const isSound = (found) =>
   found.every((one, i) => (BEFORE[nameOf(one)] || []).every((name) => found.findIndex((other) => nameOf(other) === name) < i)) && found.at(-1).startsWith('if')
 
 // Tries orders, always going on from the smallest.

@@ -2,7 +2,6 @@
 // share one scope, as the bytes that are shipped do: build.mjs puts them together.
 
 declare const SCRIPT: { dataset: { [option: string]: string | undefined }; src: string } // our own element
-declare const HOME: { sentier?: any } // where the one function lives
 declare const DEBUG: boolean // the build that explains itself
 declare const GZIP: boolean // the build that compresses
 

@@ -1,7 +1,7 @@
 // The one global function, and every event of the page.
 
 // What was called before we came, and what is called before the page has been seen.
-const early: any[][] = HOME.sentier?.q || []
+const early: any[][] = (self as any).sentier?.q || []
 
 const calls: { [name: string]: (...args: any[]) => unknown } = {
   event: (m, properties) => send('ev', { m: m + '?' + new URLSearchParams(properties) }),
@@ -35,10 +35,10 @@ const call: any = attempt((name, ...args) => {
   }
 })
 
-if (!HOME.sentier?.on)
+if (!(self as any).sentier?.on)
   if (!DEBUG && 'debug' in options) import(endpoint + '.js')
   else {
-    HOME.sentier = call
+    ;(self as any).sentier = call
     call.on = 1
     read()
     signal && ident[1] && become('')
