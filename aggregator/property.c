@@ -50,33 +50,21 @@ bool property_top(const struct range *r, struct str event, size_t limit, struct 
     return true;
 }
 
-/* Four digits of a share are enough, and as short in JSON. */
-static json_t *share_of(const struct property *p)
+static json_t *item_of(const struct range *r, const struct range_row *row, const void *arg)
 {
-    if (p->events == 0) return json_null();
-    return json_real((double)(p->count * 10000 / p->events) / 10000);
-}
-
-static json_t *item_of(const struct property *p)
-{
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:o}", "event", summary_text(p->event), "key",
-                     summary_text(p->key), "value", summary_text(p->value), "count",
-                     (json_int_t)p->count, "goals", (json_int_t)p->goals, "share", share_of(p));
+    struct property p;
+    (void)arg;
+    property_of(r, row, &p);
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:o}", "event", summary_text(p.event), "key",
+                     summary_text(p.key), "value", summary_text(p.value), "count",
+                     (json_int_t)p.count, "goals", (json_int_t)p.goals, "share",
+                     summary_share(p.count, p.events));
 }
 
 json_t *property_list(const struct range *r, struct str event, size_t limit, bool *cut)
 {
     struct range_top top;
     if (!property_top(r, event, limit, &top)) return NULL;
-    json_t *list = json_array();
     *cut = top.cut;
-    for (size_t i = 0; list != NULL && i < top.n; i++) {
-        struct property p;
-        property_of(r, top.rows[i], &p);
-        if (json_array_append_new(list, item_of(&p)) == 0) continue;
-        json_decref(list);
-        list = NULL;
-    }
-    range_top_fini(&top);
-    return list;
+    return summary_rows(r, &top, item_of, NULL);
 }

@@ -212,8 +212,9 @@ struct str summary_label(const struct range_row *row, char room[SUMMARY_LABEL_BY
 
 /* ---- parts of the document ---- */
 
-static json_t *list_row(const struct range *r, const struct list *l, const struct range_row *row)
+static json_t *list_row(const struct range *r, const struct range_row *row, const void *arg)
 {
+    const struct list *l = arg;
     char room[SUMMARY_LABEL_BYTES], id[ID_TEXT_BYTES] = "";
     json_t *object = json_object();
     bool ok = object != NULL && set(object, l->label, summary_text(summary_label(row, room)));
@@ -234,22 +235,30 @@ static bool top_of(const struct range *r, const struct list *l, size_t limit, st
                    : range_top(r, l->kind, l->order, limit, out);
 }
 
-static json_t *list_rows(const struct range *r, const struct list *l, size_t limit, bool *cut)
+json_t *summary_rows(const struct range *r, struct range_top *top, summary_item *item,
+                     const void *arg)
 {
-    struct range_top top;
     json_t *rows = json_array();
-    if (rows == NULL || !top_of(r, l, limit, &top)) {
-        json_decref(rows);
-        return NULL;
-    }
-    *cut = top.cut;
-    for (size_t i = 0; rows != NULL && i < top.n; i++) {
-        if (json_array_append_new(rows, list_row(r, l, top.rows[i])) == 0) continue;
+    for (size_t i = 0; rows != NULL && i < top->n; i++) {
+        if (json_array_append_new(rows, item(r, top->rows[i], arg)) == 0) continue;
         json_decref(rows);
         rows = NULL;
     }
-    range_top_fini(&top);
+    range_top_fini(top);
     return rows;
+}
+
+json_t *summary_share(int64_t part, int64_t whole)
+{
+    return whole <= 0 ? json_null() : json_real((double)(part * 10000 / whole) / 10000);
+}
+
+static json_t *list_rows(const struct range *r, const struct list *l, size_t limit, bool *cut)
+{
+    struct range_top top;
+    if (!top_of(r, l, limit, &top)) return NULL;
+    *cut = top.cut;
+    return summary_rows(r, &top, list_row, l);
 }
 
 static bool set_list(json_t *doc, const char *name, json_t *rows, bool cut, json_t *truncated)

@@ -34,6 +34,14 @@ struct str summary_label(const struct range_row *row, char room[SUMMARY_LABEL_BY
 /* Names in the journal are UTF-8; imported ones may not be: made so. NULL: out of memory. */
 json_t *summary_text(struct str s);
 
+/* Four digits of a share are enough, and as short in JSON; null where there is no whole. */
+json_t *summary_share(int64_t part, int64_t whole);
+
+/* The rows of top as an array of items; top is finished. NULL: out of memory. */
+typedef json_t *summary_item(const struct range *r, const struct range_row *row, const void *arg);
+json_t *summary_rows(const struct range *r, struct range_top *top, summary_item *item,
+                     const void *arg);
+
 /* The rows of the pages that a document with that limit names; one may stand twice. False: out of
  * memory. */
 bool summary_pages(const struct range *r, size_t limit, struct range_top *out);

@@ -37,35 +37,23 @@ void transition_of(const struct range *r, const struct range_row *row, struct tr
     out->visits = from == NULL ? 0 : row_get(&from->row, COL_VISITS);
 }
 
-/* Four digits of a share are enough, and as short in JSON. */
-static json_t *share_of(const struct transition *t)
+static json_t *item_of(const struct range *r, const struct range_row *row, const void *arg)
 {
-    if (t->visits <= 0) return json_null();
-    return json_real((double)(t->count * 10000 / t->visits) / 10000);
-}
-
-static json_t *item_of(const struct transition *t)
-{
-    return json_pack("{s:o, s:s, s:o, s:s, s:I, s:I, s:o}", "from", summary_text(t->from),
-                     "from_id", t->from_id, "to", summary_text(t->to), "to_id", t->to_id, "count",
-                     (json_int_t)t->count, "visits", (json_int_t)t->visits, "share", share_of(t));
+    struct transition t;
+    (void)arg;
+    transition_of(r, row, &t);
+    return json_pack("{s:o, s:s, s:o, s:s, s:I, s:I, s:o}", "from", summary_text(t.from), "from_id",
+                     t.from_id, "to", summary_text(t.to), "to_id", t.to_id, "count",
+                     (json_int_t)t.count, "visits", (json_int_t)t.visits, "share",
+                     summary_share(t.count, t.visits));
 }
 
 json_t *transition_list(const struct range *r, size_t limit, bool *cut)
 {
     struct range_top top;
     if (!range_top_some(r, 't', COL_STEPS, limit, &top)) return NULL;
-    json_t *list = json_array();
     *cut = top.cut;
-    for (size_t i = 0; list != NULL && i < top.n; i++) {
-        struct transition t;
-        transition_of(r, top.rows[i], &t);
-        if (json_array_append_new(list, item_of(&t)) == 0) continue;
-        json_decref(list);
-        list = NULL;
-    }
-    range_top_fini(&top);
-    return list;
+    return summary_rows(r, &top, item_of, NULL);
 }
 
 bool transition_pages(const struct range *r, size_t limit, struct range_top *out)
