@@ -2,9 +2,10 @@
  * The order matters. First the mark, on the disk: from now on no archive takes a record of this
  * person, and a rebuild leaves them out. Then the word to the aggregators, by way of journal and
  * stream like any hit, so that it has its place among them; when it has been folded, nothing of the
- * person is in the state, and what still comes of before is refused. The word names the visitor,
- * and Redis keeps the entry folded last: another one, that says nothing, pushes it out. Then Redis'
- * own log is rewritten, and at last the files, the word itself among them.
+ * person is in the state, and what still comes of before is refused. Word and hits are out of the
+ * stream then, but not out of Redis' memory while others share their node of it: another entry,
+ * that says nothing, is long enough to begin a new one. Then Redis' own log is rewritten, and at
+ * last the files, the word itself among them.
  *
  * A rebuild reads those files, and would fold what it has read before they changed: the two take
  * the same lock.
@@ -38,6 +39,7 @@ enum {
     CHECK_MS = 20,
     FOLD_SILENT_MS = 60 * 1000, /* nothing was folded for so long: no aggregator runs */
     LOG_WAIT_MS = 120 * 1000,
+    NODE_BYTES = 4096, /* stream-node-max-bytes, as Redis has it by itself */
 };
 
 /* A visitor of the person. */
@@ -349,7 +351,7 @@ static int note_new(struct forget *f, unsigned partition, const redisReply *r)
 
 /* ---- the word ---- */
 
-/* The words; or, when they have been heard, one that says nothing to each partition. */
+/* The words; or, when they have been heard, a long one that says nothing to each partition. */
 static int stage(struct forget *f, struct journal *j, bool heard, uint64_t *last)
 {
     const struct site *site = f->o->site;
@@ -369,7 +371,8 @@ static int stage(struct forget *f, struct journal *j, bool heard, uint64_t *last
             hit.customer = (struct str){f->word[i].customer, f->word[i].customer_n};
         }
         buf_clear(&encoded);
-        ok = hit_encode(&hit, &encoded) && journal_stage(j, p, 1, ++seq, buf_str(&encoded));
+        ok = heard ? hit_encode_filled(&hit, NODE_BYTES, &encoded) : hit_encode(&hit, &encoded);
+        ok = ok && journal_stage(j, p, 1, ++seq, buf_str(&encoded));
         last[p] = seq;
     }
     buf_fini(&encoded);

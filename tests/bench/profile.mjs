@@ -44,23 +44,27 @@ function visit(person, nth, visits) {
 
 async function sendVisits(world, persons, nth, visits) {
   let next = 0
+  let sent = 0
   const one = async () => {
     while (next < persons) {
       const hits = []
       while (next < persons && hits.length < BODY_HITS) hits.push(...visit(next++, nth, visits))
       const { status } = await world.post(hits.join('\n'))
       if (status !== 204) throw new Error(`a beacon was answered with ${status}`)
+      sent += hits.length
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, one))
+  return sent
 }
 
 async function sendAll(world, clock, persons) {
   const visits = given.weeks > 1 ? Math.min(given.weeks, given.pages) : 3
+  let sent = 0
   for (let nth = 0; nth < visits; nth++) {
     if (given.weeks > 1) clock.set((nth + 1 - visits) * WEEK_S)
-    await sendVisits(world, persons, nth, visits)
-    await world.settled({ withinMs: 3600_000 })
+    sent += await sendVisits(world, persons, nth, visits)
+    await world.settled({ received: sent, withinMs: 3600_000 })
   }
 }
 

@@ -73,7 +73,7 @@ test('the links that were seen are those that were in view', { timeout: 240_000 
       all = pages.map((page) => compare(page, links[page.page] ?? []))
       return all.every(({ missed }) => missed.length === 0)
     }
-    await eventually('all has arrived', arrived, 10_000).catch(() => {})
+    await eventually('all has arrived', arrived, 60_000).catch(() => {})
 
     const many = all.reduce((sum, one) => sum + one.many, 0)
     const [missed, wrong] = [all.flatMap((one) => one.missed), all.flatMap((one) => one.wrong)]

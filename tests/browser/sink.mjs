@@ -50,7 +50,7 @@ export async function startSink() {
   // Of one kind, each once: a browser may send one again when a page dies, with the same number.
   const isRepeat = (hit, i) => sink.hits.findIndex(({ p, n }) => p === hit.p && n === hit.n) < i
   sink.of = (kind) => sink.hits.filter((hit, i) => hit.k === kind && !isRepeat(hit, i))
-  sink.waitFor = (what, test, withinMs = 20_000) =>
+  sink.waitFor = (what, test, withinMs = 60_000) =>
     eventually(what, () => {
       const found = test(sink)
       if (found) return found

@@ -64,6 +64,6 @@ function questions(world, site) {
       const differ = Object.keys({ ...now, ...expected }).filter((key) => !isDeepStrictEqual(now[key], expected[key]))
       if (differ.length === 0) return true
       throw new Error(differ.map((key) => `${key}: ${JSON.stringify(now[key])} instead of ${JSON.stringify(expected[key])}`).join('; '))
-    }, 20_000)
+    })
   return { ask, become, report: () => ask('report', 'pages') }
 }

@@ -11,7 +11,7 @@ before(async () => (sink = await startSink()))
 after(() => sink.close())
 
 export function trackerTest(name, body, flags) {
-  test(name, { timeout: 120_000 }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     sink.clear()
     Object.assign(sink, { answer: () => 204, headers: {}, pages: {} })
     await withChromium(async (browser) => {

@@ -89,7 +89,7 @@ function judge(truth, { views = 0, engaged_ms = 0 } = {}) {
 }
 
 // Of all pageviews, once all are as promised or nothing more can come; and what else stands in the report.
-export async function judgeAll(world, host, truths, withinMs = 15_000) {
+export async function judgeAll(world, host, truths, withinMs = 60_000) {
   let report, all
   const ask = async () => {
     report = await world.report()

@@ -34,7 +34,7 @@ export async function launchWebkit({ home, env }) {
   }
 }
 
-async function command(port, method, path, body, withinMs = 30_000) {
+async function command(port, method, path, body, withinMs = 60_000) {
   const signal = AbortSignal.timeout(withinMs)
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method, body: body && JSON.stringify(body), signal })
   const { value } = await answer.json()

@@ -10,7 +10,7 @@ const SETTLED_WITHIN_MS = 45_000
 const STEADY_MS = 2500 // settled, and something is still missing: how long to look again
 
 async function ask(stack, ...args) {
-  const { code, out, err } = await run(program('sentier-report'), [...args, '--conf', stack.collectors[0].conf, '--format', 'json', '--redis', stack.address], 60_000)
+  const { code, out, err } = await run(program('sentier-report'), [...args, '--conf', stack.collectors[0].conf, '--format', 'json', '--redis', stack.address])
   if (code !== 0) throw new Error(err)
   return JSON.parse(out)
 }

@@ -50,6 +50,6 @@ export class Importing {
     return eventually('the import is done', async () => {
       if (await this.once()) return true
       throw new Error(this.said)
-    }, 60_000)
+    })
   }
 }

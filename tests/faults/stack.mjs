@@ -61,7 +61,7 @@ export class Stack {
         if (refused++ === 0) this.problems.push(`start: ${error.message.split('\n--- ')[0]} ${one.tail(3).split('\n').slice(1).join(' | ')}`)
       }
       return one.running
-    }, 60_000)
+    })
   }
 
   async stop(one) {

@@ -47,12 +47,12 @@ export class Sentinel extends Replicated {
         if (well.length !== REPLICAS) return false
       }
       return true
-    }, 40_000)
+    })
   }
 
   // All sentinels name the same master.
   async agreed() {
-    await eventually('the sentinels agree on the master', async () => new Set(await Promise.all(this.#asked())).size === 1, 60_000)
+    await eventually('the sentinels agree on the master', async () => new Set(await Promise.all(this.#asked())).size === 1)
   }
 
   #asked() {

@@ -10,7 +10,7 @@ const SPREAD = 64 // hits of one site go to all partitions
 const SITES = { shop: { origins: 'https://shop.example', spread: SPREAD } }
 
 const partitions = (world, one) => world.stats(one.admin).then((stats) => stats.partitions_held).catch(() => 0)
-const holds = (world, one, n) => eventually(`${one.name} holds ${n}`, async () => (await partitions(world, one)) === n, 60_000)
+const holds = (world, one, n) => eventually(`${one.name} holds ${n}`, async () => (await partitions(world, one)) === n)
 
 let sent = 0
 async function send(world, n) {
@@ -59,7 +59,7 @@ scenario('an aggregator takes up leases of its own that Redis remembers wrongly'
   await eventually('all leases are its own', async () => {
     for (let n = 0; n < PARTITIONS; n++) if ((await world.redisCall('GET', `{p${n}}:lease`)).startsWith('0'.repeat(32))) return false
     return true
-  }, 60_000)
+  })
   await holds(world, first, PARTITIONS)
   await send(world, 100)
   await world.settled({ received: 100 })

@@ -168,7 +168,7 @@ scenario(`customers on shared browsers, seed ${SEED}`, { sites: SITES, collector
     ;[hits[i], hits[j]] = [hits[j], hits[i]]
   }
   await deliver(world, random, hits)
-  await world.settled()
+  await world.settled({ received: hits.length })
 
   const want = model(browsers)
   const [one, many, bare] = [await personsOf(world, 'one'), await personsOf(world, 'many'), await personsOf(world, 'bare')]

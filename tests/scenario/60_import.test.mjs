@@ -44,7 +44,7 @@ const visits = (n, { day = '2024-03-01', people = 10, from = 0, ...more } = {}) 
 const importer = (world, files, { site = 'shop', more = [] } = {}) => [
   program('sentier-import'), ['--site', site, '--conf', world.conf, ...more, ...[files].flat()],
 ]
-const importing = (world, files, options) => run(...importer(world, files, options), 120_000)
+const importing = (world, files, options) => run(...importer(world, files, options))
 
 async function imported(world, files, options) {
   const did = await importing(world, files, options)

@@ -41,7 +41,7 @@ async function serve(t, paths) {
 }
 
 async function sitemap(world, sources, { code = 0 } = {}) {
-  const did = await run(program('sentier-sitemap'), ['--site', 'shop', '--conf', world.conf, '--format', 'json', ...[sources].flat()], 60_000)
+  const did = await run(program('sentier-sitemap'), ['--site', 'shop', '--conf', world.conf, '--format', 'json', ...[sources].flat()])
   assert.equal(did.code, code, did.out + did.err)
   return JSON.parse(did.out)
 }
@@ -164,8 +164,8 @@ scenario('a rebuild makes the same catalogue', { collector: { journal_segment: '
   const before = await stored(world, file(world, 'fewer.xml', urlset(...many.slice(0, 1000), '/new')))
   assert.equal(listed(before).length, 1001)
   assert.equal(before.head.pages, 3001)
-  await world.settled()
-  const did = await run(SENTIER, ['rebuild', '--data', world.data, '--conf', world.conf], 120_000)
+  await world.settled({ received: 1 })
+  const did = await run(SENTIER, ['rebuild', '--data', world.data, '--conf', world.conf])
   assert.equal(did.code, 0, did.out + did.err)
   const after = await catalogue(world)
   assert.deepEqual(after, { head: before.head, pages: before.pages })
@@ -260,7 +260,7 @@ function coins(k, n) {
 
 scenario('a real log with a sitemap: every URL has a verdict, those without traffic exactly', {}, async (world, t) => {
   if (!existsSync(LOG)) return t.skip('no ../shared/data/elastic-apache-combined')
-  const did = await run(program('sentier-import'), ['--site', 'shop', '--conf', world.conf, '--quiet', LOG], 120_000)
+  const did = await run(program('sentier-import'), ['--site', 'shop', '--conf', world.conf, '--quiet', LOG])
   assert.equal(did.code, 0, did.err)
   const lines = gunzipSync(readFileSync(LOG)).toString('latin1').split('\n')
   const asked = lines.map((line) => /"GET (\/[\w./~-]*) HTTP\/1\.[01]" 200 /.exec(line)?.[1]).filter(Boolean)
@@ -309,7 +309,7 @@ scenario('a page fades, or rises, by more than chance, or not', {}, async (world
   const people = (day, n, path) => Array.from({ length: n }, (_, person) => line(day, person, path))
   const log = [...people(1, 40, '/fades'), ...people(1, 8, '/few'), ...people(1, 60, '/less'), ...people(1, 6, '/left'), ...people(1, 9, '/unlisted'), ...people(1, 10, '/more'), ...people(1, 20, '/same'),
     ...people(2, 5, '/fades'), ...people(2, 3, '/few'), ...people(2, 35, '/less'), ...people(2, 1, '/new'), ...people(2, 30, '/more'), ...people(2, 22, '/same')]
-  const did = await run(program('sentier-import'), ['--site', 'shop', '--conf', world.conf, '--quiet', file(world, 'access.log', log.join('\n') + '\n')], 60_000)
+  const did = await run(program('sentier-import'), ['--site', 'shop', '--conf', world.conf, '--quiet', file(world, 'access.log', log.join('\n') + '\n')])
   assert.equal(did.code, 0, did.err)
   await stored(world, file(world, 'all.xml', urlset('/fades', '/few', '/less', '/left', '/new', '/more', '/same')))
   const judged = await verdicts(world, '--last', '1d')

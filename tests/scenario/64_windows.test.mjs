@@ -26,7 +26,7 @@ const line = ({ ip, at, path }) => `${ip} - - [${logTime(at)}] "GET ${path} HTTP
 async function imported(world, name, visits, site) {
   const file = join(world.top, name)
   writeFileSync(file, visits.map((visit) => line(visit) + '\n').join(''))
-  const { code, out, err } = await run(program('sentier-import'), ['--site', site, '--conf', world.conf, file], 120_000)
+  const { code, out, err } = await run(program('sentier-import'), ['--site', site, '--conf', world.conf, file])
   assert.equal(code, 0, out + err)
 }
 
@@ -41,7 +41,7 @@ function folded(world, weight) {
 
 async function report(world, site, from, to) {
   const args = ['report', 'pages', '--site', site, '--from', from, '--to', to, '--format', 'json', '--conf', world.conf, '--redis', `unix:${world.socket}`]
-  const { code, out, err } = await run(program('sentier-report'), args, 60_000)
+  const { code, out, err } = await run(program('sentier-report'), args)
   assert.equal(code, 0, err)
   return JSON.parse(out)
 }

@@ -195,6 +195,6 @@ scenario('nothing is swept while others hold the lease, or a site is young', {},
   await redisCalls(world.socket, [['DEL', `{p${SHOP}}:lease`], ['ZREM', 'sentier:aggregators', 'other']])
   await world.aggregator.stop()
   await world.aggregator.start()
-  await eventually('now it is ours', async () => (await expired(world)) === 1, 60_000)
+  await eventually('now it is ours', async () => (await expired(world)) === 1)
   assert.equal(await kept(world), 1)
 })

@@ -100,19 +100,19 @@ async function profile(world, who) {
 
 async function forget(world, who, ...more) {
   const args = ['forget', '--site', 'shop', who.id, '--data', world.data, '--conf', world.conf, ...more]
-  const did = await run(SENTIER, args, 120_000)
+  const did = await run(SENTIER, args)
   assert.equal(did.code, 0, did.out + did.err)
   return did.out
 }
 
 async function exported(world, who) {
-  const { code, out, err } = await run(SENTIER, ['export', '--site', 'shop', who.id, '--data', world.data, '--conf', world.conf], 60_000)
+  const { code, out, err } = await run(SENTIER, ['export', '--site', 'shop', who.id, '--data', world.data, '--conf', world.conf])
   assert.equal(code, 0, out + err)
   return JSON.parse(out)
 }
 
 const rebuilt = async (world) => {
-  const { code, out, err } = await run(program('sentier-rebuild'), ['--conf', world.conf, '--quiet'], 120_000)
+  const { code, out, err } = await run(program('sentier-rebuild'), ['--conf', world.conf, '--quiet'])
   assert.equal(code, 0, out + err)
 }
 
@@ -170,6 +170,8 @@ scenario('a person is found nowhere, and never again', OPTIONS, async (world) =>
   assert.equal(receipt.redis_log, 'rewritten')
   assert.deepEqual(traces(world, anna), [])
   assert.notDeepEqual(traces(world, ben), [])
+  // Redis frees what has been taken out of a stream by nodes of 4 KiB: the record behind the word fills one.
+  assert.ok(files(join(world.data, 'journal')).some((path) => path.endsWith('.seg') && readFileSync(path).includes(Buffer.alloc(4000))))
   await verified(world)
   const nothing = await exported(world, anna)
   assert.deepEqual([nothing.profile, nothing.held.pageviews, nothing.held.waiting, nothing.hits], [null, [], [], []])
@@ -273,7 +275,7 @@ scenario('killed in the middle, every file is whole, and the next run finishes',
     await world.redisCall('DEL', 'sentier:rebuild') // nor need the others wait for that
     if (round % 4 === 2) {
       // Whoever ships meanwhile reads on.
-      await visits(world, ben, 3)
+      sent += await visits(world, ben, 3)
     }
   }
   assert.ok(kills >= 4, `${kills} kills came in its middle`)
@@ -281,7 +283,7 @@ scenario('killed in the middle, every file is whole, and the next run finishes',
   assert.deepEqual(traces(world, anna), [])
   assert.equal(making(), false, 'nothing is left of the killed ones')
   await verified(world)
-  const ledger = await world.settled({})
+  const ledger = await world.settled({ received: sent })
   assert.equal(ledger.pending, 0)
   assert.ok((await profile(world, ben)).views > bens.views)
   await rebuilt(world)
@@ -297,7 +299,7 @@ scenario('what it says when it cannot', OPTIONS, async (world) => {
   const sent = await visits(world, anna, 2)
   await world.settled({ received: sent })
   const said = async (...args) => {
-    const { code, err } = await run(SENTIER, ['forget', ...args, '--data', world.data, '--conf', world.conf], 120_000)
+    const { code, err } = await run(SENTIER, ['forget', ...args, '--data', world.data, '--conf', world.conf])
     return `${code} ${err}`
   }
   assert.match(await said('--site', 'shop', 'not an id'), /^2 .*no customer that is known, and no id of a visitor/)
@@ -391,8 +393,9 @@ scenario('a customer is forgotten with all browsers, and others stay', { ...OPTI
   assert.deepEqual({ ben: await of('ben-0815'), carla: await of('carla-1'), dora: await of('dora-2') }, before)
 
   // She signs in again.
-  await visits(world, { ...phone, base: { ...phone.base, ...signed('anna-4711') } }, 1, { age: 0 })
-  await world.settled({})
+  const { received } = await world.settled({ received: sent })
+  const again = await visits(world, { ...phone, base: { ...phone.base, ...signed('anna-4711') } }, 1, { age: 0 })
+  await world.settled({ received: received + again })
   assert.equal((await of('anna-4711')).views, 1)
 })
 

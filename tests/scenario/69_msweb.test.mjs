@@ -41,7 +41,7 @@ async function sendAll(world, visits) {
 
 async function customers(world) {
   const args = ['customers', '--conf', world.conf, '--site', 'shop', '--limit', '0', '--format', 'json']
-  const { code, out, err } = await run(program('sentier-report'), args, 60_000)
+  const { code, out, err } = await run(program('sentier-report'), args)
   assert.equal(code, 0, err)
   return JSON.parse(out).customers
 }

@@ -64,7 +64,7 @@ async function makeWorld(t, redis = '') {
       await eventually('up is running', () => {
         if (one.child.exitCode !== null) throw new Error(one.out())
         return one.out().includes('Ctrl-C')
-      }, 60_000)
+      })
       return one
     },
     hit: async (path) => (await fetch(`http://127.0.0.1:${port}/p.gif?s=demo&u=http://demo.example${path}`)).status,

@@ -51,7 +51,7 @@ class Demo {
   }
 
   sentier(...args) {
-    return run(join(DEPLOY, 'sentier'), [...args, '--data', this.data], 60_000)
+    return run(join(DEPLOY, 'sentier'), [...args, '--data', this.data])
   }
 
   status() {
@@ -112,7 +112,7 @@ async function killMaster(demo, visitor) {
       if (seen.length !== 6 || seen.some(({ up }) => !up) || seen.filter(({ master }) => master).length !== 3) return false
     }
     return !(await demo.nodes(1)).find(({ port }) => port === demo.base + 31).master
-  }, 60_000)
+  })
 }
 
 async function moveHalf(demo) {
@@ -148,7 +148,7 @@ test('the demo of a cluster: a master dies, half of the slots move, every hit is
       const status = JSON.parse(out)
       if (code === 0 && status.ledger.pending === 0 && status.ledger.received === visitor.answered.length + VISITS) return status
       throw new Error(`${code} ${err} ${out}`)
-    }, 60_000)
+    })
     assert.equal(all.ledger.received, visitor.answered.length + VISITS)
     const { code, out, err } = await demo.sentier('report', 'pages', '--site', 'demo', '--last', '2d', '--format', 'json')
     assert.equal(code, 0, err)

@@ -96,13 +96,13 @@ async function settled(world, collectors = [world]) {
     const same = received === world.sent && shipped === received && folded === received
     if (same && ledgers.every((one) => one.pending === 0)) return true
     throw new Error(JSON.stringify({ sent: world.sent, received, shipped, folded }))
-  }, 60_000)
+  })
 }
 
 // ---- rebuilding
 
 const command = (world, more = []) => ['--conf', world.conf, '--quiet', ...more]
-const rebuild = (world, ...more) => run(program('sentier-rebuild'), command(world, more), 120_000)
+const rebuild = (world, ...more) => run(program('sentier-rebuild'), command(world, more))
 
 async function rebuilt(world, ...more) {
   const did = await rebuild(world, ...more)
@@ -169,7 +169,7 @@ async function importLog(world, name, lines, day) {
   const file = join(world.top, name)
   const text = Array.from({ length: lines }, (_, i) => `192.0.2.${i % 200} - - [${day}:10:${String(Math.floor(i / 60) % 60).padStart(2, '0')}:${String(i % 60).padStart(2, '0')} +0000] "GET /log/n${i % 30}x HTTP/1.1" 200 512 "-" "${AGENT}"\n`)
   writeFileSync(file, text.join(''))
-  const { code, out, err } = await run(program('sentier-import'), ['--site', 'blog', '--conf', world.conf, '--quiet', file], 60_000)
+  const { code, out, err } = await run(program('sentier-import'), ['--site', 'blog', '--conf', world.conf, '--quiet', file])
   assert.equal(code, 0, out + err)
   world.sent += lines
 }

@@ -6,7 +6,7 @@ const again = (waited) => Math.min(Math.max(AGAIN_MS.least, AGAIN_MS.share * wai
 
 // The first truthy answer of `ask`. An error counts as "not yet", unless it is marked `final`; at
 // the deadline what was seen last is said.
-export async function eventually(what, ask, withinMs = 60_000) {
+export async function eventually(what, ask, withinMs = 120_000) {
   const began = Date.now()
   let last
   for (;;) {

@@ -48,7 +48,7 @@ export class Process {
   }
 
   // Asks it to stop; the exit code is what it says about itself.
-  async stop(withinMs = 60_000) {
+  async stop(withinMs) {
     if (!this.running) return this.exits.at(-1)
     this.child.kill('SIGTERM')
     await eventually(`${this.name} has stopped`, () => !this.running, withinMs)
@@ -79,7 +79,7 @@ export class Process {
 }
 
 // Runs a program to its end: {code, out, err}.
-export async function run(command, args, timeoutMs = 120_000) {
+export async function run(command, args, timeoutMs = 600_000) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
   let out = ''
   let err = ''

@@ -157,7 +157,7 @@ export class World {
   // {status, headers, body}; body is a Buffer.
   request({ port = this.port, path, method = 'GET', headers = {}, body }) {
     return new Promise((resolve, reject) => {
-      const req = http.request({ host: '127.0.0.1', port, path, method, headers, agent: this.agent, timeout: 20_000 })
+      const req = http.request({ host: '127.0.0.1', port, path, method, headers, agent: this.agent, timeout: 60_000 })
       req.on('timeout', () => req.destroy(new Error(`no answer: ${method} ${path.slice(0, 80)}`)))
       req.on('error', reject)
       req.on('response', (res) => {
@@ -222,7 +222,8 @@ export class World {
 
   // Waits until nothing is pending anywhere: all `received` hits are in the journals, what is in
   // them is in Redis, and what is in Redis is folded.
-  async settled({ received = 0, withinMs = 60_000 } = {}) {
+  async settled({ received, withinMs }) {
+    assert.ok(received > 0, 'what was acknowledged may not be in the figures yet: say how much that is')
     return eventually(
       `settled with ${received} received`,
       async () => {
