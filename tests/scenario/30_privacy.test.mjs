@@ -85,7 +85,7 @@ const sites = { shop: { origins: ORIGIN, secret: SECRET } }
 scenario('nothing planted is found in journal, Redis files or logs', { sites }, async (world) => {
   const answers = await sendPlanted(world)
   assert.equal(answers.filter(({ status }) => status === 200 || status === 204).length, 18)
-  await world.settled({ received: 30 })
+  await world.settled({ received: 39 })
   for (const key of await world.redisCall('KEYS', '*')) assert.ok(!key.includes(CUSTOMER), key)
   await world.redisCall('CONFIG', 'SET', 'rdbcompression', 'no')
   await world.redisCall('SAVE')
