@@ -35,6 +35,7 @@ enum {
     PASSES_MAX = 6,
     LITTLE = 20000, /* records of a pass: the rest is read while live folding waits */
     FOLD_CHECK_MS = 20,
+    FOLD_SILENT_MS = 60 * 1000, /* nothing was folded for so long: nothing will be */
     DAY_LENGTH_MS = 24 * 3600 * 1000,
 };
 
@@ -202,11 +203,21 @@ static uint64_t folded_next(struct rebuild *r)
 static int wait_folded(struct rebuild *r)
 {
     const struct timespec pause = {0, FOLD_CHECK_MS * 1000000L};
+    int64_t moved_ms = clock_mono_ms();
     r->now.phase = REBUILD_FOLDS;
     for (;;) {
         uint64_t folded = folded_next(r);
-        if (folded != UINT64_MAX) r->now.folded = folded;
         if (folded == r->now.hits) return 0;
+        if (folded != UINT64_MAX && folded != r->now.folded) {
+            r->now.folded = folded;
+            moved_ms = clock_mono_ms();
+        } else if (clock_mono_ms() - moved_ms > FOLD_SILENT_MS) {
+            buf_printf(r->err,
+                       "its aggregator has folded nothing for %d s: %" PRIu64 " of %" PRIu64
+                       " hits",
+                       FOLD_SILENT_MS / 1000, r->now.folded, r->now.hits);
+            return -1;
+        }
         if (!tick(r)) return -1;
         nanosleep(&pause, NULL);
     }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -24,6 +25,7 @@
 enum {
     PATH_BYTES = 4096,
     SETS_MAX = 16,
+    END_MS = 10 * 1000, /* what folds for it may take so long to end */
     PROGRESS_MS = 500,
     PROGRESS_LINE_MS = 5 * 1000,
     ARGUMENTS_MAX = 2 * SETS_MAX + 16,
@@ -176,10 +178,14 @@ static int start_fold(void *arg, struct buf *err)
 static void stop_fold(void *arg)
 {
     struct rebuilder *b = arg;
+    const struct timespec pause = {0, 20 * 1000000L};
+    int64_t until_ms = clock_mono_ms() + END_MS;
     if (b->fold == 0) return;
     kill(b->fold, SIGTERM);
-    while (waitpid(b->fold, NULL, 0) < 0 && errno == EINTR)
-        ;
+    while (waitpid(b->fold, NULL, WNOHANG) == 0) {
+        if (clock_mono_ms() > until_ms) kill(b->fold, SIGKILL);
+        nanosleep(&pause, NULL);
+    }
     b->fold = 0;
 }
 

@@ -1,6 +1,7 @@
 // The tracker, from its sources to the bytes that a page loads. Its files share one scope; of their
-// declarations the order is free, and brotli cares: ORDER is the one that came out smallest when
-// `node pixel/tracker.mjs SECONDS` tried. Names that are not in it follow, as they stand.
+// declarations the order is free, and so are the letters that stand for them, and brotli cares:
+// LAYOUT, NAME=LETTER in that order, is what came out smallest when `node pixel/tracker.mjs SECONDS`
+// tried. Names that are not in it follow, as they stand, with letters that are left.
 
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -12,10 +13,10 @@ export const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
 
 const FILES = ['page', 'identity', 'delivery', 'pageview', 'links', 'start']
 
-const ORDER = 'path attempt options endpoint begin engaged random inside explain id clean measure say early since signal timer reported beatTimer ident told click active page depth seen number beat failures errors keep out meta call flushIn grant read flush waiting counted write next begun fresh become now pulse hash send visitor off until who on look current view later queue calls io'.split(' ')
+const LAYOUT = 'attempt=q until=B path=H off=re told=E grant=C options=f who=p begin=J random=I endpoint=Q begun=T flushIn=w clean=m beatTimer=X depth=c measure=i since=_ id=l signal=t inside=L active=R failures=M next=W click counted=e fresh=z current=te beat=S errors=r keep=b out=Y reported=n meta=v call=a read=V flush=G waiting=h early=O write=Z ident=u engaged=o explain number=P become=g now=K visitor=F page=x timer=d send=s say stale=j pulse=A io=ie seen=U on=$ view=ne queue=y look=D calls=ee later=k hash=N'.split(' ').map((one) => one.split('='))
 
 // What must stand before what uses it at once.
-const BEFORE = { endpoint: ['options'], hash: ['options'], read: ['attempt'], write: ['attempt'], io: ['attempt'], call: ['attempt'] }
+const BEFORE = { active: ['attempt'], endpoint: ['options'], hash: ['options'], read: ['attempt'], write: ['attempt'], io: ['attempt'], call: ['attempt'] }
 
 export const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } })
 export const brotliSize = (bytes) => brotli(bytes).length
@@ -34,42 +35,54 @@ async function statements({ element = 'document.currentScript', debug = false, g
   return found
 }
 
-function arranged(found, order) {
+function arranged(found, layout) {
   const place = (statement) => {
-    const at = order.indexOf(nameOf(statement))
-    return at < 0 ? order.length : at
+    const at = layout.findIndex(([name]) => name === nameOf(statement))
+    return at < 0 ? layout.length : at
   }
   return [...found].sort((a, b) => place(a) - place(b))
 }
 
 // A guest does not even fail aloud.
-function packed(found) {
+function packed(found, layout) {
   const compress = { passes: 2, unsafe: true, unsafe_comps: true, comparisons: false, hoist_props: false }
-  const { code, error } = uglify.minify(`try{${found.join('\n')}}catch{}`, { toplevel: true, compress })
+  const letters = Object.fromEntries(layout.filter(([, letter]) => letter).map(([name, letter]) => ['$' + name, letter]))
+  const { code, error } = uglify.minify(found.join('\n'), { toplevel: true, compress, nameCache: { vars: { props: letters } } })
   if (error) throw error
-  return Buffer.from(code)
+  return Buffer.from(`try{${code.replace(/;$/, '')}}catch{}`)
 }
 
 // variant: { debug, gzip } as in the sources; element: the name of the script's own element, or of
 // { dataset, src }; before: a statement that makes it.
-export const buildTracker = async (variant = {}) => packed([variant.before || '', ...arranged(await statements(variant), ORDER)])
+export const buildTracker = async (variant = {}) => packed([variant.before || '', ...arranged(await statements(variant), LAYOUT)], LAYOUT)
 
 const isSound = (found) =>
   found.every((one, i) => (BEFORE[nameOf(one)] || []).every((name) => found.findIndex((other) => nameOf(other) === name) < i)) && found.at(-1).startsWith('if')
 
-// Tries orders, always going on from the smallest.
+const LETTERS = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ$_']
+
+// Tries orders and letters, always going on from the smallest.
 async function search(seconds) {
-  let best = arranged(await statements({}), ORDER), size = brotliSize(packed(best)), seed = Date.now() & 0x7fffffff
+  const found = await statements({})
+  let best = arranged(found, LAYOUT).map(nameOf).filter(Boolean).map((name) => LAYOUT.find(([one]) => one === name) ?? [name])
+  let size = Infinity, seed = Date.now() & 0x7fffffff
   const below = (n) => ((seed = (seed * 1103515245 + 12345) & 0x7fffffff) >> 8) % n
+  const moved = (layout) => {
+    const [one] = layout.splice(below(layout.length), 1)
+    layout.splice(below(layout.length + 1), 0, one)
+  }
+  const renamed = (layout) => {
+    const one = below(layout.length), letter = LETTERS[below(LETTERS.length)], other = layout.findIndex(([, its]) => its === letter)
+    if (other >= 0) layout[other] = [layout[other][0], layout[one][1]]
+    layout[one] = [layout[one][0], letter]
+  }
   for (const end = Date.now() + seconds * 1e3; Date.now() < end; ) {
     const tried = [...best]
-    for (let moves = 1 + below(3); moves > 0; moves--) {
-      const [one] = tried.splice(below(tried.length - 1), 1)
-      tried.splice(below(tried.length), 0, one)
-    }
-    if (!isSound(tried)) continue
-    const now = brotliSize(packed(tried))
-    if (now < size) console.log(now, tried.map(nameOf).filter(Boolean).join(' '))
+    for (let moves = size < Infinity && 1 + below(2); moves > 0; moves--) (below(5) < 2 ? moved : renamed)(tried)
+    const statements = arranged(found, tried)
+    if (!isSound(statements)) continue
+    const now = brotliSize(packed(statements, tried))
+    if (now < size) console.log(now, tried.map((one) => one.filter(Boolean).join('=')).join(' '))
     if (now <= size) [best, size] = [tried, now]
   }
 }

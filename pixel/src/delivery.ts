@@ -3,6 +3,7 @@
 // so that a repeat changes nothing. When the page is left, sendBeacon outlives it.
 
 let waiting: string[] = []
+let stale: unknown = 1 // there may be links that are not watched
 let timer: number
 let failures = 0
 
@@ -59,8 +60,10 @@ const flush = (leaving?: unknown) => {
           if (DEBUG) say(hits.length, 'hits wait, to be sent again: the collector could not take them', ms)
         })
   }
-  // Links and controls that came since the last time. An image is what one sees of a link around it.
-  document.querySelectorAll('a,[data-sentier]').forEach((e: any) => io!.observe((e.href && e.querySelector('img')) || e))
+  // Watching 200 links takes longer than all the rest: only when there may be new ones. An image is
+  // what one sees of a link around it.
+  stale && document.querySelectorAll('a,[data-sentier]').forEach((e: any) => io!.observe((e.href && e.querySelector('img')) || e))
+  stale = 0
 }
 
 // 4xx is an answer: those hits are not sent again, and whoever debugs wants to know why.

@@ -6,10 +6,10 @@ const seen: { [link: string]: string } = {} // each once while the document live
 const since = new Map<HTMLElement, number>()
 
 // The path of a link to this host; false for any other, and for what is no link.
-const inside = (link: any): false | string => link.host == location.host && clean(link.href).slice(location.origin.length)
+const inside = (link: any): false | string => link.origin == location.origin && clean(link.href).slice(link.origin.length)
 
-// Geometry alone would count what lies in a menu that is not shown. Such a link is looked at again
-// with the next flush.
+// What has been seen is watched no more: a browser computes each at every frame. Geometry alone would
+// count what lies in a menu that is not shown; such a link is looked at again with the next flush.
 const io =
   self.IntersectionObserver &&
   new IntersectionObserver(
@@ -21,8 +21,9 @@ const io =
             if (now() - at > 900) {
               const link = target.closest('a,[data-sentier]') as HTMLElement
               since.delete(target)
+              io!.unobserve(target)
               document.hidden || !(link as any).checkVisibility({ checkOpacity: true, checkVisibilityCSS: true })
-                ? io!.unobserve(target)
+                ? (stale = 1)
                 : [inside(link), link.dataset.sentier && '*' + link.dataset.sentier].map((one) => one && !seen[one] && fresh.push((seen[one] = one)))
             }
           }),

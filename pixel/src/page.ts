@@ -14,7 +14,9 @@ const endpoint = new URL(options.endpoint || 'b', SCRIPT.src)
 
 const hash = 'hash' in options
 
-const now = () => Date.now()
+// Mostly needed as text; made so, since browsers keep 48 kB once they make text of such numbers
+// otherwise. It reckons all the same, but for +.
+const now = () => Date.now().toFixed() as any
 
 // About 11 digits of base36: 52 bits.
 const random = () => Math.random().toString(36).slice(2)
@@ -32,8 +34,9 @@ const attempt =
 
 const later = (work: () => void, ms: number) => setTimeout(attempt(work), ms) as any as number
 
-const on = (events: string, work: (event: any) => void) =>
-  events.split(' ').map((event) => addEventListener(event, attempt(work), true))
+// Only what is one function may listen anew: a browser adds each but once.
+const on = (events: string, work: (event: any) => any, once?: any) =>
+  events.split(' ').map((event) => addEventListener(event, work, { capture: true, once }))
 
 // Without the fragment, unless that is part of a page. A URL has no blank: that splits nothing.
 const clean = (url: string) => url.split(hash ? ' ' : '#')[0].slice(0, 2e3)

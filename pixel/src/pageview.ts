@@ -83,7 +83,8 @@ const pulse = () => {
   if (told) {
     told = 0
     send('ln', {
-      l: [...new Set([...document.querySelectorAll('a:not(nav *,header *,footer *)'), ...document.links].map(inside))].filter((link) => link && !link[300]).slice(0, 65).join('\n'),
+      // Once each before they are read: that is what takes its time.
+      l: [...new Set([...new Set([...document.querySelectorAll('a:not(nav *,header *,footer *)'), ...document.links])].map(inside))].filter((link) => link && !link[300]).slice(0, 65).join('\n'),
     })
     send('mt', {
       T: document.title, S: meta('article:section'), D: meta('article:published_time'),
@@ -105,12 +106,13 @@ const beat = () => {
   beatTimer = until > counted && counted && later(beat, next - engaged)
 }
 
-const active = () => {
-  const at = now()
-  ;(counted && until > at) || measure()
-  until = at + 3e4
+// Once a second at most: a pointer that moves says so at every frame, and each time costs the page.
+const active = attempt(() => {
+  measure()
+  until = now() - -3e4
+  later(() => on('focus scroll pointermove click keydown', active, 1), 1e3)
   beatTimer || beat()
-}
+})
 
 // Shown or hidden. What is hidden from the start begins when it is seen.
 const look = () => {

@@ -43,19 +43,19 @@ if (!(self as any).sentier?.on)
     read()
     signal && ident[1] && become('')
     options.consent && early.unshift(['consent', options.consent])
-    on('click auxclick', click)
-    on('submit', ({ target }) => send('ct', { m: target.getAttribute('name') }))
-    on('error', (event) => event.message && errors++)
-    on('scroll focus blur', measure)
-    on('focus scroll pointermove click keydown', active)
-    on('visibilitychange', look)
+    on('click auxclick', attempt(click))
+    on('submit', attempt(({ target }) => send('ct', { m: target.getAttribute('name') })))
+    on('error', attempt((event) => event.message && errors++))
+    on('focus blur', attempt(measure))
+    on('visibilitychange', attempt(look))
     // Back from the back/forward cache: the same document, seen anew.
-    on('pageshow', (event) => event.persisted && view(page))
+    on('pageshow', attempt((event) => event.persisted && view(page)))
     // Late content, and routes: those that show something change the document, whatever API they use.
     new MutationObserver(
       attempt(() => {
         id && path() != current && view(page)
         flushIn(1e3)
+        stale = 1
       })
     ).observe(document, { childList: true, characterData: true, subtree: true })
     look()

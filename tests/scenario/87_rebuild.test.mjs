@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
-import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually } from './eventually.mjs'
@@ -301,6 +301,23 @@ scenario('ended in its middle it changes nothing, and the next one goes its way'
   assert.deepEqual(await dump(world), before)
   await send(world, 1200, 1300)
   await settled(world)
+})
+
+scenario('one whose aggregator stands still gives up', OPTIONS, async (world) => {
+  await startWithArchive(world)
+  await send(world, 0, 1200)
+  await settled(world)
+  const before = await dump(world)
+  const child = spawn(program('sentier-rebuild'), command(world), { stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = once(child, 'close')
+  let said = ''
+  child.stderr.on('data', (text) => (said += text))
+  const fold = await eventually('it has an aggregator', () => +readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8'))
+  process.kill(fold, 'SIGSTOP')
+  assert.equal((await ended)[0], 2)
+  assert.match(said, /its aggregator has folded nothing for 60 s: \d+ of \d+ hits/)
+  assert.deepEqual(await keys(world, '*:next*'), [])
+  assert.deepEqual(await dump(world), before)
 })
 
 scenario('what Redis forgot comes back out of the archive', OPTIONS, async (world) => {
