@@ -207,11 +207,12 @@ static int wait_folded(struct rebuild *r)
     r->now.phase = REBUILD_FOLDS;
     for (;;) {
         uint64_t folded = folded_next(r);
-        if (folded == r->now.hits) return 0;
         if (folded != UINT64_MAX && folded != r->now.folded) {
             r->now.folded = folded;
             moved_ms = clock_mono_ms();
-        } else if (clock_mono_ms() - moved_ms > FOLD_SILENT_MS) {
+        }
+        if (folded == r->now.hits) return 0;
+        if (clock_mono_ms() - moved_ms > FOLD_SILENT_MS) {
             buf_printf(r->err,
                        "its aggregator has folded nothing for %d s: %" PRIu64 " of %" PRIu64
                        " hits",
