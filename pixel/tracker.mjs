@@ -13,7 +13,7 @@ export const SIZE_MAX_BYTES = 2048 // brotli: what a visitor of a page pays
 
 const FILES = ['page', 'identity', 'delivery', 'pageview', 'links', 'start']
 
-const LAYOUT = 'attempt=q until=B path=H off=re told=E grant=C options=f who=p begin=J random=I endpoint=Q begun=T flushIn=w clean=m beatTimer=X depth=c measure=i since=_ id=l signal=t inside=L active=R failures=M next=W click counted=e fresh=z current=te beat=S errors=r keep=b out=Y reported=n meta=v call=a read=V flush=G waiting=h early=O write=Z ident=u engaged=o explain number=P become=g now=K visitor=F page=x timer=d send=s say stale=j pulse=A io=ie seen=U on=$ view=ne queue=y look=D calls=ee later=k hash=N'.split(' ').map((one) => one.split('='))
+const LAYOUT = 'path=M off=re attempt=v grant=F say explain options=f who=Z begin=G random=L endpoint=Q flushIn=D clean=w beatTimer=X measure=i since=h signal=t inside=Y until=B active=m failures=g current=te next=P counted=e fresh=E beat=U errors=r keep=b visitor=c begun=O out=I meta=_ call=a read=J flush=W waiting=$ early=N depth=k write=S id=l ident=u number=T seen=H become=z now=A page=s engaged=o timer=j send=y stale=q click pulse=V io=ie on=d reported=n view=ne queue=p look=C calls=ee later=x hash=K told=R'.split(' ').map((one) => one.split('='))
 
 // What must stand before what uses it at once.
 const BEFORE = { active: ['attempt'], endpoint: ['options'], hash: ['options'], read: ['attempt'], write: ['attempt'], io: ['attempt'], call: ['attempt'] }

@@ -107,9 +107,10 @@ const beat = () => {
 }
 
 // Once a second at most: a pointer that moves says so at every frame, and each time costs the page.
+// So the last sign of somebody may be up to a second younger than the one that was heard: half of it.
 const active = attempt(() => {
   measure()
-  until = now() - -3e4
+  until = now() - -30500
   later(() => on('focus scroll pointermove click keydown', active, 1), 1e3)
   beatTimer || beat()
 })
